@@ -1,0 +1,95 @@
+"""What an error on the way back means, and which keyword would mend it."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from .portable import library
+
+MISSING_NAME = (
+    r"Could not locate (?:class|function) '([\w>.]+)'",
+    r"Unknown (?:layer|\w+ function|\w+): '?([\w>.]+)'?",
+    r"No (?:registered|known) \w+ (?:named|with name) '?([\w>.]+)'?",
+    r"Cannot deserialize object of type `([\w>.]+)`",
+    r"Could not deserialize (?:class|function) '([\w>.]+)'",
+)
+
+
+def load_hint(message: str, model: Any) -> str:
+    """What to do about a load error, "" when that is not known."""
+    for pattern in MISSING_NAME:
+        match = re.search(pattern, message)
+        if match:
+            name = match.group(1).split(">")[-1]
+            return _mend(name, next((obj for obj in _custom_objects(model) if obj.__name__ == name), None))
+    missing = re.search(r"No module named '([\w.]+)'", message)
+    if missing:
+        return (
+            f"The clean interpreter has no module {missing.group(1)!r}: name the folder it is in with the ini option "
+            "roundtrip_pythonpath, or install it."
+        )
+    if "safe_mode" in message or "lambda" in message.lower():
+        return (
+            "If the artefact may run code of its own, say so with safe_mode=False; better, make the lambda a registered function."
+        )
+    return ""
+
+
+def _mend(name: str, custom: Any) -> str:
+    if custom is None:
+        return f"The loader does not know {name!r}; what the clean interpreter imports is said with imports=[...]."
+    module = str(custom.__module__)
+    where = f"{name} is defined in {module} ({_file(custom)})"
+    if _is_test_module(module):
+        return (
+            f"{where}, which only the tests have; no server imports it. Move {name} to a module of your package that registers it "
+            f'(keras.saving.register_keras_serializable) and say imports=["that.module"].'
+        )
+    registered = "" if _is_registered(custom) else f' and, as it is not registered, custom_objects={{"{name}": "{module}:{name}"}}'
+    return f'{where}, which the clean interpreter does not import by itself: say imports=["{module}"]{registered}.'
+
+
+def _is_test_module(module: str) -> bool:
+    """Whether pytest, not the package's own import path, brought the module in."""
+    last = module.split(".")[-1]
+    if module == "__main__" or last == "conftest" or last.startswith("test_") or last.endswith("_test"):
+        return True
+    try:
+        return importlib.util.find_spec(module) is None
+    except (ImportError, ValueError):
+        return True
+
+
+def _is_registered(custom: Any) -> bool:
+    for name in ("keras", "tf_keras"):
+        keras = sys.modules.get(name)
+        getter = getattr(getattr(keras, "saving", None) or getattr(keras, "utils", None), "get_registered_name", None)
+        if getter and ">" in str(getter(custom)):
+            return True
+    return False
+
+
+def _file(custom: Any) -> str:
+    try:
+        return str(inspect.getfile(custom))
+    except (TypeError, OSError):
+        return "no file"
+
+
+def _custom_objects(model: Any) -> Iterator[Any]:
+    """Classes and functions of the model that no installed Keras brings: layers, and what hangs on them."""
+    flatten = getattr(model, "_flatten_layers", None)
+    for layer in flatten() if flatten else []:
+        for item in (layer, *vars(layer).values()):
+            found = item if inspect.isfunction(item) else type(item)
+            if str(found.__module__).split(".")[0] not in ("keras", "tf_keras", "tensorflow", "builtins", "numpy"):
+                yield found
+    if library.is_model(model):
+        for name in ("optimizer", "loss"):
+            item = getattr(model, name, None)
+            yield item if inspect.isfunction(item) else type(item)

@@ -1,0 +1,219 @@
+"""A clean interpreter that reloads: how it is started, asked and ended. execnet carries what is said.
+
+What a clean interpreter is: no path of the tests on `sys.path`, no user site, an environment built from nothing, a fixed hash seed
+other than this process's, and empty temporary folders for a home and caches.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import execnet
+
+from .portable import tensors
+
+PACKAGE = Path(__file__).parent
+START_SECONDS = 300  # until an interpreter has imported TensorFlow: a cold disk takes minutes
+GRACE_SECONDS = 30  # the worker keeps the time limit; beyond this it is taken for dead
+PASSED = ("PATH", "LANG", "LD_LIBRARY_PATH", "KERAS_BACKEND")
+PASSED_PREFIXES = ("TF_", "OMP_", "CUDA_", "LC_")
+HASH_SEED = "2"
+LOG = "log"  # in the scratch folder: what the interpreter itself prints
+
+BOOTSTRAP = """
+import os, sys
+scratch, archive = channel.receive()
+path = os.path.join(scratch, "portable.pyz")
+with open(path, "wb") as out:
+    out.write(archive)
+sys.path[:] = [path] + [entry for entry in sys.path if entry not in ("", scratch)]
+from pytest_modelroundtrip.portable import worker
+worker.serve(channel, path, scratch)
+"""
+
+MAIN = """
+import os, sys
+from pytest_modelroundtrip.portable import worker
+sys.exit(worker.main(sys.argv[1:] or [os.path.join(os.path.dirname(os.path.abspath(sys.argv[0])), "job")]))
+"""
+
+
+class EnvironmentBroken(Exception):
+    """The interpreter cannot be started, cannot import TensorFlow, or is gone. The text says which and what to do."""
+
+
+def clean_variables() -> dict[str, str]:
+    """The environment variables that a clean interpreter is started with."""
+    passed = {name: value for name, value in os.environ.items() if name in PASSED or name.startswith(PASSED_PREFIXES)}
+    seed = "3" if os.environ.get("PYTHONHASHSEED") == HASH_SEED else HASH_SEED
+    return {"TF_CPP_MIN_LOG_LEVEL": "1", **passed, "PYTHONHASHSEED": seed, "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def portable_archive(formats: Iterable[ModuleType]) -> bytes:
+    """The package `portable` as a runnable zip, with the sources of the formats that plugins and conftests added."""
+    sources = {"pytest_modelroundtrip/__init__.py": "", "__main__.py": MAIN}
+    for path in sorted((PACKAGE / "portable").rglob("*.py")):
+        sources[f"pytest_modelroundtrip/{path.relative_to(PACKAGE).as_posix()}"] = path.read_text(encoding="utf-8")
+    for module in formats:
+        name = f"{module.__name__.replace('.', '/')}.py"
+        if name not in sources:
+            sources[name] = Path(str(module.__file__)).read_text(encoding="utf-8")
+            for package in list(Path(name).parents)[:-1]:
+                sources.setdefault((package / "__init__.py").as_posix(), "")
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, source in sources.items():
+            archive.writestr(zipfile.ZipInfo(name), source)
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back: `observation`, or `error`, or `ended`; always `versions`, `seconds` and the tail of the `output`.
+
+    `seconds` has the steps of the reload; `start`, what the interpreter's first import of TensorFlow took, told once; and `warm`,
+    other imports that were done for it before the fork, mostly 0.
+    """
+
+    versions: dict[str, str]
+    seconds: dict[str, float]
+    output: str = ""
+    observation: dict[str, Any] | None = None
+    error: dict[str, str] | None = None
+    ended: dict[str, str] | None = None
+
+
+class Environment:
+    """A named interpreter, started when it is first needed and kept warm: each reload is a fork of it."""
+
+    def __init__(self, name: str, python: str, archive: bytes, isolation: str) -> None:
+        self.name, self.python = name, python
+        self._archive, self._fork = archive, isolation == "fork"
+        self._group: execnet.Group | None = None
+        self._channel: Any = None
+        self._scratch = ""
+        self._awaited = 0  # answers that were asked for and not read yet
+        self.broken: str | None = None
+        self.versions: dict[str, str] = {}
+        self._start_seconds = 0.0  # of a first import that no reload has accounted for yet
+
+    def begin(self) -> None:
+        """Start the interpreter and let it import TensorFlow while this process goes on; what goes wrong is told when it is used."""
+        try:
+            self._start()
+        except EnvironmentBroken as error:
+            self.broken = str(error)
+
+    def _start(self) -> None:
+        if self._channel is not None:
+            return
+        self._scratch = tempfile.mkdtemp(prefix="roundtrip-")
+        self._group = execnet.Group()
+        try:
+            self._channel = self._group.makegateway(self._specification()).remote_exec(BOOTSTRAP)
+            self._channel.send((self._scratch, self._archive))
+        except (OSError, EOFError, execnet.RemoteError, execnet.HostNotFound) as error:
+            self.close()
+            raise EnvironmentBroken(f"{self.python} cannot be started: {error}") from error
+        self._ask({"warm": ["tensorflow"], "job": None, "seconds": 0, "fork": False})
+
+    def _specification(self) -> execnet.XSpec:
+        """`cd` and `env -i` come before the interpreter starts: after that, a hash seed or a module in the way cannot be undone."""
+        home = [f"{name}={self._scratch}" for name in ("HOME", "KERAS_HOME", "TFHUB_CACHE_DIR", "TMPDIR")]
+        variables = [f"{name}={value}" for name, value in clean_variables().items()]
+        script = f'cd "$1" && shift && exec env -i "$@" 2>{LOG}'
+        command = ["sh", "-c", script, "sh", self._scratch, *variables, *home, self.python, "-s"]
+        specification = execnet.XSpec("popen//python=python")
+        specification.python = shlex.join(command)
+        return specification
+
+    def probe(self) -> dict[str, str]:
+        """The interpreter's versions, by name of the module.
+
+        Raises:
+            EnvironmentBroken: when it cannot be started or cannot import TensorFlow.
+        """
+        if self.broken is None and not self.versions:
+            try:
+                self._start()
+                self._catch_up()
+            except EnvironmentBroken as error:
+                self.broken = str(error)
+        if self.broken is not None:
+            raise EnvironmentBroken(self.broken)
+        return self.versions
+
+    def reload(self, job: dict[str, Any], warm: list[str], seconds: float) -> Reply:
+        """Do one job (see `portable.reloading`) in a process of its own, for at most `seconds`.
+
+        Raises:
+            EnvironmentBroken: when the interpreter is gone or cannot import one of `warm`.
+        """
+        self.probe()
+        self._start()
+        self._catch_up()
+        self._ask({"warm": warm, "job": job, "seconds": seconds, "fork": self._fork})
+        answer = self._answer(START_SECONDS + seconds + GRACE_SECONDS)
+        answer["seconds"]["start"], self._start_seconds = self._start_seconds, 0.0
+        if not self._fork:
+            self.close()  # an interpreter of its own for each
+        return Reply(**{name: value for name, value in answer.items() if name != "broken"})
+
+    def _catch_up(self) -> None:
+        """Read the answer to the first import, once."""
+        if self._awaited:
+            answer = self._answer(START_SECONDS)
+            self.versions = answer["versions"]
+            self._start_seconds = answer["seconds"]["warm"]
+
+    def _ask(self, request: dict[str, Any]) -> None:
+        try:
+            self._channel.send(tensors.dump(request))
+        except OSError as error:
+            self.close()
+            raise EnvironmentBroken(f"the interpreter of environment {self.name!r} is gone: {error}") from error
+        self._awaited += 1
+
+    def _answer(self, seconds: float) -> dict[str, Any]:
+        try:
+            chunks = [self._channel.receive(seconds) for _ in range(self._channel.receive(seconds))]
+            answer = tensors.load(b"".join(chunks))
+        except (EOFError, OSError, ValueError, execnet.RemoteError, self._channel.TimeoutError) as error:
+            reason = str(error).strip().splitlines()[-1:] or [type(error).__name__]
+            log = Path(self._scratch, LOG)
+            said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:] if log.exists() else []
+            self.close()
+            raise EnvironmentBroken("\n  ".join([f"the interpreter {self.python} gave no answer: {reason[0]}", *said])) from error
+        self._awaited -= 1
+        if answer["broken"]:
+            raise EnvironmentBroken(
+                f"{self.python} cannot import what the reload needs:\n  "
+                + "\n  ".join(answer["broken"])
+                + f"\n{install_hint(self.python)}"
+            )
+        assert isinstance(answer, dict)
+        return answer
+
+    def close(self) -> None:
+        """End the interpreter and all that it started."""
+        if self._group is not None:
+            self._group.terminate(timeout=5)
+        self._group = self._channel = None
+        self._awaited = 0
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+def install_hint(python: str = sys.executable) -> str:
+    """The line that installs TensorFlow for that interpreter."""
+    return f'Install TensorFlow there: {python} -m pip install "pytest-modelroundtrip[cpu]"'

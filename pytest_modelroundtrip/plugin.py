@@ -1,0 +1,202 @@
+"""The pytest hooks. Neither TensorFlow nor Keras is imported here, nor by anything that is imported here."""
+
+from __future__ import annotations
+
+import inspect
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from . import hookspecs, settings
+from .environments import EnvironmentBroken
+from .report import Record, records_of, version_line, write_summary
+from .roundtrip import RoundTripError
+from .session import Carrier, Cell, Session, missing_tensorflow, prepared
+
+SESSION = pytest.StashKey[Session]()
+CARRIER = pytest.StashKey[Carrier]()
+FUNCTION_SCOPED = pytest.StashKey[set[str]]()  # the function-scoped fixtures that an item has set up
+
+ARGUMENT = "roundtrip"  # the fixture's name, and the marker's
+USE = pytest.mark.usefixtures(ARGUMENT)
+
+
+# options
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    settings.add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", settings.MARKER_SIGNATURE)
+    config.stash[SESSION] = Session(config)
+    config.pluginmanager.register(Gathered(), "modelroundtrip-gathered")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if SESSION in config.stash:
+        config.stash[SESSION].close()
+
+
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    if not config.getoption("roundtrip_list"):
+        return None
+    session = config.stash[SESSION]
+    print("formats:")
+    for name, fmt in session.formats.items():
+        print(f"  {name:<18}{(fmt.module.__doc__ or '').strip().splitlines()[0]}")
+    print(f"checks:\n  {', '.join(session.known.checks)}\nenvironments:")
+    for name, environment in session.environments.items():
+        try:
+            print(f"  {name:<18}{version_line(environment.probe())}  ({environment.python})")
+        except EnvironmentBroken as error:
+            print(f"  {name:<18}broken: {error}")
+    session.close()
+    return 0
+
+
+# collection
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> None:
+    """Give each marked function the fixture, whether it names it or not: only fixtures can be parametrised."""
+    if not inspect.isfunction(obj):
+        return
+    own = getattr(obj, "pytestmark", [])
+    if any(mark.name == ARGUMENT for mark in [*own, *collector.iter_markers(ARGUMENT)]) and USE.mark not in own:
+        USE(obj)
+
+
+@pytest.hookimpl(trylast=True)  # so that the ids of @pytest.mark.parametrize come first
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    markers = list(metafunc.definition.iter_markers(ARGUMENT))
+    if not markers and ARGUMENT not in metafunc.fixturenames:
+        return
+    session = metafunc.config.stash[SESSION]
+    try:
+        cells = session.cells(markers)
+    except settings.Mistake as mistake:
+        session.mistakes.append(f"{metafunc.definition.nodeid}: roundtrip {mistake}")
+        return
+    metafunc.parametrize(ARGUMENT, [_parameter(cell) for cell in cells], indirect=True)
+
+
+def _parameter(cell: Cell) -> Any:
+    reason = cell.settings.expected_failures.get(cell.id)
+    marks = [pytest.mark.xfail(reason=reason, strict=True, raises=RoundTripError)] if reason else []
+    return pytest.param(cell, id=cell.id, marks=marks)
+
+
+def pytest_collection_modifyitems(config: pytest.Config) -> None:
+    settings.keep(config)
+    if config.stash[SESSION].mistakes:
+        raise pytest.UsageError("\n".join(config.stash[SESSION].mistakes))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if not session.config.option.collectonly and missing_tensorflow() is None:
+        cells = [cell for item in session.items if (cell := _cell_of(item))]
+        session.config.stash[SESSION].start(cell.environment for cell in cells)
+
+
+def _cell_of(item: pytest.Item) -> Cell | None:
+    callspec = getattr(item, "callspec", None)
+    cell = callspec.params.get(ARGUMENT) if callspec else None
+    return cell if isinstance(cell, Cell) else None
+
+
+# one item
+
+
+@pytest.fixture
+def roundtrip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Carrier]:
+    """Carry models through this item's format: `roundtrip(model, *args, **kwargs)` returns a `RoundTrip`."""
+    cell: Cell = request.param
+    missing = missing_tensorflow()
+    if missing:
+        pytest.fail(missing, pytrace=False)
+    folder = tmp_path_factory.mktemp(f"roundtrip-{cell.id}")
+    carrier = Carrier(request.config.stash[SESSION], cell, folder, request.node)
+    request.node.stash[CARRIER] = carrier
+    yield carrier
+    carrier.finish()
+
+
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
+    if fixturedef.scope == "function":
+        request.node.stash.setdefault(FUNCTION_SCOPED, set()).add(fixturedef.argname)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Take over the call of an item that makes a round trip: its function may return the model."""
+    carrier = pyfuncitem.stash.get(CARRIER, None)
+    if carrier is None or inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    asked = [name for name in inspect.signature(pyfuncitem.obj).parameters if name in pyfuncitem.funcargs]
+
+    def returned() -> Any:
+        return pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in asked})
+
+    if ARGUMENT in asked:
+        if returned() is not None:
+            pytest.fail("it has the fixture `roundtrip` and returns a value: do one or the other", pytrace=False)
+        if not carrier.trips:
+            pytest.fail("it never called `roundtrip(model, ...)`, so nothing was compared", pytrace=False)
+        return True
+    session = pyfuncitem.config.stash[SESSION]
+    carrier.carry(session.original(_key(pyfuncitem, asked), lambda: _original(returned())), pytrace=False)
+    return True
+
+
+def _original(value: Any) -> Any:
+    if value is None:
+        pytest.fail("it returned nothing: return the model, or the model and what it is called with", pytrace=False)
+    model, *args = value if isinstance(value, tuple) else (value,)
+    return prepared(model, args, {}, pytrace=False)
+
+
+def _key(item: pytest.Function, asked: list[str]) -> object:
+    """Equal for the items that may share one model: the same function with the same parameters and no fixture made anew for each."""
+    callspec = getattr(item, "callspec", None)
+    parameters = {name: value for name, value in callspec.params.items() if name != ARGUMENT} if callspec else {}
+    anew = item.stash.get(FUNCTION_SCOPED, set()) - {name for name, value in parameters.items() if item.funcargs.get(name) is value}
+    if anew & set(asked):
+        return object()
+    return (item.parent.nodeid if item.parent else "", item.originalname, tuple(sorted((n, id(v)) for n, v in parameters.items())))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Let the model go with the last item of its test."""
+    if CARRIER in item.stash and getattr(item, "originalname", "") != getattr(nextitem, "originalname", None):
+        item.config.stash[SESSION].release()
+
+
+# reports
+
+
+class Gathered:
+    """The results of all tests, read from their reports, so that those of xdist's workers are among them."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call":
+            self.records += records_of(report)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+        if self.records:
+            verbosity = config.get_verbosity()
+            write_summary(
+                terminalreporter, self.records, width=shutil.get_terminal_size().columns, verbose=verbosity > 0, quiet=verbosity < 0
+            )

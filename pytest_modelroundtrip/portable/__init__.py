@@ -1,0 +1,4 @@
+"""The part that travels into the clean interpreter; the test process uses it too.
+
+It stands alone: Python 3.8 syntax, the standard library and NumPy. TensorFlow and Keras are imported inside functions.
+"""

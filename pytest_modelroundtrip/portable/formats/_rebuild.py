@@ -1,0 +1,71 @@
+"""What the formats that keep weights only have in common: the model is built anew, and its weights are spoilt before they load."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Dict, Optional
+
+from .. import calling, library, variables
+from . import Options
+
+PROMISES = ("weights", "outputs")
+ARCHITECTURE = "architecture.json"
+
+
+def needs_factory(model: Any) -> Optional[str]:
+    """The reason why only a factory can build the model anew, or None where its config can."""
+    if _architecture(model) is None:
+        return 'only weights are kept, and the model has no config to build it from: say how with factory="module:function"'
+    return None
+
+
+def save_architecture(model: Any, folder: str) -> None:
+    """Write the model's config beside its weights, where it has one: what `factory` need not tell."""
+    architecture = _architecture(model)
+    if architecture is not None:
+        with open(os.path.join(folder, ARCHITECTURE), "w") as out:
+            json.dump(architecture, out)
+
+
+def _architecture(model: Any) -> Optional[Dict[str, Any]]:
+    if not library.is_model(model):
+        return None
+    try:
+        architecture = {"model": json.loads(model.to_json()), "optimizer": _optimizer_built(model)}
+        if getattr(model, "optimizer", None) is not None and hasattr(model, "get_compile_config"):
+            architecture["compile"] = json.loads(json.dumps(model.get_compile_config()))
+    except (NotImplementedError, TypeError, ValueError):
+        return None  # a subclass without get_config
+    return architecture
+
+
+def _optimizer_built(model: Any) -> bool:
+    """Whether the optimizer has slots for the weights: at least a variable for each."""
+    found = getattr(getattr(model, "optimizer", None), "variables", ())
+    return len(found() if callable(found) else found) > len(model.trainable_variables)
+
+
+def rebuilt(folder: str, options: Options) -> Any:
+    """A fresh model from the factory, else from its config; built, every weight of it overwritten."""
+    model = options.factory() if options.factory else _from_architecture(folder, options)
+    if isinstance(model, tuple):
+        model = model[0]  # a factory may be the very function that the test returns from
+    if library.generation(model) is None or not model.built or not model.weights:
+        batch = options.batches[0]
+        calling.caller(model)(batch.args, batch.kwargs)
+    variables.overwrite(model)
+    return model
+
+
+def _from_architecture(folder: str, options: Options) -> Any:
+    path = os.path.join(folder, ARCHITECTURE)
+    with open(path) as source:
+        architecture = json.load(source)
+    keras = library.keras(options.generation or 3)
+    model = keras.models.model_from_json(json.dumps(architecture["model"]), custom_objects=options.custom_objects)
+    if getattr(model, "optimizer", None) is None and architecture.get("compile"):
+        model.compile_from_config(architecture["compile"])
+    if architecture["optimizer"] and not _optimizer_built(model):
+        model.optimizer.build(model.trainable_variables)
+    return model

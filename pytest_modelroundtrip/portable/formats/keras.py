@@ -1,0 +1,34 @@
+"""Keras' own format: `model.save("model.keras")`, reloaded with `load_model`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Optional
+
+from .. import library
+from ..observation import Subject, keras_subject
+from . import Options, load_keras, no_keras
+
+PROMISES = ("weights", "config", "outputs")
+
+
+def supports(model: Any) -> Optional[str]:
+    if library.is_model(model) and library.generation(model) == 2 and library.tensorflow_version() < (2, 12):
+        return "the .keras format came with TensorFlow 2.12"
+    return no_keras(model)
+
+
+def save(model: Any, folder: str) -> None:
+    path = os.path.join(folder, "model.keras")
+    if library.generation(model) == 2 and library.tensorflow_version() < (2, 13):
+        model.save(path, save_format="keras_v3")  # without it, TensorFlow 2.12 writes HDF5 under this name
+    else:
+        model.save(path)
+
+
+def load(folder: str, options: Options) -> Any:
+    return load_keras(os.path.join(folder, "model.keras"), options)
+
+
+def subject(model: Any, options: Options) -> Subject:
+    return keras_subject(model)

@@ -1,0 +1,26 @@
+"""Keras 2's SavedModel: `model.save(folder)`, reloaded with `load_model`."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from ..observation import Subject, keras_subject
+from . import Options, load_keras, no_keras2
+
+PROMISES = ("weights", "config", "outputs")
+
+
+def supports(model: Any) -> Optional[str]:
+    return no_keras2(model)
+
+
+def save(model: Any, folder: str) -> None:
+    model.save(folder, save_format="tf")
+
+
+def load(folder: str, options: Options) -> Any:
+    return load_keras(folder, options)
+
+
+def subject(model: Any, options: Options) -> Subject:
+    return keras_subject(model)

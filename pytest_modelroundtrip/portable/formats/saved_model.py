@@ -1,0 +1,34 @@
+"""A SavedModel: `tf.saved_model.save`, reloaded with `tf.saved_model.load`."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from .. import library
+from ..observation import Subject, object_subject
+from . import Options
+
+PROMISES = ("weights", "outputs")
+
+
+def supports(model: Any) -> Optional[str]:
+    if library.backend(model) != "tensorflow":
+        return "tf.saved_model.save holds TensorFlow models only"
+    return None
+
+
+def save(model: Any, folder: str) -> None:
+    import tensorflow as tf
+
+    signatures = getattr(model, "signatures", None)  # those of a reloaded SavedModel or hub module are not kept otherwise
+    tf.saved_model.save(model, folder, **({"signatures": dict(signatures)} if signatures else {}))
+
+
+def load(folder: str, options: Options) -> Any:
+    import tensorflow as tf
+
+    return tf.saved_model.load(folder)
+
+
+def subject(model: Any, options: Options) -> Subject:
+    return object_subject(model, options.template, options.paths)

@@ -1,0 +1,108 @@
+"""One reload, in a process that has nothing but this package, the artefact and the installed packages.
+
+A job and its answer are dicts in NumPy form (see `tensors`); `RELOAD` names the steps in the order in which they are done.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import time
+import traceback
+from typing import Any, Callable, Dict, Iterator, List
+
+from . import library, observation
+from .formats import Options
+
+Step = Callable[[str], None]
+
+
+def reload(job: Dict[str, Any], entering: Step) -> Dict[str, Any]:
+    """Do the job; never raises.
+
+    Args:
+        job: `format` (its module), `folder` (the artefact), `generation`, `imports`, `pythonpath`, `custom_objects`, `factory`,
+            `safe_mode`, `template`, `paths`, `batches`, `checks`.
+        entering: told the name of each step as it begins, so that a step that kills the process is known.
+
+    Returns:
+        `observation`, or `error` with `step`, `type`, `message`, `traceback`; `seconds` by step; `versions`.
+    """
+    clock = _Clock(entering)
+    answer: Dict[str, Any] = {}
+    try:
+        answer["observation"] = _observed(job, clock)
+    except BaseException as error:  # SystemExit too: whatever the model's code raises is the answer
+        answer["error"] = {
+            "step": clock.step,
+            "type": type(error).__name__,
+            "message": str(error),
+            "traceback": "".join(traceback.format_exception(type(error), error, error.__traceback__)),
+        }
+    answer["seconds"] = clock.stop()
+    answer["versions"] = library.versions()
+    return answer
+
+
+def _observed(job: Dict[str, Any], clock: "_Clock") -> Dict[str, Any]:
+    clock.enter("import")
+    sys.path[1:1] = job["pythonpath"]
+    for name in job["imports"]:
+        importlib.import_module(name)
+    fmt = importlib.import_module(job["format"])
+    batches = [observation.Batch(*batch) for batch in job["batches"]]
+    options = Options(
+        generation=job["generation"],
+        custom_objects={name: named(where) for name, where in job["custom_objects"].items()},
+        factory=named(job["factory"]) if job["factory"] else None,
+        safe_mode=job["safe_mode"],
+        template=job["template"],
+        paths=job["paths"],
+        batches=batches,
+    )
+    clock.enter("load")
+    subject = fmt.subject(fmt.load(job["folder"], options), options)
+    clock.enter("observe")
+    return observation.observe(subject, batches, job["checks"])
+
+
+def named(where: str) -> Any:
+    """The object that `module:attribute` names.
+
+    Raises:
+        ImportError, AttributeError: where there is none.
+    """
+    module, _, attribute = where.partition(":")
+    found = importlib.import_module(module)
+    for part in attribute.split("."):
+        found = getattr(found, part)
+    return found
+
+
+def warm(modules: List[str]) -> Iterator[str]:
+    """Import what can be imported; yields what could not, and why."""
+    for name in modules:
+        try:
+            found = importlib.import_module(name)
+            if name == "tensorflow":
+                found.keras.layers  # noqa: B018  TensorFlow imports its Keras at the first touch
+        except Exception as error:
+            yield "%s: %s: %s" % (name, type(error).__name__, error)
+
+
+class _Clock:
+    def __init__(self, entering: Step) -> None:
+        self.step, self._entering, self._since = "start", entering, time.perf_counter()
+        self._seconds: Dict[str, float] = {}
+
+    def enter(self, step: str) -> None:
+        self.stop()
+        self.step = step
+        self._entering(step)
+
+    def stop(self) -> Dict[str, float]:
+        now = time.perf_counter()
+        if self.step != "start":
+            self._seconds[self.step] = now - self._since
+        self._since = now
+        return self._seconds

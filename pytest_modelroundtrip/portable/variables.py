@@ -1,0 +1,173 @@
+"""The variables of a live model: their names, their values, and how to put them back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple
+
+import numpy as np
+
+from . import library, tensors
+
+
+class Weight(NamedTuple):
+    """One variable: where it stands in the model, and whether training changes it."""
+
+    path: str
+    variable: Any
+    trainable: bool
+
+
+def keras_weights(model: Any) -> List[Weight]:
+    """The weights of a Keras model or layer by the names of its layers (`encoder/dense/kernel`), in the model's order.
+
+    Keras' own paths tell how a model was built, not only what it is: they change when it is built anew. The flag is the model's
+    answer, not the variable's: freezing a Keras 2 layer does not touch its variables.
+    """
+    trainable = {id(variable) for variable in model.trainable_variables}
+    named = _layer_paths(model, "")
+    paths = _unique([named.get(id(v), _own_name(v)) for v in model.weights])
+    return [Weight(path, v, id(v) in trainable) for path, v in zip(paths, model.weights)]
+
+
+def _layer_paths(layer: Any, prefix: str) -> Dict[int, str]:
+    """The path of each weight by its id. A weight that several layers share has the path of the first."""
+    paths: Dict[int, str] = {}
+    for inner in layer._flatten_layers(include_self=False, recursive=False):
+        for key, path in _layer_paths(inner, "%s%s/" % (prefix, inner.name)).items():
+            paths.setdefault(key, path)
+    for variable in layer.weights:
+        paths.setdefault(id(variable), prefix + _own_name(variable))
+    return paths
+
+
+def _own_name(variable: Any) -> str:
+    return str(variable.name).split(":")[0].split("/")[-1]
+
+
+def numbered_weights(model: Any) -> List[Weight]:
+    """The variables by their position, for an artefact that keeps them as one list (`model.export`)."""
+    trainable = {id(variable) for variable in model.trainable_variables}
+    return [Weight("variables[%d]" % i, v, id(v) in trainable) for i, v in enumerate(model.variables)]
+
+
+def object_weights(root: Any, paths: Sequence[str] = ()) -> List[Weight]:
+    """Every variable that TensorFlow can reach from a trackable object, by its path in the object graph.
+
+    A SavedModel and a checkpoint keep that graph, and a SavedModel adds other ways to the same variables. So what was reloaded is
+    looked at along the `paths` of the original.
+    """
+    if paths:
+        found = [(path, _at(root, path)) for path in paths]
+    else:
+        found = sorted(_reachable(root), key=lambda item: item[0])
+    return [Weight(path, v, bool(v.trainable)) for path, v in found if _is_variable(v)]
+
+
+def _at(root: Any, path: str) -> Any:
+    """What stands at a path of the object graph, or None."""
+    for name in path.split("/"):
+        root = _children(root).get(name) if root is not None else None
+    return root
+
+
+# What a Keras model carries beside its weights, and what a SavedModel adds to name them a second time.
+_NOT_WEIGHTS = frozenset(
+    ["optimizer", "keras_api", "signatures", "variables", "trainable_variables", "non_trainable_variables", "metrics",
+     "keras_metrics", "_metrics", "_loss_tracker", "_all_variables", "_misc_assets", "loss", "compiled_metrics", "compiled_loss"]
+)  # fmt: skip
+
+
+def _reachable(root: Any) -> Iterator[Tuple[str, Any]]:
+    """Breadth first, each object once, with the least of its shortest paths."""
+    seen = {id(root)}
+    level: List[Tuple[str, Any]] = [("", root)]
+    while level:
+        following: List[Tuple[str, Any]] = []
+        for path, found in sorted(level, key=lambda item: item[0]):
+            if path:
+                yield path, found
+            for name, child in _children(found).items():
+                if id(child) in seen or (name in _NOT_WEIGHTS and _is_keras_like(found)):
+                    continue
+                seen.add(id(child))
+                following.append(("%s/%s" % (path, name) if path else name, child))
+        level = following
+
+
+def _children(found: Any) -> Dict[str, Any]:
+    if hasattr(found, "_trackable_children"):  # TensorFlow 2.9 and later
+        return dict(sorted(found._trackable_children().items()))
+    return {ref.name: ref.ref for ref in sorted(getattr(found, "_checkpoint_dependencies", ()), key=lambda ref: ref.name)}
+
+
+def _is_keras_like(found: Any) -> bool:
+    """A Keras object, or what a SavedModel made of one."""
+    return library.generation(found) is not None or type(found).__name__ in ("_UserObject", "AutoTrackable")
+
+
+def _is_variable(found: Any) -> bool:
+    return hasattr(found, "assign") and hasattr(found, "trainable") and hasattr(found, "numpy")
+
+
+def _unique(names: List[str]) -> List[str]:
+    """Names that occur more than once get their number: `cell/kernel`, `cell/kernel#2`."""
+    seen: Counter[str] = Counter()
+    unique = []
+    for name in names:
+        seen[name] += 1
+        unique.append(name if seen[name] == 1 else "%s#%d" % (name, seen[name]))
+    return unique
+
+
+def value_of(variable: Any) -> np.ndarray:
+    """The variable's value in NumPy form."""
+    array = tensors.to_numpy(getattr(variable, "value", variable) if not callable(getattr(variable, "value", None)) else variable)
+    assert isinstance(array, np.ndarray)
+    return array
+
+
+def state_of(model: Any) -> List[Any]:
+    """Every variable that calling the model could change, seed generators and the states of stateful RNNs among them."""
+    if library.generation(model) is None:
+        return [weight.variable for weight in object_weights(model)]
+    found = list(model.variables)
+    for layer in _layers(model):
+        states = getattr(layer, "states", None)
+        if getattr(layer, "stateful", False) and states:
+            found += [leaf for _, leaf in tensors.leaves(list(states)) if hasattr(leaf, "assign")]
+    return list({id(variable): variable for variable in found}.values())
+
+
+def _layers(model: Any) -> List[Any]:
+    flatten = getattr(model, "_flatten_layers", None)
+    return list(flatten()) if flatten else []
+
+
+def keeper(model: Any) -> Callable[[], None]:
+    """Remember the state of the model; what is returned puts it back."""
+    kept = [(variable, value_of(variable)) for variable in state_of(model)]
+
+    def put_back() -> None:
+        for variable, value in kept:
+            if value.dtype != object and not _same(value, value_of(variable)):
+                variable.assign(value)
+
+    return put_back
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    return one.shape == other.shape and one.tobytes() == other.tobytes()
+
+
+def overwrite(model: Any) -> None:
+    """Give every weight a value that no model was trained to, so that one which a loader skips shows."""
+    for weight in keras_weights(model) if library.generation(model) else object_weights(model):
+        value = value_of(weight.variable)
+        if value.dtype == object:
+            continue
+        if value.dtype.kind == "b":
+            weight.variable.assign(~value)
+        else:
+            ramp = (np.arange(value.size) % 7 + 3).reshape(value.shape)
+            weight.variable.assign(ramp.astype(value.dtype))

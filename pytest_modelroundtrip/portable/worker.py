@@ -1,0 +1,217 @@
+"""The loop in the clean interpreter: fork (or start) a process for each reload, watch it, answer.
+
+TensorFlow is imported once, here; its runtime never starts here, so a fork is safe. The child, not this process, loads models.
+A child gets its own process group and dies with this process.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from typing import Any, Dict, List, NoReturn, Optional
+
+from . import library, reloading, tensors
+
+CHUNK = 1 << 26  # bytes of an answer that go into one message
+
+
+def serve(channel: Any, archive: str, scratch: str) -> None:
+    """Answer requests until the other side hangs up.
+
+    A request is the bytes of a dict: `warm` (modules to import here), `job` (None for a probe), `seconds` and `fork`. The answer
+    is a count of chunks, then the chunks: the bytes of a dict with `versions`, `broken` and, for a job, all that `reloading.reload`
+    gives, or `ended`: how the child ended without an answer; and `output`, the tail of what it printed.
+    """
+    for message in channel:
+        request = tensors.load(message)
+        began = time.perf_counter()
+        cold = any(name not in sys.modules for name in request["warm"])
+        broken = list(reloading.warm(request["warm"]))
+        seconds = {"warm": time.perf_counter() - began if cold else 0.0}
+        answer: Dict[str, Any] = {"versions": library.versions(), "broken": broken, "seconds": seconds}
+        if request["job"] is not None and not broken:
+            fork = request["fork"] and hasattr(os, "fork") and not _runtime_started()
+            answer.update(_reload_in_child(request["job"], request["seconds"], fork, archive, scratch))
+            answer["seconds"].update(seconds)
+        data = tensors.dump(answer)
+        chunks = [data[start : start + CHUNK] for start in range(0, len(data), CHUNK)]
+        channel.send(len(chunks))
+        for chunk in chunks:
+            channel.send(chunk)
+
+
+def _runtime_started() -> bool:
+    """Whether TensorFlow's runtime, and its threads with it, already runs in this process."""
+    context = sys.modules.get("tensorflow.python.eager.context")
+    current = getattr(context, "_context", None)
+    return bool(getattr(current, "_initialized", False))
+
+
+def _reload_in_child(job: Dict[str, Any], seconds: float, fork: bool, archive: str, scratch: str) -> Dict[str, Any]:
+    folder = tempfile.mkdtemp(dir=scratch)
+    try:
+        with open(os.path.join(folder, "job"), "wb") as out:
+            out.write(tensors.dump(job))
+        lifeline, held = os.pipe()
+        try:
+            pid = _fork(folder, lifeline) if fork else _start(folder, lifeline, archive)
+            os.close(lifeline)
+            ended = _wait(pid, seconds)
+        finally:
+            os.close(held)
+        return _answer(folder, ended)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fork(folder: str, lifeline: int) -> int:
+    with warnings.catch_warnings():
+        # Python 3.12 warns of any fork beside a thread. The threads here (execnet's reader, OpenBLAS) hold no lock the child takes.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
+    if pid:
+        return pid
+    try:
+        _become_child(folder, lifeline)
+    finally:
+        os._exit(70)
+
+
+def _start(folder: str, lifeline: int, archive: str) -> int:
+    """An interpreter of its own, started as this one was."""
+    code = "import sys; sys.path[0] = %r; from pytest_modelroundtrip.portable import worker; worker._become_child(%r, %d)"
+    with open(os.path.join(folder, "output"), "ab") as output:
+        child = subprocess.Popen(
+            [sys.executable, "-s", "-u", "-c", code % (archive, folder, lifeline)],
+            pass_fds=[lifeline],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=folder,
+        )
+    child.returncode = 0  # it is waited for below, by its pid, as a fork is
+    return child.pid
+
+
+def _become_child(folder: str, lifeline: int) -> NoReturn:
+    """The child's whole life."""
+    os.setsid()
+    _die_with_parent(lifeline)
+    output = os.open(os.path.join(folder, "output"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((nothing, 0), (output, 1), (output, 2)):
+        os.dup2(source, target)
+    os.closerange(3, lifeline)
+    os.closerange(lifeline + 1, 1024)
+    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")
+    faulthandler.enable(file=sys.stderr)
+    _move_into(os.path.join(folder, "home"))
+
+    def entering(step: str) -> None:
+        with open(os.path.join(folder, "step"), "w") as out:
+            out.write(step)
+
+    with open(os.path.join(folder, "job"), "rb") as written:
+        job = tensors.load(written.read())
+    answer = tensors.dump(reloading.reload(job, entering))
+    with open(os.path.join(folder, "answer.part"), "wb") as out:
+        out.write(answer)
+    os.replace(os.path.join(folder, "answer.part"), os.path.join(folder, "answer"))
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(0)
+
+
+def _move_into(home: str) -> None:
+    """An empty folder as the current one, the home and every cache."""
+    os.makedirs(home, exist_ok=True)
+    os.chdir(home)
+    for name in ("HOME", "KERAS_HOME", "TFHUB_CACHE_DIR", "TMPDIR"):
+        os.environ[name] = home
+    tempfile.tempdir = None
+
+
+def _die_with_parent(lifeline: int) -> None:
+    """At the parent's end its side of the pipe closes; on Linux the kernel tells as well, even when this process is in C code."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+    def watch() -> None:
+        os.read(lifeline, 1)
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _wait(pid: int, seconds: float) -> str:
+    """Wait for the child, at most so long and no longer than our own parent lives; then end its whole group.
+
+    Returns:
+        "" when it ended by itself with status 0, else how it ended.
+    """
+    parent, limit, pause = os.getppid(), time.monotonic() + seconds, 0.002
+    status: Optional[int] = None
+    while status is None and time.monotonic() < limit and os.getppid() == parent:
+        done, found = os.waitpid(pid, os.WNOHANG)
+        if done:
+            status = found
+        else:
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.05)
+    try:
+        os.killpg(pid, signal.SIGKILL)  # what the child started ends with it
+    except (ProcessLookupError, PermissionError):
+        pass
+    if status is None:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        return "timed out"
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        return "signal %d (%s)" % (number, signal.Signals(number).name)
+    return "exit status %d" % os.WEXITSTATUS(status) if status else ""
+
+
+def _answer(folder: str, ended: str) -> Dict[str, Any]:
+    found: Dict[str, Any] = {"output": _tail(os.path.join(folder, "output")), "seconds": {}}
+    try:
+        with open(os.path.join(folder, "answer"), "rb") as source:
+            found.update(tensors.load(source.read()))
+    except OSError:
+        step = _tail(os.path.join(folder, "step")) or "start"
+        found["ended"] = {"how": ended or "exit status 0, before it answered", "step": step}
+    return found
+
+
+def _tail(path: str, size: int = 4000) -> str:
+    try:
+        with open(path, "rb") as source:
+            source.seek(max(0, os.path.getsize(path) - size))
+            return source.read(size).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def main(arguments: List[str]) -> int:
+    """Reload once, here, and say what came: what `reload.pyz` beside a kept artefact does."""
+    with open(arguments[0], "rb") as source:
+        job = tensors.load(source.read())
+    job["folder"] = os.path.join(os.path.dirname(os.path.abspath(arguments[0])), job["folder"])
+    answer = reloading.reload(job, lambda step: print("--", step, flush=True))
+    print(" ".join("%s %s" % item for item in answer["versions"].items()))
+    if "error" in answer:
+        print(answer["error"]["traceback"])
+        return 1
+    for path, leaf in tensors.leaves(answer["observation"].get("outputs")):
+        print(path, leaf)
+    return 0

@@ -1,0 +1,213 @@
+"""Results -> the text of a failure, the record that travels with a test report, the table in the terminal."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import textwrap
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from .roundtrip import RoundTrip
+
+Record = dict[str, Any]
+
+PROPERTY = "roundtrip"
+TAIL_LINES = 25  # of a traceback or of what a child printed
+MODULES = {
+    "python": "Python",
+    "tensorflow": "TF",
+    "keras": "Keras",
+    "tf_keras": "tf-keras",
+    "tensorflow_hub": "hub",
+    "numpy": "NumPy",
+}
+
+
+# one failure
+
+
+def failure_text(trip: RoundTrip, python: str) -> str:
+    """All that is known of a round trip that failed, in one place."""
+    lines = [f"{trip.verdict.upper()}: {trip.format}, reloaded in environment {trip.environment!r}"]
+    lines += [textwrap.indent(problem, "  ") for problem in trip.problems]
+    if trip.hint:
+        lines += ["", *textwrap.wrap(trip.hint, 96, initial_indent="hint: ", subsequent_indent="      ")]
+    lines.append("")
+    lines += _sides(trip.versions)
+    if trip.artifact.exists():
+        folder = trip.artifact.parent
+        lines.append(f"artefact: {trip.artifact} ({_size(trip.size)})")
+        lines.append(f'again:    cd {shlex.quote(str(folder))} && env -i PATH="$PATH" {shlex.quote(python)} -s reload.pyz')
+    if trip.detail.strip():
+        lines += ["", f"{'traceback' if 'Traceback (' in trip.detail else 'it printed'}:", _tail(trip.detail)]
+    return "\n".join(lines)
+
+
+def _sides(versions: dict[str, dict[str, str]]) -> list[str]:
+    saved, reloaded = versions.get("saved"), versions.get("reloaded")
+    lines = [f"saved:    {version_line(saved)}"] if saved else []
+    return lines + ([f"reloaded: {version_line(reloaded)}"] if reloaded else [])
+
+
+def version_line(versions: dict[str, str]) -> str:
+    """`Python 3.11.7, TF 2.21.0, ...`"""
+    return ", ".join(f"{MODULES[name]} {versions[name]}" for name in MODULES if name in versions)
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
+
+
+def _tail(text: str) -> str:
+    lines = text.rstrip().splitlines()
+    cut = ["  ..."] if len(lines) > TAIL_LINES else []
+    return "\n".join([*cut, *(f"  {line}" for line in lines[-TAIL_LINES:])])
+
+
+# one record
+
+
+def record(nodeid: str, cell: str, trip: RoundTrip) -> Record:
+    """The result as JSON holds it: it travels in the `user_properties` of the test's report."""
+    return {
+        "test": _without_cell(nodeid, cell),
+        "format": trip.format,
+        "environment": trip.environment,
+        "verdict": trip.verdict,
+        "max_ulp": trip.max_ulp,
+        "checks": trip.checks,
+        "problems": trip.problems,
+        "seconds": {phase: round(seconds, 4) for phase, seconds in trip.seconds.items()},
+        "versions": trip.versions,
+        "size": trip.size,
+    }
+
+
+def _without_cell(nodeid: str, cell: str) -> str:
+    for suffix, rest in ((f"[{cell}]", ""), (f"-{cell}]", "]")):
+        if nodeid.endswith(suffix):
+            return nodeid[: -len(suffix)] + rest
+    return nodeid
+
+
+def records_of(test_report: pytest.TestReport) -> list[Record]:
+    """The records in a test's report, with the reason where the failure was expected."""
+    found = [json.loads(str(value)) for name, value in test_report.user_properties if name == PROPERTY]
+    expected = getattr(test_report, "wasxfail", None) if test_report.skipped else None
+    return [{**item, "expected_failure": expected} for item in found]
+
+
+# the table
+
+
+def write_summary(terminal: pytest.TerminalReporter, records: list[Record], width: int, verbose: bool, quiet: bool) -> None:
+    """Tests down, formats across; under it why a cell is n/a or was expected to fail; with -v the seconds by phase."""
+    terminal.write_sep("=", "model round trips")
+    for line in _environment_lines(records):
+        terminal.write_line(line)
+    rows = _rows(records)
+    formats = list(dict.fromkeys(item["format"] for item in records))
+    label = max(len(row) for row in rows)
+    label = min(label, max(16, width // 3))
+    for columns in _fitting(formats, rows, width - label):
+        _write_columns(terminal, columns, rows, label)
+    if not quiet:
+        for line in _reasons(records):
+            terminal.write_line(textwrap.fill(line, max(width, 40), subsequent_indent="     "))
+    if verbose:
+        _write_seconds(terminal, records)
+
+
+def _environment_lines(records: list[Record]) -> list[str]:
+    lines: dict[str, str] = {}
+    for item in records:
+        saved, reloaded = (version_line(item["versions"].get(side, {})) for side in ("saved", "reloaded"))
+        if saved:
+            lines.setdefault("saved", f"saved with {saved}")
+        if reloaded and reloaded != saved:
+            lines.setdefault(item["environment"], f"{item['environment']}: reloaded with {reloaded}")
+    return list(lines.values())
+
+
+def _rows(records: list[Record]) -> dict[str, dict[str, list[Record]]]:
+    """Row -> format -> records. A row is a test, named without its file where that is clear, and an environment."""
+    names: dict[str, set[str]] = {}
+    for item in records:
+        names.setdefault(item["test"].split("::", 1)[-1], set()).add(item["test"])
+    rows: dict[str, dict[str, list[Record]]] = {}
+    for item in records:
+        short = item["test"].split("::", 1)[-1]
+        name = short if len(names[short]) == 1 else item["test"]
+        row = name if item["environment"] == "here" else f"{name} -> {item['environment']}"
+        rows.setdefault(row, {}).setdefault(item["format"], []).append(item)
+    return rows
+
+
+def _cell(items: Iterable[Record]) -> tuple[str, dict[str, bool]]:
+    """The text of a cell and its colour: that of the worst of its round trips."""
+    item = max(items, key=lambda item: (item["verdict"] not in ("exact", "close", "unsupported"), item["max_ulp"]))
+    verdict = item["verdict"]
+    if verdict == "exact":
+        return "exact", {"green": True}
+    if verdict == "close":
+        return (f"{item['max_ulp']} ulp" if item["max_ulp"] < 10**6 else f"{item['max_ulp']:.0e} ulp"), {"green": True}
+    if verdict == "unsupported":
+        return "n/a", {"light": True}
+    text = "DIFFERS" if verdict == "differs" else verdict
+    return (f"({text})", {"yellow": True}) if item["expected_failure"] is not None else (text, {"red": True, "bold": True})
+
+
+def _fitting(formats: list[str], rows: dict[str, dict[str, list[Record]]], width: int) -> list[dict[str, int]]:
+    """The formats with their columns' widths, in groups that fit beside the label."""
+    groups: list[dict[str, int]] = [{}]
+    for name in formats:
+        size = 2 + max([len(name), *(len(_cell(row[name])[0]) for row in rows.values() if name in row)])
+        if groups[-1] and sum(groups[-1].values()) + size > width:
+            groups.append({})
+        groups[-1][name] = size
+    return groups
+
+
+def _write_columns(terminal: pytest.TerminalReporter, columns: dict[str, int], rows: dict[str, Any], label: int) -> None:
+    terminal.write_line((" " * label + "".join(f"  {name:<{size - 2}}" for name, size in columns.items())).rstrip())
+    for name, row in rows.items():
+        if not row.keys() & columns.keys():
+            continue
+        terminal.write(f"{name if len(name) <= label else name[: label - 3] + '...':<{label}}")
+        gap = 0
+        for fmt, size in columns.items():
+            if fmt in row:
+                text, colour = _cell(row[fmt])
+                terminal.write(" " * (gap + 2))
+                terminal.write(text, **colour)
+                gap = size - 2 - len(text)
+            else:
+                gap += size
+        terminal.write_line("")
+
+
+def _reasons(records: list[Record]) -> list[str]:
+    """Why a format is n/a, and why a failure was expected; formats that share a reason share a line."""
+    told: dict[tuple[str, str], dict[str, None]] = {}
+    for item in records:
+        if item["verdict"] == "unsupported":
+            told.setdefault(("n/a", item["problems"][0]), {})[item["format"]] = None
+        elif item["expected_failure"] is not None:
+            told.setdefault(("( )", item["expected_failure"]), {})[item["format"]] = None
+    return [f"{mark}  {', '.join(formats)}: {reason}" for (mark, reason), formats in told.items()]
+
+
+def _write_seconds(terminal: pytest.TerminalReporter, records: list[Record]) -> None:
+    starts = [item["seconds"]["reload: start"] for item in records if item["seconds"].get("reload: start")]
+    warm = sum(item["seconds"].get("reload: warm", 0.0) for item in records)
+    told = f"{len(starts)} clean interpreters imported TensorFlow in {sum(starts):.2f} s"
+    terminal.write_line(told + (f", other libraries in {warm:.2f} s" if warm else ""))
+    for item in records:
+        phases = {phase: seconds for phase, seconds in item["seconds"].items() if seconds >= 0.005 and phase != "reload: start"}
+        if phases:
+            spent = ", ".join(f"{phase} {seconds:.2f}" for phase, seconds in phases.items())
+            terminal.write_line(f"  {item['test'].split('::', 1)[-1]}[{item['format']}]: {spent}")

@@ -1,0 +1,188 @@
+"""What lives as long as the test run: formats, clean interpreters, and the model that is being carried."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from . import report, settings
+from .environments import Environment, install_hint, portable_archive
+from .portable.formats import BUILT_IN
+from .roundtrip import Format, Original, RoundTrip, RoundTripError, discard, round_trip
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one pytest item is about: a format, an environment and the settings of its test."""
+
+    format: str
+    environment: str
+    settings: settings.Settings
+
+    @property
+    def id(self) -> str:
+        return settings.cell_id(self.format, self.environment)
+
+
+@dataclass
+class Session:
+    """One test run of one process."""
+
+    config: pytest.Config
+    mistakes: list[str] = field(default_factory=list)
+    _held: tuple[Any, Original] | None = None
+
+    @cached_property
+    def formats(self) -> dict[str, Format]:
+        """Built-in formats, then those of the hook, by name.
+
+        Raises:
+            pytest.UsageError: for a format that is no module, has not all a format needs, or has a name that is taken.
+        """
+        found = {name: Format(name, importlib.import_module(f"{__package__}.portable.formats.{name}")) for name in BUILT_IN}
+        for module in (
+            module for modules in self.config.hook.pytest_modelroundtrip_formats(config=self.config) for module in modules
+        ):
+            fmt = _added_format(module)
+            if fmt.name in found:
+                raise pytest.UsageError(f"pytest_modelroundtrip_formats: there is a format {fmt.name!r} already")
+            found[fmt.name] = fmt
+        return found
+
+    @cached_property
+    def archive(self) -> bytes:
+        """What travels into every clean interpreter."""
+        return portable_archive(fmt.module for fmt in self.formats.values())
+
+    @cached_property
+    def environments(self) -> dict[str, Environment]:
+        return {"here": Environment("here", sys.executable, self.archive, self.config.getoption("roundtrip_isolation"))}
+
+    @cached_property
+    def known(self) -> settings.Known:
+        return settings.Known(tuple(self.formats), tuple(self.environments))
+
+    def cells(self, markers: Iterable[pytest.Mark]) -> list[Cell]:
+        """The round trips of one test, in a fixed order.
+
+        Raises:
+            settings.Mistake: when the marker, the ini file or the command line says what cannot be.
+        """
+        resolved = settings.resolve(self.config, markers, self.known)
+        return [Cell(fmt, environment, resolved) for environment in resolved.environments for fmt in resolved.formats]
+
+    def start(self, names: Iterable[str]) -> None:
+        """Start these environments, so that they import TensorFlow while this process does."""
+        for name in dict.fromkeys(names):
+            self.environments[name].begin()
+
+    def original(self, key: Any, build: Callable[[], Original]) -> Original:
+        """The model of that key; one model is held at a time, and let go when another is asked for."""
+        if self._held is None or self._held[0] != key:
+            self.release()
+            self._held = (key, build())
+        return self._held[1]
+
+    def release(self) -> None:
+        self._held = None
+
+    def close(self) -> None:
+        self.release()
+        for environment in vars(self).get("environments", {}).values():
+            environment.close()
+
+
+def _added_format(module: Any) -> Format:
+    if not isinstance(module, ModuleType) or not getattr(module, "__file__", None):
+        raise pytest.UsageError(f"pytest_modelroundtrip_formats: a format is a module in a file, not {module!r}")
+    missing = [name for name in ("PROMISES", "supports", "save", "load", "subject") if not hasattr(module, name)]
+    if missing:
+        raise pytest.UsageError(f"pytest_modelroundtrip_formats: {module.__name__} has no {', '.join(missing)}")
+    return Format(module.__name__.split(".")[-1], module)
+
+
+class Carrier:
+    """The `roundtrip` fixture: call it with a model and what the model is called with."""
+
+    def __init__(self, session: Session, cell: Cell, folder: Path, item: pytest.Item) -> None:
+        self.trips: list[RoundTrip] = []
+        self._session, self._cell, self._folder, self._item = session, cell, folder, item
+
+    def __call__(self, model: Any, /, *args: Any, **kwargs: Any) -> RoundTrip:
+        """Save `model`, reload it in a clean interpreter, compare.
+
+        Args:
+            model: a Keras model or layer, a `tf.Module`, what `hub.load` gives, a `hub.KerasLayer`.
+            *args: what it is called with: tensors, arrays, lists and dicts of them. Without any, inputs are made from the
+                model's input spec.
+            **kwargs: what it is called with by name, `training` among them (default: False for Keras models).
+
+        Returns:
+            The result; its `outputs` are those of the reloaded model in NumPy form.
+
+        Raises:
+            RoundTripError: when something was lost, or the format that was asked for cannot hold the model.
+        """
+        __tracebackhide__ = True
+        return self.carry(prepared(model, args, kwargs, pytrace=True), pytrace=True)
+
+    def carry(self, original: Original, pytrace: bool) -> RoundTrip:
+        """Do the round trip of this item; skip, or raise RoundTripError, when it does not end well."""
+        __tracebackhide__ = True
+        folder = self._folder / str(len(self.trips)) if self.trips else self._folder
+        fmt, environment = self._session.formats[self._cell.format], self._session.environments[self._cell.environment]
+        trip = round_trip(original, fmt, environment, self._cell.settings, folder)
+        self.trips.append(trip)
+        record = report.record(self._item.nodeid, self._cell.id, trip)
+        self._item.user_properties.append((report.PROPERTY, json.dumps(record)))
+        if trip.verdict == "unsupported" and not self._cell.settings.named:
+            pytest.skip(f"{trip.format}: {trip.problems[0]}")
+        if not trip.passed:
+            if trip.artifact.exists():
+                (folder / "reload.pyz").write_bytes(self._session.archive)
+            raise RoundTripError(report.failure_text(trip, environment.python), trip, pytrace)
+        return trip
+
+    def finish(self) -> None:
+        """Tell who wants to know, and delete what need not be kept."""
+        keep = settings.keep(self._session.config)
+        for trip in self.trips:
+            self._session.config.hook.pytest_modelroundtrip_finished(trip=trip, config=self._session.config)
+            if keep == "none" or (keep == "failed" and (trip.passed or trip.verdict == "unsupported")):
+                discard(trip)
+
+
+def prepared(model: Any, args: Sequence[Any], kwargs: dict[str, Any], pytrace: bool) -> Original:
+    """The model as it will be carried.
+
+    Raises:
+        RoundTripError: when TensorFlow is missing, or this is no model, or it cannot be called.
+    """
+    __tracebackhide__ = True
+    try:
+        if not any(hasattr(model, name) for name in ("_trackable_children", "_checkpoint_dependencies", "get_config")):
+            raise RoundTripError(
+                f"{type(model).__name__} is not a model: return a Keras model or layer, a tf.Module, or what hub.load gives, "
+                "and after it what it is called with"
+            )
+        return Original(model, args, kwargs)
+    except RoundTripError as error:
+        raise RoundTripError(str(error), pytrace=pytrace) from error.__cause__
+
+
+def missing_tensorflow() -> str | None:
+    """What to install, where there is no TensorFlow."""
+    if importlib.util.find_spec("tensorflow") is None:
+        return f"TensorFlow is not installed. {install_hint()}"
+    return None
