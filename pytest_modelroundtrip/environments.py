@@ -109,7 +109,7 @@ class Environment:
         self._start_seconds = 0.0  # of a first import that no reload has accounted for yet
 
     def begin(self) -> None:
-        """Start the interpreter and let it import TensorFlow while this process goes on; what goes wrong is told when it is used."""
+        """Start the interpreter and let it import TensorFlow while this process goes on. Its first use tells what went wrong."""
         try:
             self._start()
         except EnvironmentBroken as error:

@@ -33,8 +33,7 @@ def infer(model: Any) -> tuple[list[Any], dict[str, Any]]:
     maker = _Maker(model)
     if library.generation(model):
         return [maker.value(_keras_spec(model))], {}
-    call = getattr(type(model), "__call__", None)
-    for function in (getattr(model, "__call__", None), call, getattr(model, "serve", None)):
+    for function in (model.__call__ if callable(model) else None, getattr(model, "serve", None)):
         signature = getattr(function, "input_signature", None)
         if signature is not None:
             return [maker.value(spec) for spec in signature], {}

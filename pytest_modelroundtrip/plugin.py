@@ -165,7 +165,7 @@ def _original(value: Any) -> Any:
 
 
 def _key(item: pytest.Function, asked: list[str]) -> object:
-    """Equal for the items that may share one model: the same function with the same parameters and no fixture made anew for each."""
+    """Equal for items that may share one model: of one function, with the same parameters, with no fixture made anew for each."""
     callspec = getattr(item, "callspec", None)
     parameters = {name: value for name, value in callspec.params.items() if name != ARGUMENT} if callspec else {}
     anew = item.stash.get(FUNCTION_SCOPED, set()) - {name for name, value in parameters.items() if item.funcargs.get(name) is value}

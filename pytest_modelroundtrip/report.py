@@ -26,13 +26,20 @@ MODULES = {
     "numpy": "NumPy",
 }
 
+HEADLINES = {  # where the usual one would be wrong
+    "unsupported": "the test asks for the format {}, which cannot hold this model",
+    "save error": "the format {} could not save the model",
+    "not deterministic": "the model is not; the format {} was not tried",
+}
+
 
 # one failure
 
 
 def failure_text(trip: RoundTrip, python: str) -> str:
     """All that is known of a round trip that failed, in one place."""
-    lines = [f"{trip.verdict.upper()}: {trip.format}, reloaded in environment {trip.environment!r}"]
+    headline = HEADLINES.get(trip.verdict, "format {}, reloaded in environment {!r}")
+    lines = [f"{trip.verdict.upper()}: {headline.format(trip.format, trip.environment)}"]
     lines += [textwrap.indent(problem, "  ") for problem in trip.problems]
     if trip.hint:
         lines += ["", *textwrap.wrap(trip.hint, 96, initial_indent="hint: ", subsequent_indent="      ")]
@@ -54,7 +61,7 @@ def _sides(versions: dict[str, dict[str, str]]) -> list[str]:
 
 
 def version_line(versions: dict[str, str]) -> str:
-    """`Python 3.11.7, TF 2.21.0, ...`"""
+    """In one line: `Python 3.11.7, TF 2.21.0, ...`."""
     return ", ".join(f"{MODULES[name]} {versions[name]}" for name in MODULES if name in versions)
 
 

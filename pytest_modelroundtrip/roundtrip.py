@@ -27,8 +27,11 @@ GIVEN, RESIZED = "", "a batch of another size"
 _Failed: type[BaseException] = pytest.fail.Exception
 
 
-class RoundTripError(AssertionError, _Failed):  # type: ignore[misc, valid-type]  # a failure to pytest, an AssertionError to the user
-    """Something was lost, or the way there and back broke off. `trip` is the whole result."""
+class RoundTripError(AssertionError, _Failed):  # type: ignore[misc, valid-type]
+    """Something was lost, or the way there and back broke off. `trip` is the whole result.
+
+    An AssertionError to who catches it; to pytest a failure like its own, so that it can be shown without our traceback.
+    """
 
     def __init__(self, message: str, trip: RoundTrip | None = None, pytrace: bool = True) -> None:
         _Failed.__init__(self, message, pytrace)
@@ -90,9 +93,8 @@ class Original:
             self._add_resized_batch()
             self.unstable = compare(self.outputs, self._outputs(), Tolerance())
         except Exception as error:
-            raise RoundTripError(
-                f"the model itself cannot be called with these inputs: {type(error).__name__}: {error}\n{_outline(self.args, self.kwargs)}"
-            ) from error
+            said = f"the model itself cannot be called with these inputs: {_said(error)}"
+            raise RoundTripError(f"{said}\n{_outline(self.args, self.kwargs)}") from error
 
     def _add_resized_batch(self) -> None:
         """A second batch of another size, where the model takes one."""
@@ -264,9 +266,8 @@ def _lines(found: Comparison) -> list[str]:
 
 def _not_deterministic(trip: RoundTrip, unstable: Comparison) -> RoundTrip:
     trip.hint = "Give the model a fixed seed, or return the part of it that is deterministic in inference."
-    return _ended(
-        trip, "not deterministic", ["called twice on the same inputs, from the same state, the model answers:", *_lines(unstable)]
-    )
+    problem = "called twice on the same inputs, from the same state, the model gives different answers:"
+    return _ended(trip, "not deterministic", [problem, *_lines(unstable)])
 
 
 def _ended(trip: RoundTrip, verdict: str, problems: list[str]) -> RoundTrip:

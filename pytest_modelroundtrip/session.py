@@ -51,9 +51,7 @@ class Session:
             pytest.UsageError: for a format that is no module, has not all a format needs, or has a name that is taken.
         """
         found = {name: Format(name, importlib.import_module(f"{__package__}.portable.formats.{name}")) for name in BUILT_IN}
-        for module in (
-            module for modules in self.config.hook.pytest_modelroundtrip_formats(config=self.config) for module in modules
-        ):
+        for module in chain(*self.config.hook.pytest_modelroundtrip_formats(config=self.config)):
             fmt = _added_format(module)
             if fmt.name in found:
                 raise pytest.UsageError(f"pytest_modelroundtrip_formats: there is a format {fmt.name!r} already")

@@ -84,9 +84,7 @@ def add_options(parser: pytest.Parser) -> None:
         default="fork",
         help="fork: each reload is a fork of one warm interpreter (default); spawn: an interpreter of its own for each",
     )
-    group.addoption(
-        "--roundtrip-list", action="store_true", help="print formats, checks, environments and their versions, and exit"
-    )
+    group.addoption("--roundtrip-list", action="store_true", help="print formats, checks and environments, and exit")
 
 
 PROJECT_OPTIONS: dict[str, tuple[str, str]] = {

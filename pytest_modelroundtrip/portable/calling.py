@@ -28,7 +28,7 @@ def caller(model: Any, template: Any = None) -> Call:
     if library.generation(model):
         call = _keras_call(model)
     elif callable(model):
-        call = _inference(_fitted(model, model))
+        call = _inference(_fitted(model, model.__call__))
     elif hasattr(model, "serve"):
         call = _inference(_fitted(model.serve, model.serve))
     elif getattr(model, "signatures", None):
@@ -64,8 +64,9 @@ def _keras_call(model: Any) -> Call:
         return call
     import tensorflow as tf
 
-    graph: Call = tf.function(call)
-    return graph
+    graph: Any = tf.function(call)
+    graph._omit_frequent_tracing_warning = True  # one graph a model is meant: the warning would point at us, in a test that failed
+    return graph  # type: ignore[no-any-return]
 
 
 def _inference(call: Call) -> Call:
@@ -82,9 +83,9 @@ def _inference(call: Call) -> Call:
     return inference
 
 
-def _fitted(function: Any, owner: Any) -> Call:
+def _fitted(function: Any, restored: Any) -> Call:
     """Calls a restored function with integers and floats at the width that it was traced with, as Keras itself casts them."""
-    concrete = getattr(getattr(owner, "__call__", owner), "concrete_functions", None) or getattr(owner, "concrete_functions", None)
+    concrete = getattr(restored, "concrete_functions", None)
 
     def call(args: List[Any], kwargs: Dict[str, Any]) -> Any:
         if not concrete:

@@ -57,10 +57,7 @@ def object_weights(root: Any, paths: Sequence[str] = ()) -> List[Weight]:
     A SavedModel and a checkpoint keep that graph, and a SavedModel adds other ways to the same variables. So what was reloaded is
     looked at along the `paths` of the original.
     """
-    if paths:
-        found = [(path, _at(root, path)) for path in paths]
-    else:
-        found = sorted(_reachable(root), key=lambda item: item[0])
+    found = [(path, _at(root, path)) for path in paths] or sorted(_reachable(root), key=lambda item: item[0])
     return [Weight(path, v, bool(v.trainable)) for path, v in found if _is_variable(v)]
 
 

@@ -6,6 +6,7 @@ A child gets its own process group and dies with this process.
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import os
 import shutil
@@ -168,10 +169,8 @@ def _wait(pid: int, seconds: float) -> str:
         else:
             time.sleep(pause)
             pause = min(pause * 1.5, 0.05)
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)  # what the child started ends with it
-    except (ProcessLookupError, PermissionError):
-        pass
     if status is None:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)

@@ -16,7 +16,8 @@ A plugin adds formats of its own with the hook `pytest_modelroundtrip_formats`.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from .. import library
 
@@ -25,16 +26,17 @@ BUILT_IN = (
 )  # fmt: skip
 
 
-class Options(NamedTuple):
+@dataclass(frozen=True)
+class Options:
     """What a loader is told besides the folder; the artefact itself has to know everything else."""
 
     generation: Optional[int] = None  # of the saved model's Keras: 2, 3 or None
-    custom_objects: Dict[str, Any] = {}
+    custom_objects: Dict[str, Any] = field(default_factory=dict)
     factory: Optional[Callable[[], Any]] = None
     safe_mode: bool = True
     template: Any = None  # the nest of the original's outputs
     paths: Sequence[str] = ()  # of the original's weights
-    batches: List[Any] = []  # with which a rebuilt model is called once, so that its weights exist
+    batches: List[Any] = field(default_factory=list)  # with which a rebuilt model is called once, so that its weights exist
 
 
 def no_keras(model: Any) -> Optional[str]:
