@@ -83,17 +83,17 @@ def compare(expected: dict[str, Any], actual: dict[str, Any], tolerance: Toleran
 def _compare_weights(before: list[Any], after: list[Any], tolerance: Tolerance, found: Comparison) -> None:
     kept, came = _paired({w["path"]: w for w in before}, {w["path"]: w for w in after})
     for path in sorted(kept.keys() - came.keys()):
-        found.add("weights", f"{path} {_shape(kept[path]['value'])} did not come back")
+        found.add("weights", f"weight {path} {_shape(kept[path]['value'])} did not come back")
     for path in sorted(came.keys() - kept.keys()):
-        found.add("weights", f"{path} {_shape(came[path]['value'])} was not in the original")
+        found.add("weights", f"weight {path} {_shape(came[path]['value'])} was not in the original")
     for path in [path for path in kept if path in came]:
         found.compared["weights"] += 1
         one, other = kept[path], came[path]
         if one["trainable"] != other["trainable"]:
-            found.add("weights", f"{path} was {_trainable(one)} and came back {_trainable(other)}")
+            found.add("weights", f"weight {path} was {_trainable(one)} and came back {_trainable(other)}")
         message = _leaf_difference(one["value"], other["value"], Tolerance(exact=True), Comparison())
         if message:
-            found.add("weights", f"{path} {message}{_origin(path, one['value'], other['value'], kept)}")
+            found.add("weights", f"weight {path} {message}{_origin(path, one['value'], other['value'], kept)}")
 
 
 def _paired(kept: dict[str, Any], came: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -147,6 +147,7 @@ def _shape(value: Array) -> str:
 
 
 def _compare_config(before: Any, after: Any, tolerance: Tolerance, found: Comparison) -> None:
+    """Flags are left to the weights that they are about: a layer without any may tell its flag otherwise."""
     found.compared["config"] += 1
     for path, one, other in _json_differences(before, after, "config"):
         found.add("config", f"{path}: {one!r} came back as {other!r}")
@@ -157,7 +158,7 @@ MISSING = type("Missing", (), {"__repr__": lambda self: "nothing"})()
 
 def _json_differences(before: Any, after: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
     if isinstance(before, dict) and isinstance(after, dict):
-        for key in [*before, *(key for key in after if key not in before)]:
+        for key in [key for key in {**before, **after} if key != "trainable"]:
             yield from _json_differences(before.get(key, MISSING), after.get(key, MISSING), f"{path}.{key}")
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for position, (one, other) in enumerate(zip(before, after, strict=True)):
@@ -173,6 +174,8 @@ def _compare_outputs(before: dict[str, Any], after: dict[str, Any], tolerance: T
     (expected,) = before.values()  # the original is called in one way; what came back, in each way its format offers
     for way, batches in after.items():
         for batch, outputs in batches.items():
+            if "outputs" in found.differences:
+                return  # another batch would only say it again
             where = " ".join(filter(None, ("outputs", batch and f"({batch})", way and f"by {way}")))
             _compare_values(expected[batch], outputs, where, tolerance, found)
 

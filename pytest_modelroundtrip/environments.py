@@ -124,7 +124,7 @@ class Environment:
             self._channel = self._group.makegateway(self._specification()).remote_exec(BOOTSTRAP)
             self._channel.send((self._scratch, self._archive))
         except (OSError, EOFError, execnet.RemoteError, execnet.HostNotFound) as error:
-            self.close()
+            self._end()
             raise EnvironmentBroken(f"{self.python} cannot be started: {error}") from error
         self._ask({"warm": ["tensorflow"], "job": None, "seconds": 0, "fork": False})
 
@@ -167,7 +167,7 @@ class Environment:
         answer = self._answer(START_SECONDS + seconds + GRACE_SECONDS)
         answer["seconds"]["start"], self._start_seconds = self._start_seconds, 0.0
         if not self._fork:
-            self.close()  # an interpreter of its own for each
+            self._end()  # an interpreter of its own for each
         return Reply(**{name: value for name, value in answer.items() if name != "broken"})
 
     def _catch_up(self) -> None:
@@ -181,7 +181,7 @@ class Environment:
         try:
             self._channel.send(tensors.dump(request))
         except OSError as error:
-            self.close()
+            self._end()
             raise EnvironmentBroken(f"the interpreter of environment {self.name!r} is gone: {error}") from error
         self._awaited += 1
 
@@ -193,7 +193,7 @@ class Environment:
             reason = str(error).strip().splitlines()[-1:] or [type(error).__name__]
             log = Path(self._scratch, LOG)
             said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:] if log.exists() else []
-            self.close()
+            self._end()
             raise EnvironmentBroken("\n  ".join([f"the interpreter {self.python} gave no answer: {reason[0]}", *said])) from error
         self._awaited -= 1
         if answer["broken"]:
@@ -206,7 +206,10 @@ class Environment:
         return answer
 
     def close(self) -> None:
-        """End the interpreter and all that it started."""
+        """End the interpreter and all that it started; it starts again when it is needed."""
+        self._end()
+
+    def _end(self) -> None:
         if self._group is not None:
             self._group.terminate(timeout=5)
         self._group = self._channel = None

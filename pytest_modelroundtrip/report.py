@@ -132,11 +132,11 @@ def write_summary(terminal: pytest.TerminalReporter, records: list[Record], widt
 def _environment_lines(records: list[Record]) -> list[str]:
     lines: dict[str, str] = {}
     for item in records:
-        saved, reloaded = (version_line(item["versions"].get(side, {})) for side in ("saved", "reloaded"))
+        saved, reloaded = (item["versions"].get(side, {}) for side in ("saved", "reloaded"))
         if saved:
-            lines.setdefault("saved", f"saved with {saved}")
-        if reloaded and reloaded != saved:
-            lines.setdefault(item["environment"], f"{item['environment']}: reloaded with {reloaded}")
+            lines.setdefault("saved", f"saved with {version_line(saved)}")
+        if any(saved.get(module, version) != version for module, version in reloaded.items()):
+            lines.setdefault(item["environment"], f"{item['environment']}: reloaded with {version_line(reloaded)}")
     return list(lines.values())
 
 

@@ -56,6 +56,7 @@ class RoundTrip:
     seconds: dict[str, float] = field(default_factory=dict)  # by phase
     versions: dict[str, dict[str, str]] = field(default_factory=dict)  # "saved" and "reloaded": module -> version
     size: int = 0  # of the artefact, in bytes
+    spoilt: bool = False  # whether saving changed the model, so that it is no measure for the next format
 
     @property
     def passed(self) -> bool:
@@ -93,8 +94,8 @@ class Original:
             self._add_resized_batch()
             self.unstable = compare(self.outputs, self._outputs(), Tolerance())
         except Exception as error:
-            said = f"the model itself cannot be called with these inputs: {_said(error)}"
-            raise RoundTripError(f"{said}\n{_outline(self.args, self.kwargs)}") from error
+            said = f"the model itself cannot be used with these inputs ({_outline(self.args, self.kwargs)})"
+            raise RoundTripError(f"{said}\n  {error if isinstance(error, observation.CallError) else _said(error)}") from error
 
     def _add_resized_batch(self) -> None:
         """A second batch of another size, where the model takes one."""
@@ -140,6 +141,7 @@ def round_trip(original: Original, fmt: Format, environment: Environment, settin
     clock.ended("save")
     changed = compare(before, original.observe(fmt, checks, anew=True), Tolerance())
     if changed.differences:
+        trip.spoilt = True
         return _ended(trip, "differs", ["saving changed the model:", *_lines(changed)])
     clock.ended("observe")
     reply = _reload(original, fmt, environment, settings, trip, checks, before)
@@ -167,7 +169,7 @@ def _save(original: Original, fmt: Format, trip: RoundTrip, folder: Path) -> boo
         fmt.module.save(original.model, str(saving))
     except Exception as error:
         _ended(trip, "save error", [_said(error)])
-        trip.detail = traceback.format_exc()
+        trip.detail, trip.spoilt = traceback.format_exc(), True
         return False
     saving.rename(trip.artifact)
     files = [path for path in trip.artifact.rglob("*") if path.is_file()]
@@ -221,7 +223,7 @@ def _reload(
         raised = reply.error
         said = f"{raised['type']}: {raised['message']}"
         if raised["step"] == "observe":
-            _ended(trip, "differs", [f"it was reloaded, but cannot be used as the original can: {said}"])
+            _ended(trip, "differs", ["it was reloaded, but cannot be used as the original can", raised["message"]])
         else:
             _ended(trip, "load error", [said])
         trip.detail = raised["traceback"]
@@ -259,8 +261,8 @@ def _lines(found: Comparison) -> list[str]:
     for check, messages in found.differences.items():
         if len(messages) > 1 and found.compared[check] > 1:
             lines.append(f"{check}: {len(messages)} differences in {found.compared[check]} compared")
-        lines += [f"{check}: {message}" for message in messages[:8]]
-        lines += [f"{check}: ... and {len(messages) - 8} more"] if len(messages) > 8 else []
+        lines += messages[:8]
+        lines += [f"... and {len(messages) - 8} more"] if len(messages) > 8 else []
     return lines
 
 
@@ -327,4 +329,5 @@ def _outline(args: list[Any], kwargs: dict[str, Any]) -> str:
     def shape(leaf: Any) -> str:
         return f"{leaf.dtype.name}{list(leaf.shape)}" if hasattr(leaf, "shape") else repr(leaf)
 
-    return f"called with {tensors.map_leaves(shape, args)} {tensors.map_leaves(shape, kwargs) or ''}".rstrip()
+    named = [f"{name}={tensors.map_leaves(shape, value)}" for name, value in kwargs.items()]
+    return ", ".join([*(str(tensors.map_leaves(shape, value)) for value in args), *named])

@@ -142,6 +142,8 @@ class Carrier:
         fmt, environment = self._session.formats[self._cell.format], self._session.environments[self._cell.environment]
         trip = round_trip(original, fmt, environment, self._cell.settings, folder)
         self.trips.append(trip)
+        if trip.spoilt:
+            self._session.release()
         record = report.record(self._item.nodeid, self._cell.id, trip)
         self._item.user_properties.append((report.PROPERTY, json.dumps(record)))
         if trip.verdict == "unsupported" and not self._cell.settings.named:

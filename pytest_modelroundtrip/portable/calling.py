@@ -110,7 +110,7 @@ def _cast(leaf: Any, spec: Any) -> Any:
         return leaf
     both_integer = leaf.dtype.is_integer and dtype.is_integer
     both_floating = leaf.dtype.is_floating and dtype.is_floating
-    return tf.cast(leaf, dtype) if both_integer or both_floating or (leaf.dtype.is_integer and dtype.is_floating) else leaf
+    return tf.cast(leaf, dtype) if both_integer or both_floating else leaf
 
 
 def serving_signature(signatures: Any) -> Any:

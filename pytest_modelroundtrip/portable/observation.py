@@ -41,11 +41,15 @@ def object_subject(model: Any, template: Any = None, paths: Sequence[str] = ()) 
     return Subject(model, {"": calling.caller(model, template)}, variables.object_weights(model, paths))
 
 
+class CallError(Exception):
+    """The model raised when it was called; the text says with what."""
+
+
 def observe(subject: Subject, batches: List[Batch], checks: List[str]) -> Dict[str, Any]:
     """What the checks see. The state that a call changes is put back after each call.
 
     Raises:
-        whatever calling the model raises.
+        CallError: when the model cannot be called.
     """
     seen = {}
     for check in CHECKS:  # in their own order: state first, then what a call gives
@@ -81,7 +85,11 @@ def _outputs(subject: Subject, batches: List[Batch]) -> Any:
         seen[way] = {}
         for batch in batches:
             put_back = variables.keeper(subject.model)
-            seen[way][batch.name] = call(batch.args, batch.kwargs)
+            try:
+                seen[way][batch.name] = call(batch.args, batch.kwargs)
+            except Exception as error:
+                called = " ".join(filter(None, ("called", way and "by %s" % way, batch.name and "with %s" % batch.name)))
+                raise CallError("%s, it raised %s: %s" % (called, type(error).__name__, error)) from error
             put_back()
     return seen
 

@@ -6,10 +6,12 @@ A job and its answer are dicts in NumPy form (see `tensors`); `RELOAD` names the
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import time
 import traceback
-from typing import Any, Callable, Dict, Iterator, List
+from types import TracebackType
+from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from . import library, observation
 from .formats import Options
@@ -33,15 +35,24 @@ def reload(job: Dict[str, Any], entering: Step) -> Dict[str, Any]:
     try:
         answer["observation"] = _observed(job, clock)
     except BaseException as error:  # SystemExit too: whatever the model's code raises is the answer
+        raised = error.__cause__ if isinstance(error, observation.CallError) and error.__cause__ else error
         answer["error"] = {
             "step": clock.step,
             "type": type(error).__name__,
             "message": str(error),
-            "traceback": "".join(traceback.format_exception(type(error), error, error.__traceback__)),
+            "traceback": "".join(traceback.format_exception(type(raised), raised, _beyond_us(raised.__traceback__))),
         }
     answer["seconds"] = clock.stop()
     answer["versions"] = library.versions()
     return answer
+
+
+def _beyond_us(frames: Optional[TracebackType]) -> Optional[TracebackType]:
+    """The traceback from where it leaves this package; all of it when it does not."""
+    ours, beyond = os.path.dirname(os.path.abspath(__file__)), frames
+    while beyond is not None and os.path.abspath(beyond.tb_frame.f_code.co_filename).startswith(ours):
+        beyond = beyond.tb_next
+    return beyond or frames
 
 
 def _observed(job: Dict[str, Any], clock: "_Clock") -> Dict[str, Any]:

@@ -1,0 +1,74 @@
+"""An encoder-decoder that learns to reverse sequences of digits: `7 4 2` becomes `2 4 7`.
+
+A toy that has what real ones have: an embedding that source and target share, padding that is masked, a state that
+travels from encoder to decoder. One model is trained, three are served; all four share their layers:
+
+    source -> embedding -> reader -> state
+                                       |
+    target -> embedding ----------> writer -> speaker -> logits
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+layers = tf.keras.layers
+
+PADDING, START = 0, 10  # between them, the digits 1 to 9
+VOCABULARY = 11
+LONGEST = 6  # digits in a sequence
+WIDTH, UNITS = 16, 32
+
+
+class Models(NamedTuple):
+    """Four views of the same layers."""
+
+    translator: tf.keras.Model  # {"source": tokens, "target": the tokens before} -> logits of each token of the target
+    embedding: tf.keras.Model  # tokens -> vectors
+    encoder: tf.keras.Model  # tokens of the source -> the reader's state
+    decoder: tf.keras.Model  # tokens of the target, the reader's state -> logits
+
+
+def build():
+    """Fresh models, the translator compiled for training."""
+    embedding = layers.Embedding(VOCABULARY, WIDTH, mask_zero=True, name="embedding")  # PADDING is masked from here on
+    reader = layers.LSTM(UNITS, return_state=True, name="reader")
+    writer = layers.LSTM(UNITS, return_sequences=True, name="writer")
+    speaker = layers.Dense(VOCABULARY, name="speaker")
+
+    source = tf.keras.Input([None], dtype="int32", name="source")
+    target = tf.keras.Input([None], dtype="int32", name="target")
+    hidden, carry = tf.keras.Input([UNITS], name="hidden"), tf.keras.Input([UNITS], name="carry")
+
+    def decode(state):
+        return speaker(writer(embedding(target), initial_state=state))
+
+    state = reader(embedding(source))[1:]
+    translator = tf.keras.Model({"source": source, "target": target}, decode(state), name="translator")
+    translator.compile(tf.keras.optimizers.Adam(0.01), tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return Models(
+        translator,
+        embedding=tf.keras.Model(source, embedding(source), name="embedding"),
+        encoder=tf.keras.Model(source, state, name="encoder"),
+        decoder=tf.keras.Model([target, hidden, carry], decode([hidden, carry]), name="decoder"),
+    )
+
+
+def sequences(count, seed):
+    """Sequences of 2 to 6 digits, padded: the translator's named inputs, and what it should answer."""
+    rng = np.random.default_rng(seed)
+    source, answer = np.zeros([2, count, LONGEST], "int32")
+    for row, length in enumerate(rng.integers(2, LONGEST, count, endpoint=True)):
+        source[row, :length] = rng.integers(1, 9, length, endpoint=True)
+        answer[row, :length] = source[row, :length][::-1]
+    target = np.where(answer, np.roll(answer, 1, axis=1), PADDING)  # teacher forcing: the answer, one step late
+    target[:, 0] = START
+    return {"source": source, "target": target}, answer
+
+
+def train(translator, epochs, after_epoch):
+    """A few seconds on a CPU; `after_epoch` is called at the end of each epoch."""
+    inputs, answer = sequences(2048, seed=1)
+    callback = tf.keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: after_epoch())
+    translator.fit(inputs, answer, batch_size=64, epochs=epochs, callbacks=[callback], verbose=0)

@@ -1,0 +1,142 @@
+"""What must be caught: each sabotaged format is, and the message names what was lost. What must not be: sound models pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import sabotage
+
+MODEL = """
+@pytest.mark.roundtrip(formats=FORMATS)
+def test_lost():
+    i = K.Input((6,))
+    a = L.Dense(6, name="first", bias_initializer="normal")(i)
+    b = L.Dense(6, name="second", bias_initializer="normal")(a)
+    model = K.Model(i, [a, b])
+    model.get_layer("first").trainable = False
+    return model
+"""
+
+
+@pytest.fixture
+def with_sabotage(pytester: pytest.Pytester) -> None:
+    for name in sabotage.FORMATS:
+        pytester.makepyfile(**{f"sabotaged_{name}": sabotage.source(name)})
+    pytester.syspathinsert()
+    names = ", ".join(f"sabotaged_{name}" for name in sabotage.FORMATS)
+    pytester.makeconftest(f"import {names}\n\ndef pytest_modelroundtrip_formats(config):\n    return [{names}]\n")
+
+
+def test_each_loss_is_caught_and_named(run: Any, with_sabotage: None) -> None:
+    formats = [f"sabotaged_{name}" for name in sabotage.FORMATS]
+    result = run(MODEL.replace("FORMATS", repr(["h5", *formats])), "-rf")
+    result.assert_outcomes(passed=1, failed=len(formats))
+    failures = _failures(result.stdout.str())
+    for name, (_, _, said) in sabotage.FORMATS.items():
+        for words in said:
+            assert words in failures[f"test_lost[sabotaged_{name}]"], name
+
+
+def _failures(text: str) -> dict[str, str]:
+    """The text of each failure by the name of its item."""
+    found: dict[str, list[str]] = {}
+    name = ""
+    for line in text.split("= FAILURES =", 1)[1].split("= model round trips =", 1)[0].splitlines():
+        if line.startswith("___"):
+            name = line.strip("_ ")
+        found.setdefault(name, []).append(line)
+    return {name: "\n".join(lines) for name, lines in found.items()}
+
+
+def test_a_failure_says_all_in_one_place(run: Any, with_sabotage: None, pytester: pytest.Pytester) -> None:
+    result = run(MODEL.replace("FORMATS", "['sabotaged_keeps_path']"), f"--basetemp={pytester.path / 'base'}")
+    result.stdout.fnmatch_lines(
+        [
+            "LOAD ERROR: format sabotaged_keeps_path, reloaded in environment 'here'",
+            "  FileNotFoundError: *",
+            "saved:    Python 3.*, TF 2.*, Keras *, NumPy *",
+            "reloaded: Python 3.*, TF 2.*, Keras *, NumPy *",
+            "artefact: *artifact (* kB)",
+            "again:    cd *roundtrip-sabotaged_keeps_path0 && env -i * -s reload.pyz",
+            "traceback:",
+        ]
+    )
+    assert not [line for line in result.outlines if "session.py" in line or "roundtrip.py" in line]
+
+
+def test_the_command_reloads_without_pytest(run: Any, with_sabotage: None, pytester: pytest.Pytester) -> None:
+    result = run(MODEL.replace("FORMATS", "['sabotaged_keeps_path', 'sabotaged_loads_nothing']"))
+    commands = [line.split(None, 1)[1] for line in result.outlines if line.startswith("again: ")]
+    failing, ending = (pytester.run("sh", "-c", command) for command in commands)
+    assert failing.ret == 1
+    failing.stdout.fnmatch_lines(["-- load", "*FileNotFoundError*"])
+    assert ending.ret == 0
+    ending.stdout.fnmatch_lines(["-- observe", "*['']*"])
+
+
+def test_zero_comparisons_are_a_failure(run: Any) -> None:
+    result = run("@pytest.mark.roundtrip(formats=['saved_model'], checks=['config'])\ndef test_it():\n    return dense()\n")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*nothing was compared: saved_model promises weights, outputs*"])
+
+
+def test_a_model_that_differs_from_itself_is_not_blamed_on_the_format(run: Any) -> None:
+    source = """
+class Noise(tf.Module):
+    @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32)])
+    def __call__(self, x):
+        return {"clean": x, "noisy": x + tf.random.normal(tf.shape(x))}
+
+@pytest.mark.roundtrip(formats=["saved_model"])
+def test_it():
+    return Noise()
+"""
+    result = run(source)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["NOT DETERMINISTIC: *", "*called twice on the same inputs*", "*outputs?'noisy'? differs in 6 of 6*"])
+
+
+SOUND = """
+class Counter(tf.Module):
+    def __init__(self):
+        super().__init__()
+        self.calls = tf.Variable(0)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
+    def __call__(self, x):
+        return {"x": x, "calls": self.calls.assign_add(1), "empty": x[:0], "zero": -0.0 * x, "none": x / 0.0 * 0.0, "huge": x * 3e38}
+
+class Kinds(tf.Module):
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def __call__(self, x):
+        words = tf.strings.split(x)
+        return words, words.to_sparse(), tf.strings.upper(x), tf.cast(tf.strings.length(x), tf.bfloat16), tf.cast(words.row_lengths(), tf.complex64)
+
+@pytest.mark.roundtrip
+def test_counter():
+    return Counter()
+
+@pytest.mark.roundtrip
+def test_kinds():
+    return Kinds(), ["one two", "", "naïve café"]
+
+@pytest.mark.roundtrip
+def test_dropout_and_state():
+    return K.Sequential([K.Input((5, 3)), L.GRU(4), L.Dropout(0.5), L.BatchNormalization(), L.Dense(2)])
+
+@pytest.mark.roundtrip
+def test_fixed_batch():
+    i = K.Input((3,), batch_size=2)
+    return K.Model(i, L.Dense(2)(i)), np.ones((2, 3), "float32")
+
+@pytest.mark.roundtrip
+def test_layer():
+    return L.Dense(3), np.ones((2, 4), "float32")
+"""
+
+
+def test_sound_models_pass(run: Any) -> None:
+    result = run(SOUND)
+    assert result.parseoutcomes().get("failed", 0) == 0, result.stdout.str()
+    assert result.parseoutcomes()["passed"] >= 20

@@ -1,0 +1,223 @@
+"""The marker, the fixture, the options: what they accept, what they refuse and how they say so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+MODEL = "    return dense()\n"
+
+
+@pytest.mark.parametrize(
+    "marker, said",
+    [
+        ("(formats=['kers'])", "unknown format 'kers'; did you mean 'keras'?"),
+        ("(format=['keras'])", "unknown keyword 'format'; did you mean 'formats'?"),
+        ("(formats='keras')", "formats='keras' (the marker): a list of names is expected"),
+        ("(formats=[])", "the list is empty"),
+        ("('keras')", "takes keywords only, not 'keras': write roundtrip(formats=[...])"),
+        ("(exclude=['h6'])", "unknown format 'h6'; did you mean 'h5'?"),
+        ("(environments=['her'])", "unknown environment 'her'; did you mean 'here'?"),
+        ("(checks=['weight'])", "unknown check 'weight'; did you mean 'weights'?"),
+        ("(rtol=1e-3)", "rtol and atol go together: give both or neither"),
+        ("(rtol=-1, atol=0)", "rtol=-1 (the marker): a number that is not negative is expected"),
+        ("(exact=True, rtol=0, atol=0)", "exact=True leaves no room for rtol and atol"),
+        ("(exact=1)", "exact=1 (the marker): True or False is expected"),
+        ("(timeout=0)", "timeout=0 (the marker): a number of seconds above 0 is expected"),
+        ("(factory='build')", "factory='build' (the marker): \"module:attribute\" is expected"),
+        ("(custom_objects={'A': 3})", '"module:attribute" is expected'),
+        ("(imports='pkg')", "imports='pkg' (the marker): a list of names is expected"),
+        ("(expected_failures={'h6': 'why'})", "unknown id 'h6'; did you mean 'h5'?"),
+        ("(expected_failures={'h5': ''})", "a dict of id -> reason is expected"),
+    ],
+)
+def test_a_mistake_is_named_at_collection(run: Any, marker: str, said: str) -> None:
+    result = run(f"@pytest.mark.roundtrip{marker}\ndef test_it():\n    raise SystemExit\n")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: *::test_it: roundtrip *"])
+    assert said in result.stderr.str()
+    assert "Traceback" not in result.stderr.str()
+
+
+def test_every_mistake_is_told_at_once(run: Any) -> None:
+    result = run("@pytest.mark.roundtrip(a=1)\ndef test_a(): ...\n@pytest.mark.roundtrip(b=1)\ndef test_b(): ...\n")
+    assert "test_a: roundtrip unknown keyword 'a'" in result.stderr.str()
+    assert "test_b: roundtrip unknown keyword 'b'" in result.stderr.str()
+
+
+@pytest.mark.parametrize(
+    "ini, args, said",
+    [
+        ("roundtrip_formats = kers", [], "formats=['kers'] (the ini file): unknown format 'kers'"),
+        ("", ["--roundtrip-formats=keras,h6"], "formats=['keras', 'h6'] (the command line): unknown format 'h6'"),
+        ("", ["--roundtrip-timeout=soon"], "timeout='soon' (the command line): a number of seconds"),
+        ("roundtrip_keep = every", [], "roundtrip keep: unknown value 'every'; there are failed, all, none (from the ini file)"),
+        ("roundtrip_pythonpath = nowhere", [], "(the ini file): there is no folder"),
+    ],
+)
+def test_an_error_names_where_the_value_came_from(run: Any, pytester: pytest.Pytester, ini: str, args: list[str], said: str) -> None:
+    pytester.makeini(f"[pytest]\n{ini}\n")
+    result = run(f"@pytest.mark.roundtrip\ndef test_it():\n{MODEL}", *args)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert said in result.stderr.str()
+
+
+def test_ids_are_stable_and_compose(run: Any) -> None:
+    source = """
+pytestmark = pytest.mark.roundtrip(formats=["saved_model", "keras"])
+
+@pytest.mark.parametrize("units", [1, 2])
+def test_one(units): ...
+
+@pytest.mark.roundtrip(exclude=["keras"])
+class TestGroup:
+    def test_two(self, roundtrip): ...
+
+    @pytest.mark.roundtrip(formats=["h5", "keras"])
+    def test_three(self): ...
+"""
+    result = run(source, "--collect-only", "-q")
+    ids = [line.split("::", 1)[1] for line in result.outlines if "::" in line]
+    assert ids == [
+        "test_one[1-keras]",
+        "test_one[1-saved_model]",
+        "test_one[2-keras]",
+        "test_one[2-saved_model]",
+        "TestGroup::test_two[saved_model]",
+        "TestGroup::test_three[h5]",
+    ]
+
+
+def test_the_nearest_setting_wins(run: Any, pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nroundtrip_formats = keras, h5, weights\n")
+    source = "@pytest.mark.roundtrip\ndef test_ini(): ...\n@pytest.mark.roundtrip(formats=['hub'])\ndef test_marker(): ...\n"
+    assert _ids(run(source, "--collect-only", "-q")) == ["test_ini[keras]", "test_ini[h5]", "test_ini[weights]", "test_marker[hub]"]
+    command_line = _ids(run(source, "--collect-only", "-q", "--roundtrip-formats=h5"))
+    assert command_line == ["test_ini[h5]", "test_marker[h5]"]
+
+
+def _ids(result: pytest.RunResult) -> list[str]:
+    return [line.split("::", 1)[1] for line in result.outlines if "::" in line]
+
+
+def test_collecting_starts_no_interpreter(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_modelroundtrip.environments.Environment.begin", lambda self: pytest.exit("started"))
+    assert run(f"@pytest.mark.roundtrip\ndef test_it():\n{MODEL}", "--collect-only").ret == 0
+    assert "started" in run(f"@pytest.mark.roundtrip\ndef test_it():\n{MODEL}").stdout.str()
+
+
+@pytest.mark.parametrize(
+    "source, said",
+    [
+        ("def test_it():\n    dense()\n", "it returned nothing: return the model"),
+        ("def test_it(roundtrip):\n    pass\n", "it never called `roundtrip(model, ...)`, so nothing was compared"),
+        ("def test_it(roundtrip):\n    return dense()\n", "has the fixture `roundtrip` and returns a value"),
+        ("def test_it():\n    return [1, 2]\n", "list is not a model: return a Keras model"),
+        ("def test_it():\n    return tf.Module()\n", "what to call this Module with cannot be told from the model itself"),
+        ("def test_it():\n    return dense(), np.ones((2, 9), 'float32')\n", "the model itself cannot be used with these inputs (float32[2, 9], training=False)"),
+        ("def test_it():\n    return dense(), object()\n", "the model is called with tensors, arrays, lists and dicts"),
+    ],
+)
+def test_a_wrong_test_fails_in_plain_words(run: Any, source: str, said: str) -> None:
+    result = run(f"@pytest.mark.roundtrip(formats=['keras'])\n{source}")
+    result.assert_outcomes(failed=1)
+    assert said in result.stdout.str()
+    assert "session.py" not in result.stdout.str()
+    assert "INTERNALERROR" not in result.stdout.str()
+
+
+def test_a_returned_model_is_built_once_for_all_its_formats(run: Any) -> None:
+    source = """
+built = []
+
+@pytest.fixture(scope="module")
+def width(): return 4
+
+@pytest.mark.roundtrip(formats=["h5", "saved_model"])
+@pytest.mark.parametrize("units", [1, 2])
+def test_shared(width, units):
+    built.append(units)
+    return K.Sequential([K.Input((width,)), L.Dense(units)])
+
+@pytest.mark.roundtrip(formats=["h5", "saved_model"])
+def test_anew(tmp_path):
+    built.append("anew")
+    return dense()
+
+def test_count():
+    assert built == [1, 2, "anew", "anew"]
+"""
+    run(source).assert_outcomes(passed=7)
+
+
+def test_the_fixture_tells_all(run: Any) -> None:
+    source = """
+from pytest_modelroundtrip import RoundTrip, RoundTripError
+
+@pytest.mark.roundtrip(formats=["h5"])
+def test_result(roundtrip):
+    x = np.ones((2, 4), "float32")
+    model = dense()
+    trip = roundtrip(model, x, training=False)
+    assert isinstance(trip, RoundTrip)
+    assert (trip.format, trip.environment, trip.verdict, trip.max_ulp) == ("h5", "here", "exact", 0)
+    assert trip.artifact.joinpath("model.h5").stat().st_size == trip.size
+    np.testing.assert_allclose(trip.outputs, model(x), rtol=1e-5)  # eager and graph kernels may differ in the last bit
+    np.testing.assert_array_equal(trip.outputs, trip.expected)
+    assert trip.checks == {"weights": "exact", "config": "exact", "outputs": "exact"}
+    assert trip.versions["saved"]["tensorflow"] == trip.versions["reloaded"]["tensorflow"] == tf.__version__
+    assert {"observe", "save", "reload", "reload: load", "compare"} <= trip.seconds.keys()
+
+    with pytest.raises(AssertionError) as caught:
+        roundtrip(dense(), x[:, :2])
+    assert isinstance(caught.value, RoundTripError)
+"""
+    run(source).assert_outcomes(passed=1)
+
+
+def test_expected_failures_are_strict_and_of_that_item_alone(run: Any) -> None:
+    source = """
+@pytest.mark.roundtrip(formats=["h5", "checkpoint"], expected_failures={"h5": "HDF5 holds no such models"})
+def test_fails():
+    return Subclassed(), np.ones((2, 4), "float32")
+
+@pytest.mark.roundtrip(formats=["h5"], expected_failures={"h5": "no longer true"})
+def test_passes():
+    return dense()
+
+@pytest.mark.roundtrip(formats=["h5"], expected_failures={"h5": "excuses no typo"})
+def test_typo():
+    return dence()
+
+class Subclassed(K.Model):
+    def __init__(self):
+        super().__init__()
+        self.inner = L.Dense(2)
+
+    def call(self, x):
+        return self.inner(x)
+
+    def get_config(self):
+        raise NotImplementedError
+"""
+    result = run(source, "-rxf")
+    result.assert_outcomes(xfailed=1, failed=3)
+    result.stdout.fnmatch_lines(["*only weights are kept, and the model has no config*"])
+    result.stdout.fnmatch_lines(["*XPASS(strict)*", "*NameError*dence*"])
+
+
+def test_only_models_that_are_needed_are_kept(run: Any, pytester: pytest.Pytester) -> None:
+    source = """
+@pytest.mark.roundtrip(formats=["h5"])
+def test_passes():
+    return dense()
+
+@pytest.mark.roundtrip(formats=["h5"])
+def test_fails():
+    return K.Sequential([K.Input((4,)), L.Lambda(lambda x: x + 1)])
+"""
+    for keep, kept in (("failed", 1), ("all", 2), ("none", 0)):
+        base = pytester.path / keep
+        run(source, f"--basetemp={base}", f"--roundtrip-keep={keep}").assert_outcomes(passed=1, failed=1)
+        assert len(list(base.rglob("model.h5"))) == kept, keep
