@@ -82,8 +82,8 @@ def portable_archive(formats: Iterable[ModuleType]) -> bytes:
 class Reply:
     """What came back: `observation`, or `error`, or `ended`; always `versions`, `seconds` and the tail of the `output`.
 
-    `seconds` has the steps of the reload; `start`, what the interpreter's first import of TensorFlow took, told once; and `warm`,
-    other imports that were done for it before the fork, mostly 0.
+    `seconds` has the steps of the reload; `start`, what an interpreter's first imports took, told by the first reload that it
+    serves; and `warm`, what was imported for this one before the fork, mostly nothing.
     """
 
     versions: dict[str, str]
@@ -105,19 +105,18 @@ class Environment:
         self._scratch = ""
         self._awaited = 0  # answers that were asked for and not read yet
         self.broken: str | None = None
-        self.versions: dict[str, str] = {}
         self._start_seconds = 0.0  # of a first import that no reload has accounted for yet
 
     def begin(self) -> None:
         """Start the interpreter and let it import TensorFlow while this process goes on. Its first use tells what went wrong."""
         try:
             self._start()
+            if self._fork:
+                self._ask({"warm": ["tensorflow"], "job": None})
         except EnvironmentBroken as error:
             self.broken = str(error)
 
     def _start(self) -> None:
-        if self._channel is not None:
-            return
         self._scratch = tempfile.mkdtemp(prefix="roundtrip-")
         self._group = execnet.Group()
         try:
@@ -126,7 +125,6 @@ class Environment:
         except (OSError, EOFError, execnet.RemoteError, execnet.HostNotFound) as error:
             self._end()
             raise EnvironmentBroken(f"{self.python} cannot be started: {error}") from error
-        self._ask({"warm": ["tensorflow"], "job": None, "seconds": 0, "fork": False})
 
     def _specification(self) -> execnet.XSpec:
         """`cd` and `env -i` come before the interpreter starts: after that, a hash seed or a module in the way cannot be undone."""
@@ -144,38 +142,40 @@ class Environment:
         Raises:
             EnvironmentBroken: when it cannot be started or cannot import TensorFlow.
         """
-        if self.broken is None and not self.versions:
-            try:
-                self._start()
-                self._catch_up()
-            except EnvironmentBroken as error:
-                self.broken = str(error)
-        if self.broken is not None:
-            raise EnvironmentBroken(self.broken)
-        return self.versions
+        try:
+            self._ready()
+            self._ask({"warm": ["tensorflow"], "job": None})
+            versions: dict[str, str] = self._answer(START_SECONDS)["versions"]
+            return versions
+        except EnvironmentBroken as error:
+            self.broken = str(error)
+            raise
 
     def reload(self, job: dict[str, Any], warm: list[str], seconds: float) -> Reply:
-        """Do one job (see `portable.reloading`) in a process of its own, for at most `seconds`.
+        """Do one job (see `portable.reloading`) in a process of its own, for at most `seconds` after the imports of `warm`.
 
         Raises:
             EnvironmentBroken: when the interpreter is gone or cannot import one of `warm`.
         """
-        self.probe()
-        self._start()
-        self._catch_up()
+        self._ready()
         self._ask({"warm": warm, "job": job, "seconds": seconds, "fork": self._fork})
         answer = self._answer(START_SECONDS + seconds + GRACE_SECONDS)
-        answer["seconds"]["start"], self._start_seconds = self._start_seconds, 0.0
-        if not self._fork:
-            self._end()  # an interpreter of its own for each
+        answer["seconds"]["start"] = answer["seconds"].get("start", 0.0) + self._start_seconds
+        self._start_seconds = 0.0
         return Reply(**{name: value for name, value in answer.items() if name != "broken"})
 
-    def _catch_up(self) -> None:
-        """Read the answer to the first import, once."""
+    def _ready(self) -> None:
+        """Have it started, and read the answer to its first import."""
+        if self._channel is None and self.broken is None:
+            self.begin()
+        if self.broken is not None:
+            raise EnvironmentBroken(self.broken)
         if self._awaited:
-            answer = self._answer(START_SECONDS)
-            self.versions = answer["versions"]
-            self._start_seconds = answer["seconds"]["warm"]
+            try:
+                self._start_seconds = self._answer(START_SECONDS)["seconds"]["warm"]
+            except EnvironmentBroken as error:
+                self.broken = str(error)
+                raise
 
     def _ask(self, request: dict[str, Any]) -> None:
         try:

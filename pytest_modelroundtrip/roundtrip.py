@@ -203,9 +203,10 @@ def _reload(
         "batches": [list(batch) for batch in original.batches],
         "checks": list(checks),
     }
-    (trip.artifact.parent / "job").write_bytes(tensors.dump({**job, "folder": trip.artifact.name}))
+    warm = _warm(original, fmt)
+    (trip.artifact.parent / "job").write_bytes(tensors.dump({**job, "folder": trip.artifact.name, "warm": warm}))
     try:
-        reply = environment.reload(job, _warm(original, fmt), settings.timeout)
+        reply = environment.reload(job, warm, settings.timeout)
     except EnvironmentBroken as error:
         _ended(trip, "environment broken", [str(error)])
         return None

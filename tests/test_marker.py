@@ -56,7 +56,9 @@ def test_every_mistake_is_told_at_once(run: Any) -> None:
         ("roundtrip_pythonpath = nowhere", [], "(the ini file): there is no folder"),
     ],
 )
-def test_an_error_names_where_the_value_came_from(run: Any, pytester: pytest.Pytester, ini: str, args: list[str], said: str) -> None:
+def test_an_error_names_where_the_value_came_from(
+    run: Any, pytester: pytest.Pytester, ini: str, args: list[str], said: str
+) -> None:
     pytester.makeini(f"[pytest]\n{ini}\n")
     result = run(f"@pytest.mark.roundtrip\ndef test_it():\n{MODEL}", *args)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -115,7 +117,10 @@ def test_collecting_starts_no_interpreter(run: Any, monkeypatch: pytest.MonkeyPa
         ("def test_it(roundtrip):\n    return dense()\n", "has the fixture `roundtrip` and returns a value"),
         ("def test_it():\n    return [1, 2]\n", "list is not a model: return a Keras model"),
         ("def test_it():\n    return tf.Module()\n", "what to call this Module with cannot be told from the model itself"),
-        ("def test_it():\n    return dense(), np.ones((2, 9), 'float32')\n", "the model itself cannot be used with these inputs (float32[2, 9], training=False)"),
+        (
+            "def test_it():\n    return dense(), np.ones((2, 9), 'float32')\n",
+            "the model itself cannot be used with these inputs (float32[2, 9], training=False)",
+        ),
         ("def test_it():\n    return dense(), object()\n", "the model is called with tensors, arrays, lists and dicts"),
     ],
 )

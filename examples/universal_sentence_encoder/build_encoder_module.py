@@ -1,7 +1,7 @@
 """Builds a hub module like the Universal Sentence Encoder, small and without a download.
 
-`python build_encoder_module.py FOLDER` writes it to FOLDER. What it has in common with the real one is all that makes such a
-module hard to carry: it takes strings, its tokeniser is in its graph, its vocabulary is in a file, and its weights are trained.
+`python build_encoder_module.py FOLDER` writes it to FOLDER. It has all that makes the text modules of a hub hard to carry: it takes
+strings, its tokeniser is in its graph, its vocabulary is in a file of its own, and its weights are not at their initial values.
 """
 
 from __future__ import annotations

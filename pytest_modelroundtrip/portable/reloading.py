@@ -23,15 +23,21 @@ def reload(job: Dict[str, Any], entering: Step) -> Dict[str, Any]:
     """Do the job; never raises.
 
     Args:
-        job: `format` (its module), `folder` (the artefact), `generation`, `imports`, `pythonpath`, `custom_objects`, `factory`,
-            `safe_mode`, `template`, `paths`, `batches`, `checks`.
+        job: `warm` (modules to import first, which no time limit counts), `format` (its module), `folder` (the artefact),
+            `generation`, `imports`, `pythonpath`, `custom_objects`, `factory`, `safe_mode`, `template`, `paths`, `batches` and
+            `checks`.
         entering: told the name of each step as it begins, so that a step that kills the process is known.
 
     Returns:
-        `observation`, or `error` with `step`, `type`, `message`, `traceback`; `seconds` by step; `versions`.
+        `observation`, or `error` with `step`, `type`, `message`, `traceback`, or `broken`: what of `warm` could not be imported;
+        `seconds` by step; `versions`.
     """
-    clock = _Clock(entering)
+    began = time.perf_counter()
+    broken = list(warm(job["warm"]))
+    if broken:
+        return {"broken": broken, "seconds": {}, "versions": library.versions()}
     answer: Dict[str, Any] = {}
+    clock = _Clock(entering)
     try:
         answer["observation"] = _observed(job, clock)
     except BaseException as error:  # SystemExit too: whatever the model's code raises is the answer
@@ -43,6 +49,8 @@ def reload(job: Dict[str, Any], entering: Step) -> Dict[str, Any]:
             "traceback": "".join(traceback.format_exception(type(raised), raised, _beyond_us(raised.__traceback__))),
         }
     answer["seconds"] = clock.stop()
+    if job["warm"]:
+        answer["seconds"]["start"] = clock.began - began
     answer["versions"] = library.versions()
     return answer
 
@@ -104,6 +112,7 @@ def warm(modules: List[str]) -> Iterator[str]:
 class _Clock:
     def __init__(self, entering: Step) -> None:
         self.step, self._entering, self._since = "start", entering, time.perf_counter()
+        self.began = self._since
         self._seconds: Dict[str, float] = {}
 
     def enter(self, step: str) -> None:

@@ -22,31 +22,37 @@ from typing import Any, Dict, List, NoReturn, Optional
 from . import library, reloading, tensors
 
 CHUNK = 1 << 26  # bytes of an answer that go into one message
+START_SECONDS = 300  # for a child's imports
 
 
 def serve(channel: Any, archive: str, scratch: str) -> None:
     """Answer requests until the other side hangs up.
 
-    A request is the bytes of a dict: `warm` (modules to import here), `job` (None for a probe), `seconds` and `fork`. The answer
-    is a count of chunks, then the chunks: the bytes of a dict with `versions`, `broken` and, for a job, all that `reloading.reload`
-    gives, or `ended`: how the child ended without an answer; and `output`, the tail of what it printed.
+    A request is the bytes of a dict: `warm` (modules to import here, before the fork) and `job`; with a job, `seconds` and `fork`.
+    The answer is a count of chunks, then the chunks: the bytes of a dict with `versions`, `broken` (what could not be imported) and
+    `seconds`; for a job also `output`, the tail of what the child printed, and all that `reloading.reload` gives, or `ended`: how
+    the child ended without an answer.
     """
     for message in channel:
-        request = tensors.load(message)
-        began = time.perf_counter()
-        cold = any(name not in sys.modules for name in request["warm"])
-        broken = list(reloading.warm(request["warm"]))
-        seconds = {"warm": time.perf_counter() - began if cold else 0.0}
-        answer: Dict[str, Any] = {"versions": library.versions(), "broken": broken, "seconds": seconds}
-        if request["job"] is not None and not broken:
-            fork = request["fork"] and hasattr(os, "fork") and not _runtime_started()
-            answer.update(_reload_in_child(request["job"], request["seconds"], fork, archive, scratch))
-            answer["seconds"].update(seconds)
-        data = tensors.dump(answer)
+        data = tensors.dump(_answer_to(tensors.load(message), archive, scratch))
         chunks = [data[start : start + CHUNK] for start in range(0, len(data), CHUNK)]
         channel.send(len(chunks))
         for chunk in chunks:
             channel.send(chunk)
+
+
+def _answer_to(request: Dict[str, Any], archive: str, scratch: str) -> Dict[str, Any]:
+    job = request["job"]
+    if job is not None and not (request["fork"] and hasattr(os, "fork") and not _runtime_started()):
+        return {"broken": [], **_reload_in_child({**job, "warm": request["warm"]}, request["seconds"], archive, scratch)}
+    cold, began = any(name not in sys.modules for name in request["warm"]), time.perf_counter()
+    broken = list(reloading.warm(request["warm"]))
+    seconds = {"warm": time.perf_counter() - began if cold else 0.0}
+    answer: Dict[str, Any] = {"versions": library.versions(), "broken": broken, "seconds": seconds}
+    if job is not None and not broken:
+        answer.update(_reload_in_child({**job, "warm": []}, request["seconds"], None, scratch))
+        answer["seconds"].update(seconds)
+    return answer
 
 
 def _runtime_started() -> bool:
@@ -56,16 +62,17 @@ def _runtime_started() -> bool:
     return bool(getattr(current, "_initialized", False))
 
 
-def _reload_in_child(job: Dict[str, Any], seconds: float, fork: bool, archive: str, scratch: str) -> Dict[str, Any]:
+def _reload_in_child(job: Dict[str, Any], seconds: float, archive: Optional[str], scratch: str) -> Dict[str, Any]:
+    """In a fork, or, given the archive to start it with, in an interpreter of its own."""
     folder = tempfile.mkdtemp(dir=scratch)
     try:
         with open(os.path.join(folder, "job"), "wb") as out:
             out.write(tensors.dump(job))
         lifeline, held = os.pipe()
         try:
-            pid = _fork(folder, lifeline) if fork else _start(folder, lifeline, archive)
+            pid = _start(folder, lifeline, archive) if archive else _fork(folder, lifeline)
             os.close(lifeline)
-            ended = _wait(pid, seconds)
+            ended = _wait(pid, seconds, os.path.join(folder, "step"))
         finally:
             os.close(held)
         return _answer(folder, ended)
@@ -117,8 +124,8 @@ def _become_child(folder: str, lifeline: int) -> NoReturn:
     _move_into(os.path.join(folder, "home"))
 
     def entering(step: str) -> None:
-        with open(os.path.join(folder, "step"), "w") as out:
-            out.write(step)
+        with open(os.path.join(folder, "step"), "wb") as out:
+            out.write(tensors.dump({"step": step, "versions": library.versions()}))
 
     with open(os.path.join(folder, "job"), "rb") as written:
         job = tensors.load(written.read())
@@ -154,15 +161,19 @@ def _die_with_parent(lifeline: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _wait(pid: int, seconds: float) -> str:
+def _wait(pid: int, seconds: float, step: str) -> str:
     """Wait for the child, at most so long and no longer than our own parent lives; then end its whole group.
+
+    The time counts from the child's first step: its imports come before.
 
     Returns:
         "" when it ended by itself with status 0, else how it ended.
     """
-    parent, limit, pause = os.getppid(), time.monotonic() + seconds, 0.002
+    parent, limit, begun, pause = os.getppid(), time.monotonic() + START_SECONDS, False, 0.002
     status: Optional[int] = None
     while status is None and time.monotonic() < limit and os.getppid() == parent:
+        if not begun and os.path.exists(step):
+            begun, limit = True, time.monotonic() + seconds
         done, found = os.waitpid(pid, os.WNOHANG)
         if done:
             status = found
@@ -183,13 +194,21 @@ def _wait(pid: int, seconds: float) -> str:
 
 def _answer(folder: str, ended: str) -> Dict[str, Any]:
     found: Dict[str, Any] = {"output": _tail(os.path.join(folder, "output")), "seconds": {}}
+    answer = _written(os.path.join(folder, "answer"))
+    if answer is not None:
+        return {**found, **answer}
+    last = _written(os.path.join(folder, "step")) or {"step": "start", "versions": {}}
+    how = ended or "exit status 0, before it answered"
+    return {**found, "versions": last["versions"], "ended": {"how": how, "step": last["step"]}}
+
+
+def _written(path: str) -> Any:
+    """What a child wrote, or None where it did not come to that."""
     try:
-        with open(os.path.join(folder, "answer"), "rb") as source:
-            found.update(tensors.load(source.read()))
-    except OSError:
-        step = _tail(os.path.join(folder, "step")) or "start"
-        found["ended"] = {"how": ended or "exit status 0, before it answered", "step": step}
-    return found
+        with open(path, "rb") as source:
+            return tensors.load(source.read())
+    except (OSError, ValueError):
+        return None
 
 
 def _tail(path: str, size: int = 4000) -> str:

@@ -1,0 +1,220 @@
+"""A deployment has the artefact, the installed packages and nothing else; so has the interpreter that reloads."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SCALE = """
+@K.utils.register_keras_serializable()
+class Scale(L.Layer):
+    def call(self, x):
+        return x * 2.0
+
+    def get_config(self):
+        return super().get_config()
+"""
+
+USES_SCALE = """
+@pytest.mark.roundtrip(formats=["h5", "keras_saved_model" if K2 else "keras"]{keywords})
+def test_it():
+    return K.Sequential([K.Input((4,)), Scale(), L.Dense(2)])
+"""
+
+K2 = "K2 = not hasattr(K, 'export') and not hasattr(K.Model, 'get_state_tree')\n"
+
+
+def test_a_class_that_only_the_tests_have_is_named_with_its_cure(run: Any, pytester: pytest.Pytester) -> None:
+    result = run(K2 + SCALE + USES_SCALE.format(keywords=""))
+    result.assert_outcomes(failed=2)
+    text = " ".join(result.stdout.str().split())
+    assert text.count("Scale is defined in test_") == 2
+    assert "which only the tests have; no server imports it. Move Scale to a module of your package" in text
+    assert 'imports=["that.module"]' in text
+
+
+def test_with_the_module_imported_it_passes(run: Any, pytester: pytest.Pytester) -> None:
+    package = pytester.mkpydir("lib").parent
+    Path(package, "lib", "layers_of_mine.py").write_text("import tensorflow as tf\nK, L = tf.keras, tf.keras.layers\n" + SCALE)
+    pytester.syspathinsert(package / "lib")
+    pytester.makeini("[pytest]\nroundtrip_pythonpath = lib\n")
+    source = K2 + "from layers_of_mine import Scale\n" + USES_SCALE
+    without = run(source.format(keywords=""))
+    without.assert_outcomes(failed=2)
+    assert 'say imports=["layers_of_mine"]' in " ".join(without.stdout.str().split())
+    run(source.format(keywords=", imports=['layers_of_mine']")).assert_outcomes(passed=2)
+    objects = ", custom_objects={'Scale': 'layers_of_mine:Scale'}"
+    run(source.format(keywords=objects)).assert_outcomes(passed=2)
+
+
+LOOKS_AROUND = '''
+"""A format that looks around where it is loaded."""
+import json, os, sys
+from pytest_modelroundtrip.portable.formats import saved_model
+from pytest_modelroundtrip.portable.formats.saved_model import PROMISES, save, subject, supports
+
+def load(folder, options):
+    seen = {
+        "path": sys.path, "modules": sorted(sys.modules), "environ": dict(os.environ), "user_site": sys.flags.no_user_site,
+        "cwd": os.getcwd(), "entries": os.listdir("."), "home": os.listdir(os.path.expanduser("~")), "hash": hash("a string"),
+    }
+    with open(os.environ["TF_SEEN"], "w") as out:
+        json.dump(seen, out)
+    return saved_model.load(folder, options)
+'''
+
+
+def look_around(run: Any, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, *args: str) -> dict[str, Any]:
+    """What a reload sees of its process."""
+    seen = pytester.path / "seen.json"
+    for name, value in {
+        "TF_SEEN": str(seen),
+        "PYTHONPATH": str(pytester.path),
+        "SECRET": "1",
+        "PYTHONSTARTUP": "x",
+        "KERAS_BACKEND": "tensorflow",
+    }.items():
+        monkeypatch.setenv(name, value)
+    pytester.makepyfile(looks_around=LOOKS_AROUND, json_decoy="")
+    pytester.syspathinsert()
+    pytester.makeconftest("import looks_around\n\ndef pytest_modelroundtrip_formats(config):\n    return [looks_around]\n")
+    run("@pytest.mark.roundtrip(formats=['looks_around'])\ndef test_it():\n    return dense()\n", *args).assert_outcomes(passed=1)
+    found: dict[str, Any] = json.loads(seen.read_text())
+    return found
+
+
+def test_it_has_nothing_of_the_tests(run: Any, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = look_around(run, pytester, monkeypatch)
+    assert str(pytester.path) not in seen["path"] and "" not in seen["path"]
+    assert not [name for name in seen["modules"] if name == "conftest" or name.startswith("test_") or name == "pytest"]
+    assert seen["entries"] == seen["home"] == []
+    assert seen["cwd"] == seen["environ"]["HOME"] == seen["environ"]["KERAS_HOME"] == seen["environ"]["TFHUB_CACHE_DIR"]
+    assert seen["user_site"] == 1
+    assert seen["hash"] != hash("a string")
+    assert {"SECRET", "PYTHONPATH", "PYTHONSTARTUP"}.isdisjoint(seen["environ"])
+    assert seen["environ"]["PATH"] == os.environ["PATH"] and seen["environ"]["KERAS_BACKEND"] == "tensorflow"
+
+
+def test_a_module_in_the_way_is_not_imported(pytester: pytest.Pytester, tensorflow: Any) -> None:
+    """A file named like one of the standard library, in the folder where pytest runs, must not reach the interpreter."""
+    pytester.makepyfile(socket="raise SystemExit('in the way')", test_it=HEADER_ALONE)
+    environment = {**os.environ, "PYTHONSAFEPATH": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "--import-mode=importlib"], env=environment, capture_output=True, text=True
+    )
+    assert "1 passed" in done.stdout, done.stdout
+
+
+HEADER_ALONE = """
+import pytest
+import tensorflow as tf
+
+@pytest.mark.roundtrip(formats=["h5"])
+def test_it():
+    return tf.keras.Sequential([tf.keras.Input((4,)), tf.keras.layers.Dense(2)])
+"""
+
+TROUBLE = """
+@pytest.mark.roundtrip(formats=FORMATS, timeout=3)
+def test_it():
+    return dense()
+
+@pytest.mark.roundtrip(formats=["h5"])
+def test_after():
+    return dense()
+"""
+
+TROUBLE_FORMAT = '''
+"""Trouble."""
+import os, subprocess, sys
+from pytest_modelroundtrip.portable.formats.h5 import PROMISES, save, subject, supports
+
+def load(folder, options):
+'''
+
+TROUBLES = {
+    "loops": "while True: pass",
+    "loops_in_c": "import re; re.match('(a+)+$', 'a' * 64 + 'b')",
+    "aborts": "os.abort()",
+    "exits": "os._exit(3)",
+    "prints": "os.write(1, b'much of it\\n' * 10 ** 6); sys.stderr.write('the end'); raise RuntimeError('printed')",
+    "leaves": "subprocess.Popen(['sleep', '1000']); os._exit(0)",
+}
+
+
+def troubles(pytester: pytest.Pytester) -> None:
+    names = [f"trouble_{name}" for name in TROUBLES]
+    for name, body in TROUBLES.items():
+        pytester.makepyfile(**{f"trouble_{name}": TROUBLE_FORMAT + f"    {body}\n"})
+    pytester.syspathinsert()
+    pytester.makeconftest(
+        f"import {', '.join(names)}\n\ndef pytest_modelroundtrip_formats(config):\n    return [{', '.join(names)}]\n"
+    )
+
+
+@pytest.mark.parametrize("isolation", ["fork", "spawn"])
+def test_a_reload_that_dies_or_hangs_is_a_failure_and_the_next_one_works(
+    run: Any, pytester: pytest.Pytester, isolation: str
+) -> None:
+    troubles(pytester)
+    names = [*TROUBLES] if isolation == "fork" else ["loops", "aborts", "leaves"]
+    source = TROUBLE.replace("FORMATS", repr([f"trouble_{name}" for name in names]))
+    result = run(source, "-v", f"--roundtrip-isolation={isolation}")
+    result.assert_outcomes(passed=1, failed=len(names))
+    text = result.stdout.str()
+    assert text.count("the reload took more than 3 s, in the step 'load'; it was killed") == (2 if isolation == "fork" else 1)
+    assert "the clean interpreter died in the step 'load': signal 6 (SIGABRT)" in text
+    assert "Fatal Python error: Aborted" in text  # faulthandler's word
+    assert "exit status 0, before it answered" in text
+    if isolation == "fork":
+        assert "RuntimeError: printed" in text and "exit status 3" in text
+    assert not _alive("sleep 1000")
+
+
+def test_one_import_serves_all_formats(run: Any) -> None:
+    """Each isolation says how many interpreters imported TensorFlow, and the phases' seconds, with -v."""
+    source = "@pytest.mark.roundtrip(formats=['h5', 'saved_model', 'checkpoint'])\ndef test_it():\n    return dense()\n"
+    told = {isolation: run(source, "-v", f"--roundtrip-isolation={isolation}").stdout.str() for isolation in ("fork", "spawn")}
+    assert re.search(r"[01] clean interpreters imported TensorFlow", told["fork"])  # 0: an earlier test of ours has warmed it
+    assert "3 clean interpreters imported TensorFlow" in told["spawn"]
+    assert re.search(r"test_it\[h5\]: .*reload: load \d+\.\d\d", told["fork"])
+
+
+def _alive(command: str) -> bool:
+    return subprocess.run(["pgrep", "-f", f"^{command}"], capture_output=True).returncode == 0
+
+
+def test_no_child_outlives_a_killed_test_run(pytester: pytest.Pytester, tensorflow: Any) -> None:
+    troubles(pytester)
+    body = "    while True: open(os.environ['TF_ALIVE'], 'w').write(str(os.getpid()))"
+    pytester.makepyfile(trouble_loops=TROUBLE_FORMAT + body)
+    alive = pytester.path / "alive"
+    pytester.makepyfile(test_it=HEADER_ALONE.replace('"h5"', '"trouble_loops"'))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", "-q"],
+        env={**os.environ, "TF_ALIVE": str(alive)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    _until(lambda: alive.exists() and alive.read_text().isdigit(), 120)
+    child = int(alive.read_text())
+    process.send_signal(signal.SIGKILL)
+    process.wait(10)
+    _until(lambda: not Path(f"/proc/{child}").exists() or Path(f"/proc/{child}/stat").read_text().split()[2] == "Z", 15)
+
+
+def _until(true: Any, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come true"
+        time.sleep(0.05)
