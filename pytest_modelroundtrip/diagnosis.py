@@ -27,6 +27,11 @@ def load_hint(message: str, model: Any) -> str:
         if match:
             name = match.group(1).split(">")[-1]
             return _mend(name, next((obj for obj in _custom_objects(model) if obj.__name__ == name), None))
+    if "Table not initialized" in message:
+        return (
+            "A lookup table came back empty: its vocabulary is no weight, and the format did not keep it. Give a factory that builds "
+            "the model with its vocabulary, or use a format that holds the whole model."
+        )
     missing = re.search(r"No module named '([\w.]+)'", message)
     if missing:
         return (

@@ -109,6 +109,8 @@ class Environment:
 
     def begin(self) -> None:
         """Start the interpreter and let it import TensorFlow while this process goes on. Its first use tells what went wrong."""
+        if self._channel is not None or self.broken is not None:
+            return
         try:
             self._start()
             if self._fork:
@@ -166,8 +168,7 @@ class Environment:
 
     def _ready(self) -> None:
         """Have it started, and read the answer to its first import."""
-        if self._channel is None and self.broken is None:
-            self.begin()
+        self.begin()
         if self.broken is not None:
             raise EnvironmentBroken(self.broken)
         if self._awaited:

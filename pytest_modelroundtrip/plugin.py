@@ -48,7 +48,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     if not config.getoption("roundtrip_list"):
         return None
-    session = config.stash[SESSION]
+    session = Session(config)
     print("formats:")
     for name, fmt in session.formats.items():
         print(f"  {name:<18}{(fmt.module.__doc__ or '').strip().splitlines()[0]}")
@@ -84,7 +84,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     try:
         cells = session.cells(markers)
     except settings.Mistake as mistake:
-        session.mistakes.append(f"{metafunc.definition.nodeid}: roundtrip {mistake}")
+        session.mistakes[metafunc.definition.nodeid] = f"{metafunc.definition.nodeid}: roundtrip {mistake}"
         return
     metafunc.parametrize(ARGUMENT, [_parameter(cell) for cell in cells], indirect=True)
 
@@ -97,8 +97,9 @@ def _parameter(cell: Cell) -> Any:
 
 def pytest_collection_modifyitems(config: pytest.Config) -> None:
     settings.keep(config)
-    if config.stash[SESSION].mistakes:
-        raise pytest.UsageError("\n".join(config.stash[SESSION].mistakes))
+    mistakes = config.stash[SESSION].mistakes
+    if mistakes and not hasattr(config, "workerinput"):  # one of xdist's workers cannot end the run; there the test itself fails
+        raise pytest.UsageError("\n".join(mistakes.values()))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -119,12 +120,15 @@ def _cell_of(item: pytest.Item) -> Cell | None:
 @pytest.fixture
 def roundtrip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Carrier]:
     """Carry models through this item's format: `roundtrip(model, *args, **kwargs)` returns a `RoundTrip`."""
+    session = request.config.stash[SESSION]
+    if request.node.nodeid in session.mistakes:
+        pytest.fail(session.mistakes[request.node.nodeid], pytrace=False)
     cell: Cell = request.param
     missing = missing_tensorflow()
     if missing:
         pytest.fail(missing, pytrace=False)
     folder = tmp_path_factory.mktemp(f"roundtrip-{cell.id}")
-    carrier = Carrier(request.config.stash[SESSION], cell, folder, request.node)
+    carrier = Carrier(session, cell, folder, request.node)
     request.node.stash[CARRIER] = carrier
     yield carrier
     carrier.finish()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 PROPERTY = "roundtrip"
-TAIL_LINES = 25  # of a traceback or of what a child printed
+TAIL_LINES = 40  # of a traceback or of what a child printed
 MODULES = {
     "python": "Python",
     "tensorflow": "TF",

@@ -40,7 +40,7 @@ class Session:
     """One test run of one process."""
 
     config: pytest.Config
-    mistakes: list[str] = field(default_factory=list)
+    mistakes: dict[str, str] = field(default_factory=dict)  # in settings, by the id of the test
     _held: tuple[Any, Original] | None = None
 
     @cached_property

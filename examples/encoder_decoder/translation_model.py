@@ -31,27 +31,30 @@ class Models(NamedTuple):
 
 
 def build():
-    """Fresh models, the translator compiled for training."""
+    """Fresh models, the translator compiled for training.
+
+    The GRU is the original one: the other, `reset_after=True`, has a variant for cuDNN that Keras 2 would save as well, slowly.
+    """
     embedding = layers.Embedding(VOCABULARY, WIDTH, mask_zero=True, name="embedding")  # PADDING is masked from here on
-    reader = layers.LSTM(UNITS, return_state=True, name="reader")
-    writer = layers.LSTM(UNITS, return_sequences=True, name="writer")
+    reader = layers.GRU(UNITS, reset_after=False, return_state=True, name="reader")
+    writer = layers.GRU(UNITS, reset_after=False, return_sequences=True, name="writer")
     speaker = layers.Dense(VOCABULARY, name="speaker")
 
     source = tf.keras.Input([None], dtype="int32", name="source")
     target = tf.keras.Input([None], dtype="int32", name="target")
-    hidden, carry = tf.keras.Input([UNITS], name="hidden"), tf.keras.Input([UNITS], name="carry")
+    started = tf.keras.Input([UNITS], name="state")
 
     def decode(state):
         return speaker(writer(embedding(target), initial_state=state))
 
-    state = reader(embedding(source))[1:]
+    _, state = reader(embedding(source))
     translator = tf.keras.Model({"source": source, "target": target}, decode(state), name="translator")
     translator.compile(tf.keras.optimizers.Adam(0.01), tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     return Models(
         translator,
         embedding=tf.keras.Model(source, embedding(source), name="embedding"),
         encoder=tf.keras.Model(source, state, name="encoder"),
-        decoder=tf.keras.Model([target, hidden, carry], decode([hidden, carry]), name="decoder"),
+        decoder=tf.keras.Model([target, started], decode(started), name="decoder"),
     )
 
 

@@ -1,0 +1,145 @@
+"""What a person sees in the terminal, and what tools read."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from typing import Any
+
+import pytest
+
+SOURCE = """
+@pytest.mark.roundtrip(formats=["h5", "saved_model", "checkpoint"])
+def test_dense():
+    return dense()
+
+@pytest.mark.roundtrip
+@pytest.mark.parametrize("n", [1, 2])
+def test_module(n):
+    return Times(n), np.ones((2, 1), "float32")
+
+@pytest.mark.roundtrip(formats=["h5"], expected_failures={"h5": "a lambda is code"})
+def test_lambda():
+    return K.Sequential([K.Input((4,)), L.Lambda(lambda x: undefined(x) if False else helper(x))])
+
+@pytest.mark.roundtrip(formats=["h5"])
+def test_lambda_again():
+    return K.Sequential([K.Input((4,)), L.Lambda(lambda x: helper(x))])
+
+def helper(x):
+    return x + 1
+
+class Times(tf.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.n = tf.Variable(float(n))
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 1], tf.float32)])
+    def __call__(self, x):
+        return x * self.n
+
+def test_plain():
+    pass
+"""
+
+
+def table(result: pytest.RunResult) -> list[str]:
+    """The lines of the summary."""
+    lines = result.outlines
+    (start,) = (number for number, line in enumerate(lines) if "= model round trips =" in line)
+    rest = [number for number, line in enumerate(lines) if number > start and line.startswith("=")]
+    return lines[start + 1 : rest[0]]
+
+
+def test_the_table(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    lines = table(run(SOURCE))
+    assert lines[0].startswith("saved with Python 3.")
+    assert lines[1].split()[:2] == ["h5", "saved_model"]
+    rows = {line.split()[0]: line.split()[1:] for line in lines[2:7]}
+    assert rows["test_dense"] == ["exact", "exact", "exact"]
+    assert rows["test_module[1]"] == rows["test_module[2]"] and sorted(rows["test_module[1]"]) == ["exact"] * 2 + ["n/a"] * 7
+    assert rows["test_lambda"] == ["(load", "error)"]
+    assert rows["test_lambda_again"] == ["load", "error"]
+    assert any(line.startswith("n/a  keras, h5") and line.endswith("not a Keras model") for line in lines)
+    assert "( )  h5: a lambda is code" in lines
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 200])
+def test_the_table_fits_a_narrow_terminal(run: Any, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines = table(run(SOURCE, "-k", "module or dense"))
+    grid = [line for line in lines[1:] if not line.startswith(("n/a", " " * 5 + "f"))]
+    assert max(len(line) for line in grid) <= columns
+    assert lines.count("") == 0 and all(line == line.rstrip() for line in lines)
+    assert sum("saved_model" in line.split() for line in lines) == 1
+
+
+def test_colour_quiet_and_silence(run: Any) -> None:
+    coloured = run(SOURCE, "--color=yes", "-k", "test_dense").stdout.str()
+    assert "\x1b[32mexact\x1b[0m" in coloured
+    assert "\x1b[" not in run(SOURCE, "--color=no", "-k", "test_dense").stdout.str()
+    quiet = run(SOURCE, "-q", "-k", "module")
+    assert any("test_module[1]" in line for line in table(quiet))
+    assert "not a Keras model" not in "\n".join(table(quiet))
+    assert "model round trips" not in run(SOURCE, "-k", "plain").stdout.str()
+
+
+def test_the_result_travels_with_the_report(run: Any, pytester: pytest.Pytester) -> None:
+    run(SOURCE, "--junitxml=out.xml", "-k", "test_dense")
+    cases = ElementTree.parse(pytester.path / "out.xml").getroot().iter("testcase")
+    values = {case.get("name"): case.find("properties/property[@name='roundtrip']") for case in cases}
+    records = {name: json.loads(str(value.get("value"))) for name, value in values.items() if value is not None}
+    assert records.keys() == {"test_dense[h5]", "test_dense[saved_model]", "test_dense[checkpoint]"}
+    record = records["test_dense[h5]"]
+    assert record["verdict"] == "exact" and record["checks"]["weights"] == "exact" and record["versions"]["saved"]["numpy"]
+
+
+def test_under_xdist_there_is_one_table(run: Any, pytester: pytest.Pytester, tensorflow: Any) -> None:
+    pytest.importorskip("xdist")
+    result = run(SOURCE, "-n", "2")
+    result.assert_outcomes(passed=8, failed=1, skipped=14, xfailed=1)
+    rows = [line.split()[0] for line in table(result)]
+    assert rows.count("test_dense") >= 1 and "test_lambda_again" in rows
+
+
+def test_a_mistake_under_xdist_is_told(run: Any) -> None:
+    pytest.importorskip("xdist")
+    result = run("@pytest.mark.roundtrip(formts=1)\ndef test_it(): ...\n", "-n", "1")
+    assert result.ret != 0
+    assert "unknown keyword 'formts'; did you mean 'formats'?" in result.stdout.str() + result.stderr.str()
+
+
+def test_the_list(run: Any, tensorflow: Any) -> None:
+    result = run("", "--roundtrip-list")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(
+        [
+            "formats:",
+            "  keras             Keras' own format: *",
+            "  hub               A hub module: *",
+            "checks:",
+            "  weights, config, outputs",
+            "environments:",
+            f"  here              Python 3.*, TF {tensorflow.__version__}*({sys.executable})",
+        ]
+    )
+
+
+def test_the_hook_sees_each_result(run: Any, pytester: pytest.Pytester) -> None:
+    hook = (
+        "def pytest_modelroundtrip_finished(trip, config):\n    print('SEEN', trip.format, trip.verdict, trip.artifact.exists())\n"
+    )
+    pytester.makeconftest(hook)
+    result = run(SOURCE, "-s", "-k", "test_dense")
+    result.stdout.fnmatch_lines(["*SEEN h5 exact True", "*SEEN saved_model exact True", "*SEEN checkpoint exact True"])
+
+
+def test_neither_tensorflow_nor_keras_is_imported_with_the_plugin() -> None:
+    code = "import sys, pytest_modelroundtrip.plugin; print(sorted({name.split('.')[0] for name in sys.modules}))"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "pytest_modelroundtrip" in modules
+    for heavy in ("tensorflow", "keras", "tf_keras", "tensorflow_hub", "h5py"):
+        assert f"'{heavy}'" not in modules
