@@ -26,11 +26,16 @@ def load_hint(message: str, model: Any) -> str:
         match = re.search(pattern, message)
         if match:
             name = match.group(1).split(">")[-1]
+            if name in _own_operations(model):
+                return (
+                    f"{name} is Keras' own: its loader of this format does not know what its saver wrote, and nothing in the model "
+                    "can mend that. Use another format, or say so with expected_failures={...}."
+                )
             return _mend(name, next((obj for obj in _custom_objects(model) if obj.__name__ == name), None))
     if "Table not initialized" in message:
         return (
-            "A lookup table came back empty: its vocabulary is no weight, and the format did not keep it. Give a factory that builds "
-            "the model with its vocabulary, or use a format that holds the whole model."
+            "A lookup table came back empty: its vocabulary is no weight, and the format did not keep it. "
+            "Give a factory that builds the model with its vocabulary, or use a format that holds the whole model."
         )
     missing = re.search(r"No module named '([\w.]+)'", message)
     if missing:
@@ -43,6 +48,12 @@ def load_hint(message: str, model: Any) -> str:
             "If the artefact may run code of its own, say so with safe_mode=False; better, make the lambda a registered function."
         )
     return ""
+
+
+def _own_operations(model: Any) -> set[str]:
+    """The names of the model's operations that Keras brings, those without weights among them."""
+    operations = (type(operation) for operation in getattr(model, "operations", ()))
+    return {cls.__name__ for cls in operations if cls.__module__.startswith(("keras.", "tf_keras."))}
 
 
 def _mend(name: str, custom: Any) -> str:

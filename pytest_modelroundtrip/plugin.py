@@ -95,9 +95,13 @@ def _parameter(cell: Cell) -> Any:
     return pytest.param(cell, id=cell.id, marks=marks)
 
 
-def pytest_collection_modifyitems(config: pytest.Config) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     settings.keep(config)
     mistakes = config.stash[SESSION].mistakes
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        if callspec and any(mark.name == ARGUMENT for mark in callspec.marks):
+            mistakes[item.nodeid] = f"{item.nodeid}: roundtrip marks a function or a class, not one pytest.param of it"
     if mistakes and not hasattr(config, "workerinput"):  # one of xdist's workers cannot end the run; there the test itself fails
         raise pytest.UsageError("\n".join(mistakes.values()))
 

@@ -40,6 +40,11 @@ def test_a_mistake_is_named_at_collection(run: Any, marker: str, said: str) -> N
     assert "Traceback" not in result.stderr.str()
 
 
+def test_a_mark_on_one_parameter_is_refused(run: Any) -> None:
+    source = "@pytest.mark.parametrize('n', [1, pytest.param(2, marks=pytest.mark.roundtrip)])\ndef test_it(n): ...\n"
+    assert "test_it[[]2]: roundtrip marks a function or a class".replace("[[]", "[") in run(source).stderr.str()
+
+
 def test_every_mistake_is_told_at_once(run: Any) -> None:
     result = run("@pytest.mark.roundtrip(a=1)\ndef test_a(): ...\n@pytest.mark.roundtrip(b=1)\ndef test_b(): ...\n")
     assert "test_a: roundtrip unknown keyword 'a'" in result.stderr.str()

@@ -49,7 +49,7 @@ def table(result: pytest.RunResult) -> list[str]:
     """The lines of the summary."""
     lines = result.outlines
     (start,) = (number for number, line in enumerate(lines) if "= model round trips =" in line)
-    rest = [number for number, line in enumerate(lines) if number > start and line.startswith("=")]
+    rest = [number for number, line in enumerate(lines) if number > start and (line.startswith("=") or " passed" in line)]
     return lines[start + 1 : rest[0]]
 
 

@@ -90,9 +90,20 @@ def _fitted(function: Any, restored: Any) -> Call:
     def call(args: List[Any], kwargs: Dict[str, Any]) -> Any:
         if not concrete:
             return function(*args, **kwargs)
-        return function(*_cast_like(args, concrete[0].structured_input_signature[0]), **kwargs)
+        specs = concrete[0].structured_input_signature[0]
+        return function(*_cast_like(_arranged(args, specs), specs), **kwargs)
 
     return call
+
+
+def _arranged(args: List[Any], specs: Any) -> List[Any]:
+    """Keras 2 exports a model of named inputs as a function of a list, with the names in its specs."""
+    import tensorflow as tf
+
+    if len(args) != 1 or len(specs) != 1 or not isinstance(args[0], dict) or isinstance(specs[0], dict):
+        return args
+    names = [getattr(spec, "name", None) for spec in tf.nest.flatten(specs)]
+    return [tf.nest.pack_sequence_as(specs[0], [args[0][name] for name in names])] if set(names) == set(args[0]) else args
 
 
 def _cast_like(args: Any, specs: Any) -> Any:

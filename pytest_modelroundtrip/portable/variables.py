@@ -93,6 +93,8 @@ def _reachable(root: Any) -> Iterator[Tuple[str, Any]]:
 
 
 def _children(found: Any) -> Dict[str, Any]:
+    if hasattr(found, "_maybe_initialize_trackable"):
+        found._maybe_initialize_trackable()  # as TensorFlow itself does before it asks
     if hasattr(found, "_trackable_children"):  # TensorFlow 2.9 and later
         return dict(sorted(found._trackable_children().items()))
     return {ref.name: ref.ref for ref in sorted(getattr(found, "_checkpoint_dependencies", ()), key=lambda ref: ref.name)}

@@ -32,12 +32,20 @@ def _architecture(model: Any) -> Optional[Dict[str, Any]]:
     if not library.is_model(model):
         return None
     try:
-        architecture = {"model": json.loads(model.to_json()), "optimizer": _optimizer_built(model)}
-        if getattr(model, "optimizer", None) is not None and hasattr(model, "get_compile_config"):
+        architecture = {"model": json.loads(model.to_json()), "optimizer_built": _optimizer_built(model)}
+        if getattr(model, "optimizer", None) is None:
+            return architecture
+        if hasattr(model, "get_compile_config"):
             architecture["compile"] = json.loads(json.dumps(model.get_compile_config()))
+        else:  # TensorFlow before 2.12
+            architecture["optimizer"] = json.loads(json.dumps(_optimizers(model).serialize(model.optimizer), default=float))
     except (NotImplementedError, TypeError, ValueError):
         return None  # a subclass without get_config
     return architecture
+
+
+def _optimizers(model: Any) -> Any:
+    return library.own_keras(model).optimizers
 
 
 def _optimizer_built(model: Any) -> bool:
@@ -64,8 +72,11 @@ def _from_architecture(folder: str, options: Options) -> Any:
         architecture = json.load(source)
     keras = library.keras(options.generation or 3)
     model = keras.models.model_from_json(json.dumps(architecture["model"]), custom_objects=options.custom_objects)
-    if getattr(model, "optimizer", None) is None and architecture.get("compile"):
+    if getattr(model, "optimizer", None) is None and "compile" in architecture:
         model.compile_from_config(architecture["compile"])
-    if architecture["optimizer"] and not _optimizer_built(model):
-        model.optimizer.build(model.trainable_variables)
+    elif "optimizer" in architecture:
+        model.compile(_optimizers(model).deserialize(architecture["optimizer"], custom_objects=options.custom_objects))
+    if architecture["optimizer_built"] and not _optimizer_built(model):
+        build = getattr(model.optimizer, "build", None) or model.optimizer._create_all_weights  # before TensorFlow 2.11
+        build(model.trainable_variables)
     return model
