@@ -147,7 +147,7 @@ def _shape(value: Array) -> str:
 
 
 def _compare_config(before: Any, after: Any, tolerance: Tolerance, found: Comparison) -> None:
-    """Flags are left to the weights that they are about: a layer without any may tell its flag otherwise."""
+    """Two keys are left out: flags, which the weights tell that they are about, and how Keras happened to build a layer."""
     found.compared["config"] += 1
     for path, one, other in _json_differences(before, after, "config"):
         found.add("config", f"{path}: {one!r} came back as {other!r}")
@@ -158,7 +158,7 @@ MISSING = type("Missing", (), {"__repr__": lambda self: "nothing"})()
 
 def _json_differences(before: Any, after: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
     if isinstance(before, dict) and isinstance(after, dict):
-        for key in [key for key in {**before, **after} if key != "trainable"]:
+        for key in [key for key in {**before, **after} if key not in ("trainable", "build_config")]:
             yield from _json_differences(before.get(key, MISSING), after.get(key, MISSING), f"{path}.{key}")
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for position, (one, other) in enumerate(zip(before, after, strict=True)):

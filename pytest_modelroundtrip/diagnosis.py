@@ -6,7 +6,6 @@ import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 from .portable import library
@@ -19,19 +18,23 @@ MISSING_NAME = (
     r"Could not deserialize (?:class|function) '([\w>.]+)'",
 )
 
+LIBRARIES = ("keras", "tf_keras", "tensorflow", "tensorflow_hub", "numpy", "builtins", "collections", "weakref", "_thread")
+
 
 def load_hint(message: str, model: Any) -> str:
     """What to do about a load error, "" when that is not known."""
+    for custom in _custom_objects(model):
+        if re.search(rf"\b{re.escape(custom.__name__)}\b", message):
+            return _mend(custom)
     for pattern in MISSING_NAME:
         match = re.search(pattern, message)
+        if match and match.group(1) in _own_operations(model):
+            return (
+                f"{match.group(1)} is Keras' own: its loader of this format does not know what its saver wrote, and nothing in the "
+                "model can mend that. Use another format, or say so with expected_failures={...}."
+            )
         if match:
-            name = match.group(1).split(">")[-1]
-            if name in _own_operations(model):
-                return (
-                    f"{name} is Keras' own: its loader of this format does not know what its saver wrote, and nothing in the model "
-                    "can mend that. Use another format, or say so with expected_failures={...}."
-                )
-            return _mend(name, next((obj for obj in _custom_objects(model) if obj.__name__ == name), None))
+            return f"The loader does not know {match.group(1)!r}; what the clean interpreter imports is said with imports=[...]."
     if "Table not initialized" in message:
         return (
             "A lookup table came back empty: its vocabulary is no weight, and the format did not keep it. "
@@ -56,10 +59,8 @@ def _own_operations(model: Any) -> set[str]:
     return {cls.__name__ for cls in operations if cls.__module__.startswith(("keras.", "tf_keras."))}
 
 
-def _mend(name: str, custom: Any) -> str:
-    if custom is None:
-        return f"The loader does not know {name!r}; what the clean interpreter imports is said with imports=[...]."
-    module = str(custom.__module__)
+def _mend(custom: Any) -> str:
+    name, module = custom.__name__, str(custom.__module__)
     where = f"{name} is defined in {module} ({_file(custom)})"
     if _is_test_module(module):
         return (
@@ -97,15 +98,11 @@ def _file(custom: Any) -> str:
         return "no file"
 
 
-def _custom_objects(model: Any) -> Iterator[Any]:
-    """Classes and functions of the model that no installed Keras brings: layers, and what hangs on them."""
+def _custom_objects(model: Any) -> list[Any]:
+    """Classes and functions of the model that no installed library brings: layers, and what hangs on the model and on them."""
     flatten = getattr(model, "_flatten_layers", None)
-    for layer in flatten() if flatten else []:
-        for item in (layer, *vars(layer).values()):
-            found = item if inspect.isfunction(item) else type(item)
-            if str(found.__module__).split(".")[0] not in ("keras", "tf_keras", "tensorflow", "builtins", "numpy"):
-                yield found
+    parts = [part for layer in (flatten() if flatten else []) for part in (layer, *vars(layer).values())]
     if library.is_model(model):
-        for name in ("optimizer", "loss"):
-            item = getattr(model, name, None)
-            yield item if inspect.isfunction(item) else type(item)
+        parts += [getattr(model, "optimizer", None), getattr(model, "loss", None)]
+    found = [part if inspect.isfunction(part) or inspect.isclass(part) else type(part) for part in parts]
+    return [item for item in dict.fromkeys(found) if str(item.__module__).split(".")[0] not in LIBRARIES]

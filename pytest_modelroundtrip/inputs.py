@@ -47,6 +47,12 @@ def infer(model: Any) -> tuple[list[Any], dict[str, Any]]:
     raise CannotInfer
 
 
+def has_fixed_batch(model: Any) -> bool:
+    """Whether the model was declared for one batch size; Keras 2 itself does not mind another."""
+    symbolic = getattr(model, "inputs", None) if library.is_graph(model) else None
+    return any(tensor.shape[0] is not None for tensor in symbolic or ())
+
+
 class _Spec(NamedTuple):
     shape: Sequence[int | None]
     dtype: str

@@ -91,7 +91,8 @@ class Original:
             if self.generation is not None and not model.built:
                 self.call(self.args, self.kwargs)  # weights that do not exist yet cannot be put back
             self.outputs = self._outputs()
-            self._add_resized_batch()
+            if not inputs.has_fixed_batch(model):
+                self._add_resized_batch()
             self.unstable = compare(self.outputs, self._outputs(), Tolerance())
         except Exception as error:
             said = f"the model itself cannot be used with these inputs ({_outline(self.args, self.kwargs)})"

@@ -26,8 +26,16 @@ def keras_weights(model: Any) -> List[Weight]:
     """
     trainable = {id(variable) for variable in model.trainable_variables}
     named = _layer_paths(model, "")
-    paths = _unique([named.get(id(v), _own_name(v)) for v in model.weights])
-    return [Weight(path, v, id(v) in trainable) for path, v in zip(paths, model.weights)]
+    found = [(named.get(id(v), _own_name(v)), tensor, id(v) in trainable) for v in model.weights for tensor in _tensors(v)]
+    return [Weight(path, v, flag) for path, (_, v, flag) in zip(_unique([name for name, _, _ in found]), found)]
+
+
+def _tensors(weight: Any) -> List[Any]:
+    """The weight itself, or the tensors of what Keras 2 puts among the weights for a lookup table."""
+    if not hasattr(weight, "get_tensors"):
+        return [weight]
+    tensors_of = weight.get_tensors()
+    return list(tensors_of) if isinstance(tensors_of, (list, tuple)) else [tensors_of]
 
 
 def _layer_paths(layer: Any, prefix: str) -> Dict[int, str]:
@@ -42,13 +50,14 @@ def _layer_paths(layer: Any, prefix: str) -> Dict[int, str]:
 
 
 def _own_name(variable: Any) -> str:
-    return str(variable.name).split(":")[0].split("/")[-1]
+    return str(getattr(variable, "name", "table")).split(":")[0].split("/")[-1]
 
 
 def numbered_weights(model: Any) -> List[Weight]:
     """The variables by their position, for an artefact that keeps them as one list (`model.export`)."""
     trainable = {id(variable) for variable in model.trainable_variables}
-    return [Weight("variables[%d]" % i, v, id(v) in trainable) for i, v in enumerate(model.variables)]
+    found = [variable for variable in model.variables if hasattr(variable, "assign")]
+    return [Weight("variables[%d]" % i, v, id(v) in trainable) for i, v in enumerate(found)]
 
 
 def object_weights(root: Any, paths: Sequence[str] = ()) -> List[Weight]:
@@ -130,7 +139,7 @@ def state_of(model: Any) -> List[Any]:
     """Every variable that calling the model could change, seed generators and the states of stateful RNNs among them."""
     if library.generation(model) is None:
         return [weight.variable for weight in object_weights(model)]
-    found = list(model.variables)
+    found = [variable for variable in model.variables if hasattr(variable, "assign")]
     for layer in _layers(model):
         states = getattr(layer, "states", None)
         if getattr(layer, "stateful", False) and states:
@@ -163,7 +172,7 @@ def overwrite(model: Any) -> None:
     """Give every weight a value that no model was trained to, so that one which a loader skips shows."""
     for weight in keras_weights(model) if library.generation(model) else object_weights(model):
         value = value_of(weight.variable)
-        if value.dtype == object:
+        if value.dtype == object or not hasattr(weight.variable, "assign"):
             continue
         if value.dtype.kind == "b":
             weight.variable.assign(~value)

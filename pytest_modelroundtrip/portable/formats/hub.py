@@ -31,8 +31,7 @@ def load(folder: str, options: Options) -> Any:
 def subject(model: Any, options: Options) -> Subject:
     """Besides the plain call, a reusable SavedModel of one input is called as a Keras layer would call it."""
     seen = object_subject(model, options.template, options.paths)
-    restored = library.generation(model) is None and callable(model) and hasattr(model, "signatures")
-    if not restored or any(len(b.args) != 1 or set(b.kwargs) - {"training"} for b in options.batches):
+    if not _is_reusable(model) or any(len(b.args) != 1 or set(b.kwargs) - {"training"} for b in options.batches):
         return seen
     import tensorflow_hub as hub
 
@@ -42,3 +41,9 @@ def subject(model: Any, options: Options) -> Subject:
         return tensors.to_numpy(layer(calling.to_tensorflow(args[0])))
 
     return seen._replace(calls={**seen.calls, "hub.KerasLayer": call})
+
+
+def _is_reusable(model: Any) -> bool:
+    """Whether it is a restored SavedModel that a layer can take: callable, and with nothing but variables for `variables`."""
+    restored = library.generation(model) is None and callable(model) and hasattr(model, "signatures")
+    return restored and all(hasattr(variable, "assign") for variable in getattr(model, "variables", ()))
