@@ -32,14 +32,17 @@ HASH_SEED = "2"
 LOG = "log"  # in the scratch folder: what the interpreter itself prints
 
 BOOTSTRAP = """
-import os, sys
+import os, shutil, sys
 scratch, archive = channel.receive()
 path = os.path.join(scratch, "portable.pyz")
 with open(path, "wb") as out:
     out.write(archive)
 sys.path[:] = [path] + [entry for entry in sys.path if entry not in ("", scratch)]
 from pytest_modelroundtrip.portable import worker
-worker.serve(channel, path, scratch)
+try:
+    worker.serve(channel, path, scratch)
+finally:  # the test process may have been killed
+    shutil.rmtree(scratch, ignore_errors=True)
 """
 
 MAIN = """
