@@ -12,13 +12,13 @@ from .portable import library
 
 MISSING_NAME = (
     r"Could not locate (?:class|function) '([\w>.]+)'",
-    r"Unknown (?:layer|\w+ function|\w+): '?([\w>.]+)'?",
+    r"Unknown (?:\w+ function|\w+): '?([\w>.]+)'?",
     r"No (?:registered|known) \w+ (?:named|with name) '?([\w>.]+)'?",
     r"Cannot deserialize object of type `([\w>.]+)`",
     r"Could not deserialize (?:class|function) '([\w>.]+)'",
 )
 
-LIBRARIES = ("keras", "tf_keras", "tensorflow", "tensorflow_hub", "numpy", "builtins", "collections", "weakref", "_thread")
+LIBRARIES = ("keras", "tf_keras", "tensorflow", "numpy", "builtins", "collections", "weakref", "_thread")
 
 
 def load_hint(message: str, model: Any) -> str:
@@ -40,13 +40,18 @@ def load_hint(message: str, model: Any) -> str:
             "A lookup table came back empty: its vocabulary is no weight, and the format did not keep it. "
             "Give a factory that builds the model with its vocabulary, or use a format that holds the whole model."
         )
+    cast = re.search(r"Can not cast TensorSpec\(.*?dtype=tf\.(\w+).*?to TensorSpec\(.*?dtype=tf\.(\w+)", message)
+    if cast and cast.group(1) != cast.group(2):
+        return (
+            f"The artefact takes {cast.group(2)}, the model was called with {cast.group(1)}: call it with what a server would send."
+        )
     missing = re.search(r"No module named '([\w.]+)'", message)
     if missing:
         return (
             f"The clean interpreter has no module {missing.group(1)!r}: name the folder it is in with the ini option "
             "roundtrip_pythonpath, or install it."
         )
-    if "safe_mode" in message or "lambda" in message.lower():
+    if "safe_mode" in message or "unsafe_deserialization" in message:
         return (
             "If the artefact may run code of its own, say so with safe_mode=False; better, make the lambda a registered function."
         )
@@ -67,8 +72,12 @@ def _mend(custom: Any) -> str:
             f"{where}, which only the tests have; no server imports it. Move {name} to a module of your package that registers it "
             f'(keras.saving.register_keras_serializable) and say imports=["that.module"].'
         )
-    registered = "" if _is_registered(custom) else f' and, as it is not registered, custom_objects={{"{name}": "{module}:{name}"}}'
-    return f'{where}, which the clean interpreter does not import by itself: say imports=["{module}"]{registered}.'
+    how = (
+        f'imports=["{module}"]'
+        if _is_registered(custom)
+        else f'custom_objects={{"{name}": "{module}:{name}"}}, as it is not registered'
+    )
+    return f"{where}, which the clean interpreter does not import by itself: say {how}."
 
 
 def _is_test_module(module: str) -> bool:

@@ -6,6 +6,7 @@ other than this process's, and empty temporary folders for a home and caches.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import shlex
@@ -13,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -63,17 +64,14 @@ def clean_variables() -> dict[str, str]:
     return {"TF_CPP_MIN_LOG_LEVEL": "1", **passed, "PYTHONHASHSEED": seed, "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def portable_archive(formats: Iterable[ModuleType]) -> bytes:
-    """The package `portable` as a runnable zip, with the sources of the formats that plugins and conftests added."""
+def portable_archive(formats: Mapping[str, ModuleType]) -> bytes:
+    """The package `portable` as a runnable zip; the formats that plugins and conftests added stand beside the built-in ones."""
     sources = {"pytest_modelroundtrip/__init__.py": "", "__main__.py": MAIN}
     for path in sorted((PACKAGE / "portable").rglob("*.py")):
         sources[f"pytest_modelroundtrip/{path.relative_to(PACKAGE).as_posix()}"] = path.read_text(encoding="utf-8")
-    for module in formats:
-        name = f"{module.__name__.replace('.', '/')}.py"
-        if name not in sources:
-            sources[name] = Path(str(module.__file__)).read_text(encoding="utf-8")
-            for package in list(Path(name).parents)[:-1]:
-                sources.setdefault((package / "__init__.py").as_posix(), "")
+    for name, module in formats.items():
+        source = Path(str(module.__file__)).read_text(encoding="utf-8")
+        sources.setdefault(f"pytest_modelroundtrip/portable/formats/{name}.py", source)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, source in sources.items():
@@ -117,7 +115,7 @@ class Environment:
         try:
             self._start()
             if self._fork:
-                self._ask({"warm": ["tensorflow"], "job": None})
+                self._ask({"warm": ["tensorflow"]})
         except EnvironmentBroken as error:
             self.broken = str(error)
 
@@ -127,9 +125,8 @@ class Environment:
         try:
             self._channel = self._group.makegateway(self._specification()).remote_exec(BOOTSTRAP)
             self._channel.send((self._scratch, self._archive))
-        except (OSError, EOFError, execnet.RemoteError, execnet.HostNotFound) as error:
-            self._end()
-            raise EnvironmentBroken(f"{self.python} cannot be started: {error}") from error
+        except (OSError, EOFError, AssertionError, execnet.RemoteError, execnet.HostNotFound) as error:
+            raise self._failed("cannot be started", error) from error
 
     def _specification(self) -> execnet.XSpec:
         """`cd` and `env -i` come before the interpreter starts: after that, a hash seed or a module in the way cannot be undone."""
@@ -137,7 +134,7 @@ class Environment:
         variables = [f"{name}={value}" for name, value in clean_variables().items()]
         script = f'cd "$1" && shift && exec env -i "$@" 2>{LOG}'
         command = ["sh", "-c", script, "sh", self._scratch, *variables, *home, self.python, "-s"]
-        specification = execnet.XSpec("popen//python=python")
+        specification = execnet.XSpec("popen")
         specification.python = shlex.join(command)
         return specification
 
@@ -149,21 +146,21 @@ class Environment:
         """
         try:
             self._ready()
-            self._ask({"warm": ["tensorflow"], "job": None})
+            self._ask({"warm": ["tensorflow"]})
             versions: dict[str, str] = self._answer(START_SECONDS)["versions"]
             return versions
         except EnvironmentBroken as error:
             self.broken = str(error)
             raise
 
-    def reload(self, job: dict[str, Any], warm: list[str], seconds: float) -> Reply:
-        """Do one job (see `portable.reloading`) in a process of its own, for at most `seconds` after the imports of `warm`.
+    def reload(self, job: dict[str, Any], seconds: float) -> Reply:
+        """Do one job (see `portable.reloading`) in a process of its own, for at most `seconds` after its imports.
 
         Raises:
-            EnvironmentBroken: when the interpreter is gone or cannot import one of `warm`.
+            EnvironmentBroken: when the interpreter is gone or cannot import what the job needs.
         """
         self._ready()
-        self._ask({"warm": warm, "job": job, "seconds": seconds, "fork": self._fork})
+        self._ask({"job": job, "seconds": seconds, "fork": self._fork})
         answer = self._answer(START_SECONDS + seconds + GRACE_SECONDS)
         answer["seconds"]["start"] = answer["seconds"].get("start", 0.0) + self._start_seconds
         self._start_seconds = 0.0
@@ -192,13 +189,9 @@ class Environment:
     def _answer(self, seconds: float) -> dict[str, Any]:
         try:
             chunks = [self._channel.receive(seconds) for _ in range(self._channel.receive(seconds))]
-            answer = tensors.load(b"".join(chunks))
+            answer: dict[str, Any] = tensors.load(b"".join(chunks))
         except (EOFError, OSError, ValueError, execnet.RemoteError, self._channel.TimeoutError) as error:
-            reason = str(error).strip().splitlines()[-1:] or [type(error).__name__]
-            log = Path(self._scratch, LOG)
-            said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:] if log.exists() else []
-            self._end()
-            raise EnvironmentBroken("\n  ".join([f"the interpreter {self.python} gave no answer: {reason[0]}", *said])) from error
+            raise self._failed("gave no answer", error) from error
         self._awaited -= 1
         if answer["broken"]:
             raise EnvironmentBroken(
@@ -206,14 +199,30 @@ class Environment:
                 + "\n  ".join(answer["broken"])
                 + f"\n{install_hint(self.python)}"
             )
-        assert isinstance(answer, dict)
         return answer
+
+    def _failed(self, what: str, error: BaseException) -> EnvironmentBroken:
+        """End it; the error to raise, with what the interpreter said last."""
+        reason = str(error).strip().splitlines()[-1:] or [type(error).__name__]
+        log = Path(self._scratch, LOG)
+        said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:] if log.exists() else []
+        self._end()
+        return EnvironmentBroken("\n  ".join([f"{self.python} {what}: {reason[0]}", *said]))
+
+    @property
+    def again(self) -> str:
+        """The command that reloads a kept artefact as this environment does, to be run in the folder where `reload.pyz` lies."""
+        variables = [shlex.quote(f"{name}={value}") for name, value in clean_variables().items() if name != "PATH"]
+        return " ".join(["env", "-i", 'PATH="$PATH"', *variables, shlex.quote(self.python), "-s", "reload.pyz"])
 
     def close(self) -> None:
         """End the interpreter and all that it started; it starts again when it is needed."""
         self._end()
 
     def _end(self) -> None:
+        if self._channel is not None:
+            with contextlib.suppress(OSError):
+                self._channel.close()  # the worker ends the child that it waits for
         if self._group is not None:
             self._group.terminate(timeout=5)
         self._group = self._channel = None

@@ -11,6 +11,7 @@ import pytest
 
 from . import hookspecs, settings
 from .environments import EnvironmentBroken
+from .original import Original
 from .report import Record, records_of, version_line, write_summary
 from .roundtrip import RoundTripError
 from .session import Carrier, Cell, Session, missing_tensorflow, prepared
@@ -68,6 +69,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> None:
     """Give each marked function the fixture, whether it names it or not: only fixtures can be parametrised."""
+    obj = getattr(obj, "__func__", obj)  # of a static or class method
     if not inspect.isfunction(obj):
         return
     own = getattr(obj, "pytestmark", [])
@@ -78,8 +80,10 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: objec
 @pytest.hookimpl(trylast=True)  # so that the ids of @pytest.mark.parametrize come first
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     markers = list(metafunc.definition.iter_markers(ARGUMENT))
-    if not markers and ARGUMENT not in metafunc.fixturenames:
+    if not _is_meant(metafunc.definition, metafunc.function):
         return
+    if ARGUMENT not in metafunc.fixturenames:
+        return  # it is no plain function; told with the other mistakes
     session = metafunc.config.stash[SESSION]
     try:
         cells = session.cells(markers)
@@ -102,6 +106,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         callspec = getattr(item, "callspec", None)
         if callspec and any(mark.name == ARGUMENT for mark in callspec.marks):
             mistakes[item.nodeid] = f"{item.nodeid}: roundtrip marks a function or a class, not one pytest.param of it"
+        elif not callspec and item.nodeid not in mistakes and item.get_closest_marker(ARGUMENT):
+            mistakes[item.nodeid] = f"{item.nodeid}: roundtrip marks plain test functions and methods, not this kind of test"
     if mistakes and not hasattr(config, "workerinput"):  # one of xdist's workers cannot end the run; there the test itself fails
         raise pytest.UsageError("\n".join(mistakes.values()))
 
@@ -121,13 +127,22 @@ def _cell_of(item: pytest.Item) -> Cell | None:
 # one item
 
 
+def _is_meant(node: Any, function: Any) -> bool:
+    """Whether this test is marked or asks for the fixture itself."""
+    return node.get_closest_marker(ARGUMENT) is not None or ARGUMENT in inspect.signature(function).parameters
+
+
 @pytest.fixture
-def roundtrip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Carrier]:
+def roundtrip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Carrier | None]:
     """Carry models through this item's format: `roundtrip(model, *args, **kwargs)` returns a `RoundTrip`."""
+    if not _is_meant(request.node, request.function):  # a marked subclass shares the functions of its base
+        yield None
+        return
     session = request.config.stash[SESSION]
-    if request.node.nodeid in session.mistakes:
-        pytest.fail(session.mistakes[request.node.nodeid], pytrace=False)
-    cell: Cell = request.param
+    mistake = session.mistakes.get(request.node.nodeid.partition("[")[0])
+    cell: Cell | None = getattr(request, "param", None)
+    if mistake or cell is None:
+        pytest.fail(mistake or "a test makes round trips when it is a function that asks for `roundtrip` itself", pytrace=False)
     missing = missing_tensorflow()
     if missing:
         pytest.fail(missing, pytrace=False)
@@ -161,15 +176,20 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
             pytest.fail("it never called `roundtrip(model, ...)`, so nothing was compared", pytrace=False)
         return True
     session = pyfuncitem.config.stash[SESSION]
-    carrier.carry(session.original(_key(pyfuncitem, asked), lambda: _original(returned())), pytrace=False)
+
+    def build() -> Original | None:
+        value = returned()
+        if value is None and carrier.trips:
+            return None  # a fixture of the user's has carried it
+        if value is None or (isinstance(value, tuple) and not value):
+            pytest.fail("it returned nothing: return the model, or the model and what it is called with", pytrace=False)
+        model, *args = value if isinstance(value, tuple) else (value,)
+        return prepared(model, args, {}, pytrace=False)
+
+    original = session.original(_key(pyfuncitem, asked), build)
+    if original is not None:
+        carrier.carry(original, pytrace=False)
     return True
-
-
-def _original(value: Any) -> Any:
-    if value is None:
-        pytest.fail("it returned nothing: return the model, or the model and what it is called with", pytrace=False)
-    model, *args = value if isinstance(value, tuple) else (value,)
-    return prepared(model, args, {}, pytrace=False)
 
 
 def _key(item: pytest.Function, asked: list[str]) -> object:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from .portable.formats import BUILT_IN
+
 if TYPE_CHECKING:
     from .roundtrip import RoundTrip
 
@@ -36,8 +38,8 @@ HEADLINES = {  # where the usual one would be wrong
 # one failure
 
 
-def failure_text(trip: RoundTrip, python: str) -> str:
-    """All that is known of a round trip that failed, in one place."""
+def failure_text(trip: RoundTrip, again: str) -> str:
+    """All that is known of a round trip that failed, in one place; `again` is the command that reloads it without pytest."""
     headline = HEADLINES.get(trip.verdict, "format {}, reloaded in environment {!r}")
     lines = [f"{trip.verdict.upper()}: {headline.format(trip.format, trip.environment)}"]
     lines += [textwrap.indent(problem, "  ") for problem in trip.problems]
@@ -48,7 +50,8 @@ def failure_text(trip: RoundTrip, python: str) -> str:
     if trip.artifact.exists():
         folder = trip.artifact.parent
         lines.append(f"artefact: {trip.artifact} ({_size(trip.size)})")
-        lines.append(f'again:    cd {shlex.quote(str(folder))} && env -i PATH="$PATH" {shlex.quote(python)} -s reload.pyz')
+        if (folder / "job").exists():
+            lines.append(f"again:    cd {shlex.quote(str(folder))} && {again}")
     if trip.detail.strip():
         lines += ["", f"{'traceback' if 'Traceback (' in trip.detail else 'it printed'}:", _tail(trip.detail)]
     return "\n".join(lines)
@@ -117,7 +120,8 @@ def write_summary(terminal: pytest.TerminalReporter, records: list[Record], widt
     for line in _environment_lines(records):
         terminal.write_line(line)
     rows = _rows(records)
-    formats = list(dict.fromkeys(item["format"] for item in records))
+    order = {name: number for number, name in enumerate(BUILT_IN)}
+    formats = sorted({item["format"]: None for item in records}, key=lambda name: order.get(name, len(order)))
     label = max(len(row) for row in rows)
     label = min(label, max(16, width // 3))
     for columns in _fitting(formats, rows, width - label):
@@ -184,7 +188,7 @@ def _write_columns(terminal: pytest.TerminalReporter, columns: dict[str, int], r
     for name, row in rows.items():
         if not row.keys() & columns.keys():
             continue
-        terminal.write(f"{name if len(name) <= label else name[: label - 3] + '...':<{label}}")
+        terminal.write(f"{name if len(name) <= label else '...' + name[3 - label :]:<{label}}")
         gap = 0
         for fmt, size in columns.items():
             if fmt in row:

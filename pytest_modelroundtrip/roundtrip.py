@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 import traceback
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,15 +14,14 @@ from typing import Any
 
 import pytest
 
-from . import diagnosis, inputs
+from . import diagnosis
 from .comparison import Comparison, Tolerance, compare
 from .environments import Environment, EnvironmentBroken, Reply
+from .original import GIVEN, Original
 from .portable import calling, library, observation, tensors
-from .portable.formats import Options
 from .settings import Settings
 
 PASSED = ("exact", "close")
-GIVEN, RESIZED = "", "a batch of another size"
 
 
 _Failed: type[BaseException] = pytest.fail.Exception
@@ -71,86 +71,37 @@ class Format:
     module: ModuleType
 
 
-class Original:
-    """A model in the state that it was given in, what it is called with, and what it answered, twice.
-
-    Raises:
-        RoundTripError: when the model cannot be called.
-    """
-
-    def __init__(self, model: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
-        self.args, self.kwargs = _arguments(model, args, kwargs)
-        self.generation = library.generation(model)
-        if self.generation is not None:
-            model = model if library.is_model(model) else _in_a_model(model, self.args)
-            self.kwargs = {"training": False, **self.kwargs}
-        self.model = model
-        self.batches = [observation.Batch(GIVEN, self.args, self.kwargs)]
-        try:
-            self.call = calling.caller(model)
-            if self.generation is not None and not model.built:
-                self.call(self.args, self.kwargs)  # weights that do not exist yet cannot be put back
-            self.outputs = self._outputs()
-            if not inputs.has_fixed_batch(model):
-                self._add_resized_batch()
-            self.unstable = compare(self.outputs, self._outputs(), Tolerance())
-        except Exception as error:
-            said = f"the model itself cannot be used with these inputs ({_outline(self.args, self.kwargs)})"
-            raise RoundTripError(f"{said}\n  {error if isinstance(error, observation.CallError) else _said(error)}") from error
-
-    def _add_resized_batch(self) -> None:
-        """A second batch of another size, where the model takes one."""
-        try:
-            args, kwargs = observation.resized(self.args, self.kwargs)
-            batch = observation.Batch(RESIZED, args, kwargs)
-            self.outputs["outputs"][""].update(observation.observe(self._subject(), [batch], ["outputs"])["outputs"][""])
-        except Exception:
-            return  # its batch axis is not free, so nothing is promised for another size
-        self.batches.append(batch)
-
-    def _subject(self) -> observation.Subject:
-        return observation.Subject(self.model, {"": self.call}, [])
-
-    def _outputs(self) -> dict[str, Any]:
-        return observation.observe(self._subject(), self.batches, ["outputs"])
-
-    def options(self) -> Options:
-        return Options(generation=self.generation, batches=self.batches)
-
-    def observe(self, fmt: Format, checks: Sequence[str], anew: bool) -> dict[str, Any]:
-        """What the checks see, the weights by the names that this format keeps; outputs are computed `anew` when asked for."""
-        subject = fmt.module.subject(self.model, self.options())._replace(calls={"": self.call})
-        seen = observation.observe(subject, self.batches, [check for check in checks if check != "outputs" or anew])
-        return {**seen, **(self.outputs if "outputs" in checks and not anew else {})}
-
-
 def round_trip(original: Original, fmt: Format, environment: Environment, settings: Settings, folder: Path) -> RoundTrip:
     """Do one round trip below `folder`; the verdict is in the result."""
-    trip = RoundTrip(fmt.name, environment.name, folder / "artifact", expected=original.outputs["outputs"][""][GIVEN])
+    trip = RoundTrip(fmt.name, environment.name, folder / "artifact", expected=original.expected)
     clock = _Clock(trip.seconds)
-    reason = _unsupported(fmt, original.model, settings)
+    try:
+        reason = _unsupported(fmt, original.model, settings)
+        checks = [check for check in settings.checks or fmt.module.PROMISES if check in fmt.module.PROMISES]
+        before = original.observe(fmt.module, checks, anew=False) if reason is None else {}
+    except Exception as error:
+        trip.detail = traceback.format_exc()
+        return _ended(trip, "save error", [f"the format {fmt.name} cannot look at the model: {_said(error)}"])
     if reason:
         return _ended(trip, "unsupported", [reason])
-    if original.unstable.differences:
+    if original.unstable.differences or (settings.exact and original.unstable.bits_differ):
         return _not_deterministic(trip, original.unstable)
-    checks = [check for check in settings.checks or fmt.module.PROMISES if check in fmt.module.PROMISES]
-    before = original.observe(fmt, checks, anew=False)
-    clock.ended("observe")
     trip.versions["saved"] = library.versions()
+    clock.ended("observe")
     if not _save(original, fmt, trip, folder):
         return trip
     clock.ended("save")
-    changed = compare(before, original.observe(fmt, checks, anew=True), Tolerance())
-    if changed.differences:
-        trip.spoilt = True
-        return _ended(trip, "differs", ["saving changed the model:", *_lines(changed)])
+    if _changed_by_saving(original, fmt, checks, before, trip):
+        return trip
     clock.ended("observe")
-    reply = _reload(original, fmt, environment, settings, trip, checks, before)
+    reply = _reload(_job(original, fmt, settings, trip, checks, before), environment, settings, trip)
     clock.ended("reload")
     if reply is not None and reply.observation is not None:
-        _judge(trip, compare(before, reply.observation, settings.tolerance), checks, fmt)
         trip.outputs = reply.observation.get("outputs", {}).get("", {}).get(GIVEN)
+        _judge(trip, compare(before, reply.observation, settings.tolerance), checks, fmt)
         clock.ended("compare")
+    elif reply is not None:
+        _blame(trip, reply, settings, original.model)
     return trip
 
 
@@ -167,7 +118,9 @@ def _save(original: Original, fmt: Format, trip: RoundTrip, folder: Path) -> boo
     saving = folder / "saving"
     saving.mkdir(parents=True)
     try:
-        fmt.module.save(original.model, str(saving))
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")  # what libraries say of each other is no error of this test, whatever its filters
+            fmt.module.save(original.model, str(saving))
     except Exception as error:
         _ended(trip, "save error", [_said(error)])
         trip.detail, trip.spoilt = traceback.format_exc(), True
@@ -180,18 +133,26 @@ def _save(original: Original, fmt: Format, trip: RoundTrip, folder: Path) -> boo
     return bool(files)
 
 
-def _reload(
-    original: Original,
-    fmt: Format,
-    environment: Environment,
-    settings: Settings,
-    trip: RoundTrip,
-    checks: Sequence[str],
-    before: dict[str, Any],
-) -> Reply | None:
-    """Have the environment reload and look; what went wrong there is the trip's verdict."""
+def _changed_by_saving(original: Original, fmt: Format, checks: Sequence[str], before: dict[str, Any], trip: RoundTrip) -> bool:
+    try:
+        changed = compare(before, original.observe(fmt.module, checks, anew=True), Tolerance())
+    except observation.CallError as error:
+        trip.spoilt = True
+        _ended(trip, "differs", ["saving changed the model:", str(error)])
+        return True
+    if changed.differences:
+        trip.spoilt = True
+        _ended(trip, "differs", ["saving changed the model:", *_lines(changed)])
+    return bool(changed.differences)
+
+
+def _job(
+    original: Original, fmt: Format, settings: Settings, trip: RoundTrip, checks: Sequence[str], before: dict[str, Any]
+) -> dict[str, Any]:
+    """What the clean interpreter is told (see `portable.reloading`), also written beside the artefact."""
     job = {
-        "format": fmt.module.__name__,
+        "warm": _warm(original, fmt),
+        "format": fmt.name,
         "folder": str(trip.artifact),
         "generation": original.generation,
         "imports": list(settings.imports),
@@ -204,33 +165,42 @@ def _reload(
         "batches": [list(batch) for batch in original.batches],
         "checks": list(checks),
     }
-    warm = _warm(original, fmt)
-    (trip.artifact.parent / "job").write_bytes(tensors.dump({**job, "folder": trip.artifact.name, "warm": warm}))
+    (trip.artifact.parent / "job").write_bytes(tensors.dump({**job, "folder": trip.artifact.name}))
+    return job
+
+
+def _reload(job: dict[str, Any], environment: Environment, settings: Settings, trip: RoundTrip) -> Reply | None:
+    """What the environment answers, None when it is broken."""
     try:
-        reply = environment.reload(job, warm, settings.timeout)
+        reply = environment.reload(job, settings.timeout)
     except EnvironmentBroken as error:
         _ended(trip, "environment broken", [str(error)])
         return None
     trip.versions["reloaded"] = reply.versions
     trip.seconds.update({f"reload: {step}": seconds for step, seconds in reply.seconds.items()})
     trip.detail = reply.output
-    if reply.ended:
-        step, how = reply.ended["step"], reply.ended["how"]
-        if how == "timed out":
-            _ended(trip, "timed out", [f"the reload took more than {settings.timeout:g} s, in the step {step!r}; it was killed"])
-            trip.hint = "If it only needs longer, say so with timeout=... or the ini option roundtrip_timeout."
-        else:
-            _ended(trip, "crashed", [f"the clean interpreter died in the step {step!r}: {how}"])
-    elif reply.error:
-        raised = reply.error
-        said = f"{raised['type']}: {raised['message']}"
-        if raised["step"] == "observe":
-            _ended(trip, "differs", ["it was reloaded, but cannot be used as the original can", raised["message"]])
-        else:
-            _ended(trip, "load error", [said])
-        trip.detail = raised["traceback"]
-        trip.hint = diagnosis.load_hint(raised["message"], original.model)
     return reply
+
+
+def _blame(trip: RoundTrip, reply: Reply, settings: Settings, model: Any) -> None:
+    """What a reload without an observation means."""
+    if reply.error:
+        trip.detail = reply.error["traceback"]
+        trip.hint = diagnosis.load_hint(reply.error["message"], model)
+        if reply.error["step"] == "observe":
+            _ended(trip, "differs", ["it was reloaded, but cannot be used as the original can", reply.error["message"]])
+        else:
+            _ended(trip, "load error", [f"{reply.error['type']}: {reply.error['message']}"])
+        return
+    assert reply.ended is not None
+    step, how = reply.ended["step"], reply.ended["how"]
+    if how != "timed out":
+        _ended(trip, "crashed", [f"the clean interpreter died in the step {step!r}: {how}"])
+    elif step == "start":
+        _ended(trip, "timed out", ["the imports of TensorFlow and Keras did not come to an end; they were killed"])
+    else:
+        _ended(trip, "timed out", [f"the reload took more than {settings.timeout:g} s, in the step {step!r}; it was killed"])
+        trip.hint = "If it only needs longer, say so with timeout=... or the ini option roundtrip_timeout."
 
 
 def _warm(original: Original, fmt: Format) -> list[str]:
@@ -244,8 +214,9 @@ def _judge(trip: RoundTrip, found: Comparison, checks: Sequence[str], fmt: Forma
     trip.max_ulp = found.max_ulp
     if found.differences:
         _ended(trip, "differs", [*_reading(found), *_lines(found)])
-    elif not sum(found.compared.values()):
-        _ended(trip, "differs", [f"nothing was compared: {fmt.name} promises {', '.join(fmt.module.PROMISES)}"])
+    elif not sum(found.compared.values()) or ("outputs" in checks and not found.compared["outputs"]):
+        what = "the outputs hold nothing" if checks else f"{fmt.name} promises {', '.join(fmt.module.PROMISES)} only"
+        _ended(trip, "differs", [f"nothing was compared: {what}"])
     else:
         trip.verdict = found.closeness
 
@@ -298,38 +269,3 @@ class _Clock:
 def discard(trip: RoundTrip) -> None:
     """Delete the artefact and what lies beside it."""
     shutil.rmtree(trip.artifact.parent, ignore_errors=True)
-
-
-# what the model is called with
-
-
-def _arguments(model: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    if not args and not set(kwargs) - {"training"}:
-        try:
-            made, named = inputs.infer(model)
-        except inputs.CannotInfer:
-            raise RoundTripError(
-                f"what to call this {type(model).__name__} with cannot be told from the model itself: "
-                "return the inputs after it (`return model, x`), or give them to the fixture (`roundtrip(model, x)`)"
-            ) from None
-        return made, {**named, **kwargs}
-    try:
-        return [tensors.to_numpy(value) for value in args], {name: tensors.to_numpy(value) for name, value in kwargs.items()}
-    except TypeError as error:
-        raise RoundTripError(f"the model is called with tensors, arrays, lists and dicts of them: {error}") from None
-
-
-def _in_a_model(layer: Any, args: list[Any]) -> Any:
-    """A functional model of one layer: files hold models."""
-    keras = library.own_keras(layer)
-    make = lambda leaf: keras.Input(leaf.shape[1:], dtype="string" if leaf.dtype == object else leaf.dtype.name)  # noqa: E731
-    symbolic = [tensors.map_leaves(make, value) for value in args]
-    return keras.Model(symbolic if len(symbolic) > 1 else symbolic[0], layer(*symbolic))
-
-
-def _outline(args: list[Any], kwargs: dict[str, Any]) -> str:
-    def shape(leaf: Any) -> str:
-        return f"{leaf.dtype.name}{list(leaf.shape)}" if hasattr(leaf, "shape") else repr(leaf)
-
-    named = [f"{name}={tensors.map_leaves(shape, value)}" for name, value in kwargs.items()]
-    return ", ".join([*(str(tensors.map_leaves(shape, value)) for value in args), *named])

@@ -18,8 +18,9 @@ import pytest
 
 from . import report, settings
 from .environments import Environment, install_hint, portable_archive
+from .original import Original, Unusable
 from .portable.formats import BUILT_IN
-from .roundtrip import Format, Original, RoundTrip, RoundTripError, discard, round_trip
+from .roundtrip import Format, RoundTrip, RoundTripError, discard, round_trip
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Session:
 
     config: pytest.Config
     mistakes: dict[str, str] = field(default_factory=dict)  # in settings, by the id of the test
-    _held: tuple[Any, Original] | None = None
+    _held: tuple[Any, Original | None] | None = None
 
     @cached_property
     def formats(self) -> dict[str, Format]:
@@ -51,7 +52,11 @@ class Session:
             pytest.UsageError: for a format that is no module, has not all a format needs, or has a name that is taken.
         """
         found = {name: Format(name, importlib.import_module(f"{__package__}.portable.formats.{name}")) for name in BUILT_IN}
-        for module in chain(*self.config.hook.pytest_modelroundtrip_formats(config=self.config)):
+        answers = self.config.hook.pytest_modelroundtrip_formats(config=self.config)
+        for answer in answers:
+            if not isinstance(answer, (list, tuple)):
+                raise pytest.UsageError(f"pytest_modelroundtrip_formats: a list of modules is expected, not {answer!r}")
+        for module in chain(*answers):
             fmt = _added_format(module)
             if fmt.name in found:
                 raise pytest.UsageError(f"pytest_modelroundtrip_formats: there is a format {fmt.name!r} already")
@@ -61,7 +66,7 @@ class Session:
     @cached_property
     def archive(self) -> bytes:
         """What travels into every clean interpreter."""
-        return portable_archive(fmt.module for fmt in self.formats.values())
+        return portable_archive({name: fmt.module for name, fmt in self.formats.items()})
 
     @cached_property
     def environments(self) -> dict[str, Environment]:
@@ -85,7 +90,7 @@ class Session:
         for name in dict.fromkeys(names):
             self.environments[name].begin()
 
-    def original(self, key: Any, build: Callable[[], Original]) -> Original:
+    def original(self, key: Any, build: Callable[[], Original | None]) -> Original | None:
         """The model of that key; one model is held at a time, and let go when another is asked for."""
         if self._held is None or self._held[0] != key:
             self.release()
@@ -138,7 +143,7 @@ class Carrier:
     def carry(self, original: Original, pytrace: bool) -> RoundTrip:
         """Do the round trip of this item; skip, or raise RoundTripError, when it does not end well."""
         __tracebackhide__ = True
-        folder = self._folder / str(len(self.trips)) if self.trips else self._folder
+        folder = self._folder / str(len(self.trips) + 1)
         fmt, environment = self._session.formats[self._cell.format], self._session.environments[self._cell.environment]
         trip = round_trip(original, fmt, environment, self._cell.settings, folder)
         self.trips.append(trip)
@@ -149,9 +154,9 @@ class Carrier:
         if trip.verdict == "unsupported" and not self._cell.settings.named:
             pytest.skip(f"{trip.format}: {trip.problems[0]}")
         if not trip.passed:
-            if trip.artifact.exists():
+            if (folder / "job").exists():
                 (folder / "reload.pyz").write_bytes(self._session.archive)
-            raise RoundTripError(report.failure_text(trip, environment.python), trip, pytrace)
+            raise RoundTripError(report.failure_text(trip, environment.again), trip, pytrace)
         return trip
 
     def finish(self) -> None:
@@ -167,18 +172,13 @@ def prepared(model: Any, args: Sequence[Any], kwargs: dict[str, Any], pytrace: b
     """The model as it will be carried.
 
     Raises:
-        RoundTripError: when TensorFlow is missing, or this is no model, or it cannot be called.
+        RoundTripError: when this is no model, or it cannot be called.
     """
     __tracebackhide__ = True
     try:
-        if not any(hasattr(model, name) for name in ("_trackable_children", "_checkpoint_dependencies", "get_config")):
-            raise RoundTripError(
-                f"{type(model).__name__} is not a model: return a Keras model or layer, a tf.Module, or what hub.load gives, "
-                "and after it what it is called with"
-            )
         return Original(model, args, kwargs)
-    except RoundTripError as error:
-        raise RoundTripError(str(error), pytrace=pytrace) from error.__cause__
+    except Unusable as error:
+        raise RoundTripError(str(error), pytrace=pytrace) from None
 
 
 def missing_tensorflow() -> str | None:

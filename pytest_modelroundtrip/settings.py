@@ -50,8 +50,7 @@ MARKER, INI, COMMAND_LINE = "the marker", "the ini file", "the command line"
 KEYWORDS = tuple(f.name for f in fields(Settings) if f.name not in ("pythonpath", "sources"))
 MARKER_KEYWORDS = (*KEYWORDS, "exclude")
 MARKER_SIGNATURE = (
-    "roundtrip(*, formats, exclude, environments, checks, exact, rtol, atol, imports, custom_objects, factory, "
-    "expected_failures, safe_mode, timeout): save the returned model in every format, reload it in a clean interpreter, "
+    f"roundtrip(*, {', '.join(MARKER_KEYWORDS)}): save the returned model in every format, reload it in a clean interpreter, "
     "and assert that nothing was lost."
 )
 
@@ -92,7 +91,7 @@ PROJECT_OPTIONS: dict[str, tuple[str, str]] = {
     "environments": ("args", "environments to reload in, comma-separated; default: here"),
     "checks": ("args", "checks to make, comma-separated, or all; default: what the format promises"),
     "imports": ("args", "modules that the clean interpreter imports before it loads, comma-separated"),
-    "pythonpath": ("paths", "folders that the clean interpreter may import from besides its installed packages"),
+    "pythonpath": ("paths", "folders that the clean interpreter may import from besides its installed packages, comma-separated"),
     "timeout": ("string", "seconds for one reload; default: 300"),
     "keep": ("string", "artefacts to keep: failed (default), all or none"),
 }
@@ -107,7 +106,7 @@ def _from_project(config: pytest.Config, name: str) -> tuple[Any, str] | None:
     given = config.getoption(f"roundtrip_{name}")
     if given is not None:
         if name == "pythonpath":
-            return [str(config.invocation_params.dir / part) for part in given.split(":")], COMMAND_LINE
+            return [str(config.invocation_params.dir / part) for part in _words(given)], COMMAND_LINE
         return (_words(given) if PROJECT_OPTIONS[name][0] == "args" else given), COMMAND_LINE
     given = config.getini(f"roundtrip_{name}")
     if given in (None, "", []):
@@ -144,7 +143,7 @@ def resolve(config: pytest.Config, markers: Iterable[pytest.Mark], known: Known)
             if name not in MARKER_KEYWORDS:
                 raise Mistake(_unknown("keyword", name, MARKER_KEYWORDS))
             given.setdefault(name, (value, MARKER))
-    for name in PROJECT_OPTIONS.keys() - {"keep"}:
+    for name in [name for name in PROJECT_OPTIONS if name != "keep"]:
         found = _from_project(config, name)
         if found and (name not in given or found[1] == COMMAND_LINE):
             given[name] = found

@@ -51,7 +51,7 @@ def job_for(fmt, artifact, batch, before, calling):  # type: ignore[no-untyped-d
     """What the test process would send."""
     return {
         "warm": [],
-        "format": fmt.__name__,
+        "format": fmt.__name__.split(".")[-1],
         "folder": artifact,
         "generation": 2,
         "imports": [],

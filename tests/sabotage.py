@@ -4,15 +4,11 @@ from __future__ import annotations
 
 PREAMBLE = '''
 """A sabotaged format."""
-import importlib
 import os
 
-import numpy as np
+from pytest_modelroundtrip.portable import variables
+from pytest_modelroundtrip.portable.formats import {base} as base
 
-from pytest_modelroundtrip.portable import library, observation, variables
-from pytest_modelroundtrip.portable.formats import keras, h5, saved_model
-
-base = {base}
 PROMISES, supports, save, load, subject = base.PROMISES, base.supports, base.save, base.load, base.subject
 
 

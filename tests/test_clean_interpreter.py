@@ -221,3 +221,24 @@ def _until(find: Any, seconds: float) -> Any:
         assert time.monotonic() < end, "it did not come true"
         time.sleep(0.05)
     return found
+
+
+def test_a_format_of_the_users_package_does_not_hide_that_package(run: Any, pytester: pytest.Pytester) -> None:
+    package = pytester.mkpydir("acme")
+    layers = "import tensorflow as tf\nK, L = tf.keras, tf.keras.layers\n" + SCALE.replace("Scale", "Triple")
+    Path(package, "layers.py").write_text(layers)
+    Path(package, "boxed.py").write_text(BOXED)
+    pytester.syspathinsert()
+    pytester.makeini("[pytest]\nroundtrip_pythonpath = .\n")
+    pytester.makeconftest("import acme.boxed\n\ndef pytest_modelroundtrip_formats(config):\n    return [acme.boxed]\n")
+    source = """
+from acme.layers import Triple
+
+@pytest.mark.roundtrip(formats=["h5", "boxed"], imports=["acme.layers"])
+def test_it():
+    return K.Sequential([K.Input((4,)), Triple(), L.Dense(2)])
+"""
+    run(source).assert_outcomes(passed=2)
+
+
+BOXED = "from pytest_modelroundtrip.portable.formats.h5 import PROMISES, load, save, subject, supports\n"

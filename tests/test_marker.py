@@ -42,7 +42,7 @@ def test_a_mistake_is_named_at_collection(run: Any, marker: str, said: str) -> N
 
 def test_a_mark_on_one_parameter_is_refused(run: Any) -> None:
     source = "@pytest.mark.parametrize('n', [1, pytest.param(2, marks=pytest.mark.roundtrip)])\ndef test_it(n): ...\n"
-    assert "test_it[[]2]: roundtrip marks a function or a class".replace("[[]", "[") in run(source).stderr.str()
+    assert "test_it[2]: roundtrip marks a function or a class" in run(source).stderr.str()
 
 
 def test_every_mistake_is_told_at_once(run: Any) -> None:
@@ -121,6 +121,9 @@ def test_collecting_starts_no_interpreter(run: Any, monkeypatch: pytest.MonkeyPa
         ("def test_it(roundtrip):\n    pass\n", "it never called `roundtrip(model, ...)`, so nothing was compared"),
         ("def test_it(roundtrip):\n    return dense()\n", "has the fixture `roundtrip` and returns a value"),
         ("def test_it():\n    return [1, 2]\n", "list is not a model: return a Keras model"),
+        ("def test_it():\n    return K.Sequential\n", "the class Sequential is not a model"),
+        ("def test_it():\n    return ()\n", "it returned nothing"),
+        ("def test_it():\n    return dense(), [[1.0, 2.0], [3.0]]\n", "the model is called with tensors, arrays, lists and dicts"),
         ("def test_it():\n    return tf.Module()\n", "what to call this Module with cannot be told from the model itself"),
         (
             "def test_it():\n    return dense(), np.ones((2, 9), 'float32')\n",
@@ -231,3 +234,71 @@ def test_fails():
         base = pytester.path / keep
         run(source, f"--basetemp={base}", f"--roundtrip-keep={keep}").assert_outcomes(passed=1, failed=1)
         assert len(list(base.rglob("model.h5"))) == kept, keep
+
+
+ELSEWHERE = """
+import unittest
+
+@pytest.fixture
+def carry(roundtrip):
+    return lambda model: roundtrip(model)
+
+@pytest.mark.roundtrip(formats=["h5"])
+def test_by_a_fixture(carry):
+    carry(dense())
+
+class Base:
+    def test_inherited(self):
+        return dense()
+
+@pytest.mark.roundtrip(formats=["h5"])
+class TestMarked(Base):
+    @staticmethod
+    def test_static():
+        return dense()
+
+class TestUnmarked(Base):
+    def test_inherited(self):
+        pass
+
+class TestToo(Base):
+    pass
+"""
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestReturnNotNoneWarning")
+def test_the_marker_means_what_it_marks(run: Any) -> None:
+    result = run(ELSEWHERE, "-v", "-W", "ignore::pytest.PytestReturnNotNoneWarning")
+    ids = [line.split()[0].split("::", 1)[1] for line in result.outlines if "::" in line and ("PASSED" in line or "FAILED" in line)]
+    assert sorted(ids) == [
+        "TestMarked::test_inherited[h5]",
+        "TestMarked::test_static[h5]",
+        "TestToo::test_inherited",
+        "TestUnmarked::test_inherited",
+        "test_by_a_fixture[h5]",
+    ]
+    marked = [line for line in result.outlines if "[h5] PASSED" in line]
+    assert len(marked) == 3
+
+
+def test_a_unittest_cannot_be_marked(run: Any) -> None:
+    source = "import unittest\n\nclass Test(unittest.TestCase):\n    @pytest.mark.roundtrip\n    def test_it(self): ...\n"
+    assert "roundtrip marks plain test functions and methods, not this kind of test" in run(source).stderr.str()
+
+
+def test_a_failed_trip_keeps_its_artefact_when_another_passed(run: Any, pytester: pytest.Pytester) -> None:
+    source = """
+@pytest.mark.roundtrip(formats=["h5"])
+def test_two(roundtrip):
+    roundtrip(dense())
+    roundtrip(K.Sequential([K.Input((4,)), L.Lambda(lambda x: x + 1)]))
+"""
+    result = run(source, f"--basetemp={pytester.path / 'base'}")
+    result.stdout.fnmatch_lines(["*artefact: *roundtrip-h50/2/artifact (*"])
+    assert len(list((pytester.path / "base").rglob("model.h5"))) == 1
+
+
+def test_warnings_of_the_libraries_are_no_errors_of_the_test(run: Any) -> None:
+    result = run("@pytest.mark.roundtrip\ndef test_it():\n    return dense()\n", "-W", "error", "-W", "ignore:.*pkg_resources")
+    outcomes = result.parseoutcomes()
+    assert outcomes.keys() <= {"passed", "skipped", "warnings"} and outcomes["passed"] >= 6

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import numpy as np
 
@@ -76,7 +76,7 @@ def _inference(call: Call) -> Call:
         try:
             return call(args, kwargs)
         except (TypeError, ValueError):
-            if "training" not in kwargs:
+            if kwargs.get("training") is not False:
                 raise
             return call(args, {name: value for name, value in kwargs.items() if name != "training"})
 
@@ -84,14 +84,17 @@ def _inference(call: Call) -> Call:
 
 
 def _fitted(function: Any, restored: Any) -> Call:
-    """Calls a restored function with integers and floats at the width that it was traced with, as Keras itself casts them."""
+    """Calls a restored function; where it was traced with numbers of another width, with those, as Keras itself casts them."""
     concrete = getattr(restored, "concrete_functions", None)
 
     def call(args: List[Any], kwargs: Dict[str, Any]) -> Any:
-        if not concrete:
+        try:
             return function(*args, **kwargs)
-        specs = concrete[0].structured_input_signature[0]
-        return function(*_cast_like(_arranged(args, specs), specs), **kwargs)
+        except (TypeError, ValueError):
+            if not concrete:
+                raise
+            specs = concrete[0].structured_input_signature[0]
+            return function(*_cast_like(_arranged(args, specs), specs), **kwargs)
 
     return call
 
@@ -135,7 +138,8 @@ def _signature_call(signatures: Any, template: Any) -> Call:
     specs = signature.structured_input_signature[1]
 
     def call(args: List[Any], kwargs: Dict[str, Any]) -> Any:
-        named = _named(args, {name: value for name, value in kwargs.items() if name != "training" or name in specs}, list(specs))
+        kept = {name: value for name, value in kwargs.items() if name != "training" or value is not False}
+        named = _named(args, kept, list(specs))
         outputs = signature(**{name: _cast(value, specs[name]) for name, value in named.items()})
         return _nested(outputs, template)
 
@@ -160,21 +164,20 @@ def _named(args: List[Any], kwargs: Dict[str, Any], names: List[str]) -> Dict[st
 
 
 def _nested(outputs: Dict[str, Any], template: Any) -> Any:
-    """The outputs of a signature in the nest of the original's, where names and count allow it."""
-    paths = [path for path, _ in tensors.leaves(template)] if template is not None else []
-    if len(paths) != len(outputs) or (isinstance(template, dict) and set(template) == set(outputs)):
+    """The outputs of a signature in the nest of the original's: a signature numbers what has no name, `output_0`, `output_1`."""
+    if isinstance(template, dict) or template is None:
+        return outputs
+    if any(isinstance(item, dict) for item in _inner(template)) or len(list(tensors.leaves(template))) != len(outputs):
         return outputs
     values = iter([outputs[name] for name in sorted(outputs, key=_natural)])
-    return _filled(template, values)
+    return tensors.map_leaves(lambda leaf: next(values), template)
 
 
-def _filled(template: Any, values: Any) -> Any:
-    if isinstance(template, dict):
-        filled = {key: _filled(template[key], values) for key in sorted(template, key=str)}
-        return {key: filled[key] for key in template}
-    if isinstance(template, (list, tuple)) and not isinstance(template, (tensors.Ragged, tensors.Sparse)):
-        return [_filled(item, values) for item in template]
-    return next(values)
+def _inner(template: Any) -> Iterator[Any]:
+    for item in template if isinstance(template, list) else ():
+        yield item
+        for inner in _inner(item):
+            yield inner
 
 
 def _natural(name: str) -> Tuple[Any, ...]:

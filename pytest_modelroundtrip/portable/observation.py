@@ -61,11 +61,15 @@ def observe(subject: Subject, batches: List[Batch], checks: List[str]) -> Dict[s
 
 
 def _weights(subject: Subject, batches: List[Batch]) -> Any:
-    """[{path, trainable, value}, ...] in the model's order."""
-    return [
-        {"path": path, "trainable": trainable, "value": variables.value_of(variable)}
-        for path, variable, trainable in subject.weights
-    ]
+    """[{path, place, tied, trainable, value}, ...]; `tied` is an earlier path of the same variable, or None."""
+    first: Dict[int, str] = {}
+    seen = []
+    for path, variable, trainable, place in subject.weights:
+        tied = first.get(id(variable))
+        first.setdefault(id(variable), path)
+        value = variables.value_of(variable)
+        seen.append({"path": path, "place": place, "tied": tied, "trainable": trainable, "value": value})
+    return seen
 
 
 def _config(subject: Subject, batches: List[Batch]) -> Any:
@@ -89,9 +93,17 @@ def _outputs(subject: Subject, batches: List[Batch]) -> Any:
                 seen[way][batch.name] = call(batch.args, batch.kwargs)
             except Exception as error:
                 called = " ".join(filter(None, ("called", way and "by %s" % way, batch.name and "with %s" % batch.name)))
-                raise CallError("%s, it raised %s: %s" % (called, type(error).__name__, error)) from error
-            put_back()
+                raise CallError("%s, it raised %s: %s" % (called, type(error).__name__, _short(str(error)))) from error
+            finally:
+                put_back()
     return seen
+
+
+def _short(message: str) -> str:
+    """TensorFlow's message without the stack that it repeats in it."""
+    return "\n".join(
+        line for line in message.splitlines() if line.strip() and not line.lstrip().startswith(('File "', "Detected at"))
+    )
 
 
 CHECKS: Dict[str, Callable[[Subject, List[Batch]], Any]] = {"weights": _weights, "config": _config, "outputs": _outputs}

@@ -13,8 +13,7 @@ import traceback
 from types import TracebackType
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
-from . import library, observation
-from .formats import Options
+from . import formats, library, observation
 
 Step = Callable[[str], None]
 
@@ -23,7 +22,7 @@ def reload(job: Dict[str, Any], entering: Step) -> Dict[str, Any]:
     """Do the job; never raises.
 
     Args:
-        job: `warm` (modules to import first, which no time limit counts), `format` (its module), `folder` (the artefact),
+        job: `warm` (modules to import first, which no time limit counts), `format` (its name), `folder` (the artefact),
             `generation`, `imports`, `pythonpath`, `custom_objects`, `factory`, `safe_mode`, `template`, `paths`, `batches` and
             `checks`.
         entering: told the name of each step as it begins, so that a step that kills the process is known.
@@ -68,9 +67,9 @@ def _observed(job: Dict[str, Any], clock: "_Clock") -> Dict[str, Any]:
     sys.path[1:1] = job["pythonpath"]
     for name in job["imports"]:
         importlib.import_module(name)
-    fmt = importlib.import_module(job["format"])
+    fmt = importlib.import_module(formats.__name__ + "." + job["format"])
     batches = [observation.Batch(*batch) for batch in job["batches"]]
-    options = Options(
+    options = formats.Options(
         generation=job["generation"],
         custom_objects={name: named(where) for name, where in job["custom_objects"].items()},
         factory=named(job["factory"]) if job["factory"] else None,

@@ -64,9 +64,12 @@ def _array_of_scalars(value: Any) -> np.ndarray:
 
 
 def _at_tensorflow_width(array: np.ndarray) -> np.ndarray:
-    """TensorFlow reads Python numbers as float32 and int32; NumPy as float64 and int64."""
-    narrower = {"float64": np.float32, "int64": np.int32, "complex128": np.complex64}.get(array.dtype.name)
-    return array if narrower is None else array.astype(narrower)
+    """TensorFlow reads Python numbers as float32 and int32 where they fit; NumPy as float64 and int64."""
+    narrower = {"float64": np.float32, "int64": np.int32}.get(array.dtype.name)
+    if narrower is None:
+        return array
+    narrow = array.astype(narrower)
+    return array if narrower is np.int32 and (narrow != array).any() else narrow
 
 
 def _array(tensor: Any) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
@@ -11,11 +12,15 @@ from . import library, tensors
 
 
 class Weight(NamedTuple):
-    """One variable: where it stands in the model, and whether training changes it."""
+    """One way to one variable.
 
-    path: str
+    Two weights may hold one variable: then the model has it in two places, and it must come back so.
+    """
+
+    path: str  # where it stands in the model
     variable: Any
-    trainable: bool
+    trainable: bool  # whether training changes it
+    place: str = ""  # the path without the numbers that Keras counts layers with; "" where nothing is counted
 
 
 def keras_weights(model: Any) -> List[Weight]:
@@ -25,9 +30,17 @@ def keras_weights(model: Any) -> List[Weight]:
     answer, not the variable's: freezing a Keras 2 layer does not touch its variables.
     """
     trainable = {id(variable) for variable in model.trainable_variables}
-    named = _layer_paths(model, "")
-    found = [(named.get(id(v), _own_name(v)), tensor, id(v) in trainable) for v in model.weights for tensor in _tensors(v)]
-    return [Weight(path, v, flag) for path, (_, v, flag) in zip(_unique([name for name, _, _ in found]), found)]
+    ways: Dict[int, List[Tuple[str, str]]] = {}
+    for way in _ways(model, "", ""):
+        ways.setdefault(id(way.variable), []).append((way.path, way.place))
+    found = [
+        Weight(path, tensor, id(v) in trainable, place)
+        for v in model.weights
+        for tensor in _tensors(v)
+        for path, place in ways.get(id(v), [(_own_name(v), _own_name(v))])
+    ]
+    paths, places = _unique([w.path for w in found]), _unique([w.place for w in found])
+    return [w._replace(path=path, place=place) for w, path, place in zip(found, paths, places)]
 
 
 def _tensors(weight: Any) -> List[Any]:
@@ -38,15 +51,28 @@ def _tensors(weight: Any) -> List[Any]:
     return list(tensors_of) if isinstance(tensors_of, (list, tuple)) else [tensors_of]
 
 
-def _layer_paths(layer: Any, prefix: str) -> Dict[int, str]:
-    """The path of each weight by its id. A weight that several layers share has the path of the first."""
-    paths: Dict[int, str] = {}
+def _ways(layer: Any, path: str, place: str) -> Iterator[Weight]:
+    """Each weight of a layer, once for each layer through which it is reached."""
+    inner_ids = set()
+    counted: Counter[str] = Counter()
     for inner in layer._flatten_layers(include_self=False, recursive=False):
-        for key, path in _layer_paths(inner, "%s%s/" % (prefix, inner.name)).items():
-            paths.setdefault(key, path)
+        base = _default_name(inner)
+        counted_name = inner.name
+        if re.fullmatch(base + r"(_\d+)?", inner.name):
+            counted_name = "%s#%d" % (base, counted[base])
+            counted[base] += 1
+        for way in _ways(inner, "%s%s/" % (path, inner.name), "%s%s/" % (place, counted_name)):
+            inner_ids.add(id(way.variable))
+            yield way
     for variable in layer.weights:
-        paths.setdefault(id(variable), prefix + _own_name(variable))
-    return paths
+        if id(variable) not in inner_ids:
+            yield Weight(path + _own_name(variable), variable, False, place + _own_name(variable))
+
+
+def _default_name(layer: Any) -> str:
+    """The name that Keras gives a layer of this class, before it counts."""
+    name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", type(layer).__name__)
+    return re.escape(re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower())
 
 
 def _own_name(variable: Any) -> str:
@@ -77,7 +103,7 @@ def _at(root: Any, path: str) -> Any:
     return root
 
 
-# What a Keras model carries beside its weights, and what a SavedModel adds to name them a second time.
+# What a Keras model carries beside its weights.
 _NOT_WEIGHTS = frozenset(
     ["optimizer", "keras_api", "signatures", "variables", "trainable_variables", "non_trainable_variables", "metrics",
      "keras_metrics", "_metrics", "_loss_tracker", "_all_variables", "_misc_assets", "loss", "compiled_metrics", "compiled_loss"]
@@ -85,19 +111,21 @@ _NOT_WEIGHTS = frozenset(
 
 
 def _reachable(root: Any) -> Iterator[Tuple[str, Any]]:
-    """Breadth first, each object once, with the least of its shortest paths."""
+    """Breadth first, each object along the least of its shortest paths; a variable along each path that ends at it."""
     seen = {id(root)}
     level: List[Tuple[str, Any]] = [("", root)]
     while level:
         following: List[Tuple[str, Any]] = []
         for path, found in sorted(level, key=lambda item: item[0]):
-            if path:
-                yield path, found
             for name, child in _children(found).items():
-                if id(child) in seen or (name in _NOT_WEIGHTS and _is_keras_like(found)):
+                if name in _NOT_WEIGHTS and library.generation(found) is not None:
                     continue
+                inner = "%s/%s" % (path, name) if path else name
+                if id(child) not in seen:
+                    following.append((inner, child))
+                if id(child) not in seen or _is_variable(child):
+                    yield inner, child
                 seen.add(id(child))
-                following.append(("%s/%s" % (path, name) if path else name, child))
         level = following
 
 
@@ -107,11 +135,6 @@ def _children(found: Any) -> Dict[str, Any]:
     if hasattr(found, "_trackable_children"):  # TensorFlow 2.9 and later
         return dict(sorted(found._trackable_children().items()))
     return {ref.name: ref.ref for ref in sorted(getattr(found, "_checkpoint_dependencies", ()), key=lambda ref: ref.name)}
-
-
-def _is_keras_like(found: Any) -> bool:
-    """A Keras object, or what a SavedModel made of one."""
-    return library.generation(found) is not None or type(found).__name__ in ("_UserObject", "AutoTrackable")
 
 
 def _is_variable(found: Any) -> bool:
@@ -138,13 +161,23 @@ def value_of(variable: Any) -> np.ndarray:
 def state_of(model: Any) -> List[Any]:
     """Every variable that calling the model could change, seed generators and the states of stateful RNNs among them."""
     if library.generation(model) is None:
-        return [weight.variable for weight in object_weights(model)]
+        found = [weight.variable for weight in object_weights(model)] + _captured(model)
+        return list({id(variable): variable for variable in found}.values())
     found = [variable for variable in model.variables if hasattr(variable, "assign")]
     for layer in _layers(model):
         states = getattr(layer, "states", None)
         if getattr(layer, "stateful", False) and states:
             found += [leaf for _, leaf in tensors.leaves(list(states)) if hasattr(leaf, "assign")]
     return list({id(variable): variable for variable in found}.values())
+
+
+def _captured(model: Any) -> List[Any]:
+    """The variables that restored functions use, which a SavedModel need not name: the states of an RNN."""
+    functions = [getattr(model, "serve", None), *(getattr(model, "signatures", None) or {}).values()]
+    functions += [model.__call__] if callable(model) else []
+    concrete = [inner for function in functions for inner in getattr(function, "concrete_functions", [function])]
+    graphs = [inner.graph for inner in concrete if hasattr(inner, "graph")]
+    return [variable for graph in graphs for variable in graph.variables if _is_variable(variable)]
 
 
 def _layers(model: Any) -> List[Any]:

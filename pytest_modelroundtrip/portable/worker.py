@@ -16,8 +16,9 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 import warnings
-from typing import Any, Dict, List, NoReturn, Optional
+from typing import Any, Callable, Dict, List, NoReturn, Optional
 
 from . import library, reloading, tensors
 
@@ -28,31 +29,39 @@ START_SECONDS = 300  # for a child's imports
 def serve(channel: Any, archive: str, scratch: str) -> None:
     """Answer requests until the other side hangs up.
 
-    A request is the bytes of a dict: `warm` (modules to import here, before the fork) and `job`; with a job, `seconds` and `fork`.
-    The answer is a count of chunks, then the chunks: the bytes of a dict with `versions`, `broken` (what could not be imported) and
-    `seconds`; for a job also `output`, the tail of what the child printed, and all that `reloading.reload` gives, or `ended`: how
-    the child ended without an answer.
+    A request is the bytes of a dict: `warm`, modules to import here; or `job`, with `seconds` and `fork`. The answer is a count of
+    chunks, then the chunks: the bytes of a dict with `versions`, `broken` (what could not be imported) and `seconds`; for a job
+    also `output`, the tail of what the child printed, and all that `reloading.reload` gives, or `ended`: how the child ended
+    without an answer.
     """
     for message in channel:
-        data = tensors.dump(_answer_to(tensors.load(message), archive, scratch))
+        data = tensors.dump(_answer_to(tensors.load(message), channel.isclosed, archive, scratch))
         chunks = [data[start : start + CHUNK] for start in range(0, len(data), CHUNK)]
         channel.send(len(chunks))
         for chunk in chunks:
             channel.send(chunk)
 
 
-def _answer_to(request: Dict[str, Any], archive: str, scratch: str) -> Dict[str, Any]:
+def _answer_to(request: Dict[str, Any], hung_up: Callable[[], bool], archive: str, scratch: str) -> Dict[str, Any]:
+    if "job" not in request:
+        return _warmed(request["warm"])
     job = request["job"]
-    if job is not None and not (request["fork"] and hasattr(os, "fork") and not _runtime_started()):
-        return {"broken": [], **_reload_in_child({**job, "warm": request["warm"]}, request["seconds"], archive, scratch)}
-    cold, began = any(name not in sys.modules for name in request["warm"]), time.perf_counter()
-    broken = list(reloading.warm(request["warm"]))
+    if request["fork"] and hasattr(os, "fork"):
+        answer = _warmed(job["warm"])
+        if answer["broken"]:
+            return answer
+        if not _runtime_started():  # which an import may have done
+            reloaded = _reload_in_child({**job, "warm": []}, request["seconds"], hung_up, None, scratch)
+            return {**answer, **reloaded, "seconds": {**answer["seconds"], **reloaded["seconds"]}}
+    return {"broken": [], **_reload_in_child(job, request["seconds"], hung_up, archive, scratch)}
+
+
+def _warmed(modules: List[str]) -> Dict[str, Any]:
+    """Import them here; the seconds are 0 where all were there already."""
+    cold, began = any(name not in sys.modules for name in modules), time.perf_counter()
+    broken = list(reloading.warm(modules))
     seconds = {"warm": time.perf_counter() - began if cold else 0.0}
-    answer: Dict[str, Any] = {"versions": library.versions(), "broken": broken, "seconds": seconds}
-    if job is not None and not broken:
-        answer.update(_reload_in_child({**job, "warm": []}, request["seconds"], None, scratch))
-        answer["seconds"].update(seconds)
-    return answer
+    return {"versions": library.versions(), "broken": broken, "seconds": seconds}
 
 
 def _runtime_started() -> bool:
@@ -62,7 +71,9 @@ def _runtime_started() -> bool:
     return bool(getattr(current, "_initialized", False))
 
 
-def _reload_in_child(job: Dict[str, Any], seconds: float, archive: Optional[str], scratch: str) -> Dict[str, Any]:
+def _reload_in_child(
+    job: Dict[str, Any], seconds: float, hung_up: Callable[[], bool], archive: Optional[str], scratch: str
+) -> Dict[str, Any]:
     """In a fork, or, given the archive to start it with, in an interpreter of its own."""
     folder = tempfile.mkdtemp(dir=scratch)
     try:
@@ -70,9 +81,11 @@ def _reload_in_child(job: Dict[str, Any], seconds: float, archive: Optional[str]
             out.write(tensors.dump(job))
         lifeline, held = os.pipe()
         try:
-            pid = _start(folder, lifeline, archive) if archive else _fork(folder, lifeline)
-            os.close(lifeline)
-            ended = _wait(pid, seconds, os.path.join(folder, "step"))
+            try:
+                pid = _start(folder, lifeline, archive) if archive else _fork(folder, lifeline)
+            finally:
+                os.close(lifeline)
+            ended = _wait(pid, seconds, os.path.join(folder, "step"), hung_up)
         finally:
             os.close(held)
         return _answer(folder, ended)
@@ -89,6 +102,9 @@ def _fork(folder: str, lifeline: int) -> int:
         return pid
     try:
         _become_child(folder, lifeline)
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
     finally:
         os._exit(70)
 
@@ -161,17 +177,17 @@ def _die_with_parent(lifeline: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _wait(pid: int, seconds: float, step: str) -> str:
-    """Wait for the child, at most so long and no longer than our own parent lives; then end its whole group.
+def _wait(pid: int, seconds: float, step: str, hung_up: Callable[[], bool]) -> str:
+    """Wait for the child, at most so long, and no longer than who asked is there; then end its whole group.
 
     The time counts from the child's first step: its imports come before.
 
     Returns:
         "" when it ended by itself with status 0, else how it ended.
     """
-    parent, limit, begun, pause = os.getppid(), time.monotonic() + START_SECONDS, False, 0.002
+    limit, begun, pause = time.monotonic() + START_SECONDS, False, 0.002
     status: Optional[int] = None
-    while status is None and time.monotonic() < limit and os.getppid() == parent:
+    while status is None and time.monotonic() < limit and not hung_up():
         if not begun and os.path.exists(step):
             begun, limit = True, time.monotonic() + seconds
         done, found = os.waitpid(pid, os.WNOHANG)
@@ -188,7 +204,8 @@ def _wait(pid: int, seconds: float, step: str) -> str:
         return "timed out"
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
-        return "signal %d (%s)" % (number, signal.Signals(number).name)
+        names = {known.value: known.name for known in signal.Signals}
+        return "signal %d (%s)" % (number, names.get(number, "real-time"))
     return "exit status %d" % os.WEXITSTATUS(status) if status else ""
 
 
@@ -227,6 +244,9 @@ def main(arguments: List[str]) -> int:
     job["folder"] = os.path.join(os.path.dirname(os.path.abspath(arguments[0])), job["folder"])
     answer = reloading.reload(job, lambda step: print("--", step, flush=True))
     print(" ".join("%s %s" % item for item in answer["versions"].items()))
+    if answer.get("broken"):
+        print("\n".join(answer["broken"]))
+        return 1
     if "error" in answer:
         print(answer["error"]["traceback"])
         return 1

@@ -39,16 +39,16 @@ class Options:
     batches: List[Any] = field(default_factory=list)  # with which a rebuilt model is called once, so that its weights exist
 
 
-def no_keras(model: Any) -> Optional[str]:
+def why_not_keras(model: Any) -> Optional[str]:
     """The reason why a format of Keras models cannot hold this one, or None."""
     return None if library.is_model(model) else "not a Keras model"
 
 
-def no_keras2(model: Any) -> Optional[str]:
+def why_not_keras2(model: Any) -> Optional[str]:
     """The reason why a format of Keras 2 cannot hold this one, or None."""
     if library.is_model(model) and library.generation(model) != 2:
         return "Keras 3 has no such format"
-    return no_keras(model)
+    return why_not_keras(model)
 
 
 def load_options(options: Options) -> Dict[str, Any]:

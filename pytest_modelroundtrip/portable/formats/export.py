@@ -8,7 +8,7 @@ from .. import library
 from ..calling import caller
 from ..observation import Subject
 from ..variables import numbered_weights
-from . import Options, no_keras
+from . import Options, why_not_keras
 
 PROMISES = ("weights", "outputs")
 
@@ -18,7 +18,7 @@ def supports(model: Any) -> Optional[str]:
         return "model.export came with TensorFlow 2.13"
     if library.backend(model) == "torch":
         return "Keras does not export a SavedModel from torch"
-    return no_keras(model)
+    return why_not_keras(model)
 
 
 def save(model: Any, folder: str) -> None:

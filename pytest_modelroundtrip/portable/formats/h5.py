@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 from .. import library
 from ..observation import Subject, keras_subject
-from . import Options, load_keras, no_keras
+from . import Options, load_keras, why_not_keras
 
 PROMISES = ("weights", "config", "outputs")
 
@@ -15,7 +15,7 @@ PROMISES = ("weights", "config", "outputs")
 def supports(model: Any) -> Optional[str]:
     if library.is_model(model) and not library.is_graph(model):
         return "HDF5 holds functional and sequential models only"
-    return no_keras(model)
+    return why_not_keras(model)
 
 
 def save(model: Any, folder: str) -> None:

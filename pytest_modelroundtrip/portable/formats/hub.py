@@ -31,7 +31,8 @@ def load(folder: str, options: Options) -> Any:
 def subject(model: Any, options: Options) -> Subject:
     """Besides the plain call, a reusable SavedModel of one input is called as a Keras layer would call it."""
     seen = object_subject(model, options.template, options.paths)
-    if not _is_reusable(model) or any(len(b.args) != 1 or set(b.kwargs) - {"training"} for b in options.batches):
+    plain = all(len(b.args) == 1 and b.kwargs in ({}, {"training": False}) for b in options.batches)
+    if not plain or not _is_reusable(model):
         return seen
     import tensorflow_hub as hub
 

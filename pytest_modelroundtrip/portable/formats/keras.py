@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 from .. import library
 from ..observation import Subject, keras_subject
-from . import Options, load_keras, no_keras
+from . import Options, load_keras, why_not_keras
 
 PROMISES = ("weights", "config", "outputs")
 
@@ -15,7 +15,7 @@ PROMISES = ("weights", "config", "outputs")
 def supports(model: Any) -> Optional[str]:
     if library.is_model(model) and library.generation(model) == 2 and library.tensorflow_version() < (2, 12):
         return "the .keras format came with TensorFlow 2.12"
-    return no_keras(model)
+    return why_not_keras(model)
 
 
 def save(model: Any, folder: str) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from ..observation import Subject, keras_subject
-from . import Options, load_keras, no_keras2
+from . import Options, load_keras, why_not_keras2
 
 PROMISES = ("weights", "config", "outputs")
 
 
 def supports(model: Any) -> Optional[str]:
-    return no_keras2(model)
+    return why_not_keras2(model)
 
 
 def save(model: Any, folder: str) -> None:

@@ -6,14 +6,14 @@ import os
 from typing import Any, Optional
 
 from ..observation import Subject, keras_subject
-from . import Options, no_keras
+from . import Options, why_not_keras
 from ._rebuild import PROMISES, needs_factory, rebuilt, save_architecture
 
 __all__ = ["PROMISES", "load", "needs_factory", "save", "subject", "supports"]
 
 
 def supports(model: Any) -> Optional[str]:
-    return no_keras(model)
+    return why_not_keras(model)
 
 
 def save(model: Any, folder: str) -> None:
