@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from pytest_modelroundtrip.portable.formats import BUILT_IN as FORMATS
+
 SOURCE = """
 @pytest.mark.roundtrip(formats=["h5", "saved_model", "checkpoint"])
 def test_dense():
@@ -57,7 +59,7 @@ def test_the_table(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "120")
     lines = table(run(SOURCE))
     assert lines[0].startswith("saved with Python 3.")
-    assert lines[1].split()[:2] == ["h5", "saved_model"]
+    assert lines[1].split() == [*FORMATS]
     rows = {line.split()[0]: line.split()[1:] for line in lines[2:7]}
     assert rows["test_dense"] == ["exact", "exact", "exact"]
     assert rows["test_module[1]"] == rows["test_module[2]"] and sorted(rows["test_module[1]"]) == ["exact"] * 2 + ["n/a"] * 7
