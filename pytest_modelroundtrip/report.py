@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 PROPERTY = "roundtrip"
+LINE_LENGTH = 320  # of what Keras says
 TAIL_LINES = 40  # of a traceback or of what a child printed
 MODULES = {
     "python": "Python",
@@ -42,9 +43,9 @@ def failure_text(trip: RoundTrip, again: str) -> str:
     """All that is known of a round trip that failed, in one place; `again` is the command that reloads it without pytest."""
     headline = HEADLINES.get(trip.verdict, "format {}, reloaded in environment {!r}")
     lines = [f"{trip.verdict.upper()}: {headline.format(trip.format, trip.environment)}"]
-    lines += [textwrap.indent(problem, "  ") for problem in trip.problems]
+    lines += [textwrap.indent(_clipped(problem), "  ") for problem in trip.problems]
     if trip.hint:
-        lines += ["", *textwrap.wrap(trip.hint, 96, initial_indent="hint: ", subsequent_indent="      ")]
+        lines += ["", *textwrap.wrap(trip.hint, 79, initial_indent="hint: ", subsequent_indent="      ")]
     lines.append("")
     lines += _sides(trip.versions)
     if trip.artifact.exists():
@@ -72,8 +73,14 @@ def _size(size: int) -> str:
     return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
 
 
+def _clipped(text: str) -> str:
+    """Without the configs that Keras writes into its messages."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("config={")]
+    return "\n".join(line if len(line) <= LINE_LENGTH else line[: LINE_LENGTH - 4] + " ..." for line in lines)
+
+
 def _tail(text: str) -> str:
-    lines = text.rstrip().splitlines()
+    lines = _clipped(text).splitlines()
     cut = ["  ..."] if len(lines) > TAIL_LINES else []
     return "\n".join([*cut, *(f"  {line}" for line in lines[-TAIL_LINES:])])
 
