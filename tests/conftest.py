@@ -55,6 +55,7 @@ def tensorflow() -> Any:
 def run(pytester: pytest.Pytester, tensorflow: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """`run(source, *args)`: pytest, in this process, on a test file of that source."""
     monkeypatch.setattr(pytest.Pytester, "_Pytester__take_sys_modules_snapshot", lambda self: _Keep())
+    monkeypatch.delenv("CI", raising=False)  # there pytest repeats each failure in its last lines
     count = 0
 
     def run(source: str, *args: str) -> pytest.RunResult:
