@@ -79,14 +79,11 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: objec
 
 @pytest.hookimpl(trylast=True)  # so that the ids of @pytest.mark.parametrize come first
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    markers = list(metafunc.definition.iter_markers(ARGUMENT))
-    if not _is_meant(metafunc.definition, metafunc.function):
+    if ARGUMENT not in metafunc.fixturenames or not _is_meant(metafunc.definition, metafunc.function):
         return
-    if ARGUMENT not in metafunc.fixturenames:
-        return  # it is no plain function; told with the other mistakes
     session = metafunc.config.stash[SESSION]
     try:
-        cells = session.cells(markers)
+        cells = session.cells(metafunc.definition.iter_markers(ARGUMENT))
     except settings.Mistake as mistake:
         session.mistakes[metafunc.definition.nodeid] = f"{metafunc.definition.nodeid}: roundtrip {mistake}"
         return
@@ -105,11 +102,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         callspec = getattr(item, "callspec", None)
         if callspec and any(mark.name == ARGUMENT for mark in callspec.marks):
-            mistakes[item.nodeid] = f"{item.nodeid}: roundtrip marks a function or a class, not one pytest.param of it"
-        elif not callspec and item.nodeid not in mistakes and item.get_closest_marker(ARGUMENT):
-            mistakes[item.nodeid] = f"{item.nodeid}: roundtrip marks plain test functions and methods, not this kind of test"
+            mistakes[_test_of(item)] = f"{item.nodeid}: roundtrip marks a function or a class, not one pytest.param of it"
+        elif not callspec and item.get_closest_marker(ARGUMENT):
+            told = f"{item.nodeid}: roundtrip marks plain test functions and methods, not this kind of test"
+            mistakes.setdefault(_test_of(item), told)
     if mistakes and not hasattr(config, "workerinput"):  # one of xdist's workers cannot end the run; there the test itself fails
         raise pytest.UsageError("\n".join(mistakes.values()))
+
+
+def _test_of(item: pytest.Item) -> str:
+    """The id of the test that the item is one case of."""
+    return f"{item.parent.nodeid if item.parent else ''}::{getattr(item, 'originalname', item.name)}"
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -127,22 +130,26 @@ def _cell_of(item: pytest.Item) -> Cell | None:
 # one item
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    mistake = item.config.stash[SESSION].mistakes.get(_test_of(item))
+    if mistake:
+        pytest.fail(mistake, pytrace=False)
+
+
 def _is_meant(node: Any, function: Any) -> bool:
-    """Whether this test is marked or asks for the fixture itself."""
-    return node.get_closest_marker(ARGUMENT) is not None or ARGUMENT in inspect.signature(function).parameters
+    """Whether this test is marked, or asks for the fixture without: a marked class shares functions with an unmarked base."""
+    return node.get_closest_marker(ARGUMENT) is not None or USE.mark not in getattr(function, "pytestmark", ())
 
 
 @pytest.fixture
 def roundtrip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Carrier | None]:
     """Carry models through this item's format: `roundtrip(model, *args, **kwargs)` returns a `RoundTrip`."""
-    if not _is_meant(request.node, request.function):  # a marked subclass shares the functions of its base
+    if not _is_meant(request.node, request.function):
         yield None
         return
     session = request.config.stash[SESSION]
-    mistake = session.mistakes.get(request.node.nodeid.partition("[")[0])
-    cell: Cell | None = getattr(request, "param", None)
-    if mistake or cell is None:
-        pytest.fail(mistake or "a test makes round trips when it is a function that asks for `roundtrip` itself", pytrace=False)
+    cell: Cell = request.param
     missing = missing_tensorflow()
     if missing:
         pytest.fail(missing, pytrace=False)
@@ -199,7 +206,7 @@ def _key(item: pytest.Function, asked: list[str]) -> object:
     anew = item.stash.get(FUNCTION_SCOPED, set()) - {name for name, value in parameters.items() if item.funcargs.get(name) is value}
     if anew & set(asked):
         return object()
-    return (item.parent.nodeid if item.parent else "", item.originalname, tuple(sorted((n, id(v)) for n, v in parameters.items())))
+    return (_test_of(item), tuple(sorted((name, id(value)) for name, value in parameters.items())))
 
 
 @pytest.hookimpl(trylast=True)

@@ -109,7 +109,7 @@ def test_under_xdist_there_is_one_table(run: Any, pytester: pytest.Pytester, ten
 
 def test_a_mistake_under_xdist_is_told(run: Any) -> None:
     pytest.importorskip("xdist")
-    result = run("@pytest.mark.roundtrip(formts=1)\ndef test_it(): ...\n", "-n", "1")
+    result = run("@pytest.mark.roundtrip(formts=1)\n@pytest.mark.parametrize('n', [1])\ndef test_it(n): ...\n", "-n", "1")
     assert result.ret != 0
     assert "unknown keyword 'formts'; did you mean 'formats'?" in result.stdout.str() + result.stderr.str()
 
