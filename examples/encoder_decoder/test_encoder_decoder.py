@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from translation_model import build, sequences, train
+from translation_model import Models, build, sequences, train
 
 KERAS_3 = getattr(tf.keras, "__version__", "2").startswith("3")  # TF 2.15 hides the version of its Keras 2
 MASK_IN_H5 = {"h5": "Keras 3: Unknown layer: 'NotEqual' (the mask of Embedding(mask_zero=True))"} if KERAS_3 else {}
@@ -23,11 +23,13 @@ def models():
 
 @pytest.fixture(scope="module")
 def checkpoints(models, tmp_path_factory):
-    """The manager that wrote a checkpoint after each epoch of the training."""
-    folder = tmp_path_factory.mktemp("checkpoints")
-    manager = tf.train.CheckpointManager(tf.train.Checkpoint(model=models.translator), folder, max_to_keep=3)
-    train(models.translator, EPOCHS, after_epoch=manager.save)
-    return manager
+    """By name of the model, the manager that wrote a checkpoint of it after each epoch of the training."""
+    managers = {
+        name: tf.train.CheckpointManager(tf.train.Checkpoint(model=model), tmp_path_factory.mktemp(name), max_to_keep=3)
+        for name, model in models._asdict().items()
+    }
+    train(models.translator, EPOCHS, after_epoch=lambda: [manager.save() for manager in managers.values()])
+    return managers
 
 
 @pytest.fixture(scope="module")
@@ -68,44 +70,61 @@ def test_decoder(trained):
 
 def test_it_learned(trained):
     """Guessing would be right one time in nine; what is compared here is more than noise."""
-    guessed = answers(trained.translator).argmax(-1)
+    guessed = answers(trained.translator, INPUTS).argmax(-1)
     assert (guessed == ANSWER)[ANSWER > 0].mean() > 0.5
 
 
-def test_manager_keeps_three(checkpoints):
+@pytest.mark.parametrize("name", Models._fields)
+def test_manager_keeps_three(checkpoints, name):
     """Of the five checkpoints the first two are gone, and the last one is the latest."""
-    assert [int(path.rsplit("-", 1)[1]) for path in checkpoints.checkpoints] == [3, 4, 5]
-    assert len(list(Path(checkpoints.directory).glob("*.index"))) == 3
-    assert tf.train.latest_checkpoint(checkpoints.directory) == checkpoints.latest_checkpoint == checkpoints.checkpoints[-1]
+    manager = checkpoints[name]
+    assert [int(path.rsplit("-", 1)[1]) for path in manager.checkpoints] == [3, 4, 5]
+    assert len(list(Path(manager.directory).glob("*.index"))) == 3
+    assert tf.train.latest_checkpoint(manager.directory) == manager.latest_checkpoint == manager.checkpoints[-1]
 
 
-def test_latest_checkpoint(trained, checkpoints):
+@pytest.mark.parametrize("name", Models._fields)
+def test_latest_checkpoint(trained, checkpoints, name):
     """Restored into a fresh model it is what was trained: its weights and its answers."""
-    restored = restore(checkpoints.latest_checkpoint)
-    for weight, expected in zip(restored.get_weights(), trained.translator.get_weights(), strict=True):
+    model, restored = getattr(trained, name), restore(name, checkpoints[name].latest_checkpoint)
+    for weight, expected in zip(restored.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(weight, expected)
-    np.testing.assert_array_equal(answers(restored), answers(trained.translator))
+    inputs = inputs_of(trained)[name]
+    np.testing.assert_array_equal(answers(restored, inputs), answers(model, inputs))
 
 
-def test_checkpoint_before_the_latest(trained, checkpoints):
+@pytest.mark.parametrize("name", Models._fields)
+def test_checkpoint_before_the_latest(trained, checkpoints, name):
     """It answers otherwise: the test above can tell one checkpoint from another."""
-    assert not np.array_equal(answers(restore(checkpoints.checkpoints[-2])), answers(trained.translator))
+    inputs, earlier = inputs_of(trained)[name], restore(name, checkpoints[name].checkpoints[-2])
+    assert not np.array_equal(answers(earlier, inputs), answers(getattr(trained, name), inputs))
 
 
 @pytest.mark.roundtrip(formats=["saved_model"], exact=True)
 def test_release(roundtrip, trained, checkpoints):
     """From the latest checkpoint into a SavedModel and out of it: what is released is still what was trained."""
-    trip = roundtrip(restore(checkpoints.latest_checkpoint), INPUTS)
-    np.testing.assert_array_equal(trip.outputs, answers(trained.translator))
+    trip = roundtrip(restore("translator", checkpoints["translator"].latest_checkpoint), INPUTS)
+    np.testing.assert_array_equal(trip.outputs, answers(trained.translator, INPUTS))
 
 
-def restore(checkpoint):
-    """A fresh translator with the weights of a checkpoint; the optimizer's slots, which it has not, stay behind."""
-    translator = build().translator
-    tf.train.Checkpoint(model=translator).restore(checkpoint).expect_partial().assert_existing_objects_matched()
-    return translator
+def restore(name, checkpoint):
+    """A fresh model of that name with the weights of a checkpoint; the optimizer's slots, which it has not, stay behind."""
+    model = getattr(build(), name)
+    tf.train.Checkpoint(model=model).restore(checkpoint).expect_partial().assert_existing_objects_matched()
+    return model
 
 
-def answers(translator):
-    """The logits for the inputs of this module."""
-    return translator.predict(INPUTS, verbose=0)
+def inputs_of(trained):
+    """What each of the models is called with."""
+    source, target = INPUTS["source"], INPUTS["target"]
+    return {
+        "translator": INPUTS,
+        "embedding": source,
+        "encoder": source,
+        "decoder": [target, trained.encoder.predict(source, verbose=0)],
+    }
+
+
+def answers(model, inputs):
+    """What the model answers."""
+    return model.predict(inputs, verbose=0)
