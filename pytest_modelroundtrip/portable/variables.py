@@ -27,18 +27,20 @@ def keras_weights(model: Any) -> List[Weight]:
     """The weights of a Keras model or layer by the names of its layers (`encoder/dense/kernel`), in the model's order.
 
     Keras' own paths tell how a model was built, not only what it is: they change when it is built anew. The flag is the model's
-    answer, not the variable's: freezing a Keras 2 layer does not touch its variables.
+    answer, not the variable's: freezing a Keras 2 layer does not touch its variables. Last come TensorFlow's own variables that a
+    layer holds: Keras 3 trains them, but neither counts nor saves them.
     """
     trainable = {id(variable) for variable in model.trainable_variables}
-    ways: Dict[int, List[Tuple[str, str]]] = {}
+    ways: Dict[int, List[Weight]] = {}
     for way in _ways(model, "", ""):
-        ways.setdefault(id(way.variable), []).append((way.path, way.place))
+        ways.setdefault(id(way.variable), []).append(way)
     found = [
-        Weight(path, tensor, id(v) in trainable, place)
+        way._replace(variable=tensor, trainable=id(v) in trainable)
         for v in model.weights
         for tensor in _tensors(v)
-        for path, place in ways.get(id(v), [(_own_name(v), _own_name(v))])
+        for way in ways.pop(id(v), [Weight(_own_name(v), v, False, _own_name(v))])
     ]
+    found += [way for held in ways.values() for way in held]
     paths, places = _unique([w.path for w in found]), _unique([w.place for w in found])
     return [w._replace(path=path, place=place) for w, path, place in zip(found, paths, places)]
 
@@ -64,9 +66,12 @@ def _ways(layer: Any, path: str, place: str) -> Iterator[Weight]:
         for way in _ways(inner, "%s%s/" % (path, inner.name), "%s%s/" % (place, counted_name)):
             inner_ids.add(id(way.variable))
             yield way
-    for variable in layer.weights:
-        if id(variable) not in inner_ids:
-            yield Weight(path + _own_name(variable), variable, False, place + _own_name(variable))
+    own = [variable for variable in layer.weights if id(variable) not in inner_ids]
+    for variable in own:
+        yield Weight(path + _own_name(variable), variable, False, place + _own_name(variable))
+    for name, held in vars(layer).items() if library.generation(layer) == 3 else ():
+        if _is_variable(held) and hasattr(held, "handle") and all(held is not variable for variable in layer.weights):
+            yield Weight(path + name, held, bool(held.trainable), place + name)
 
 
 def _default_name(layer: Any) -> str:
@@ -163,7 +168,8 @@ def state_of(model: Any) -> List[Any]:
     if library.generation(model) is None:
         found = [weight.variable for weight in object_weights(model)] + _captured(model)
         return list({id(variable): variable for variable in found}.values())
-    found = [variable for variable in model.variables if hasattr(variable, "assign")]
+    found = [*model.variables, *[weight.variable for weight in keras_weights(model)]]
+    found = [variable for variable in found if hasattr(variable, "assign")]
     for layer in _layers(model):
         states = getattr(layer, "states", None)
         if getattr(layer, "stateful", False) and states:
