@@ -222,8 +222,8 @@ def _reasons(records: list[Record]) -> list[str]:
 def _write_seconds(terminal: pytest.TerminalReporter, records: list[Record]) -> None:
     starts = [item["seconds"]["reload: start"] for item in records if item["seconds"].get("reload: start")]
     warm = sum(item["seconds"].get("reload: warm", 0.0) for item in records)
-    told = f"{len(starts)} clean interpreters imported TensorFlow in {sum(starts):.2f} s"
-    terminal.write_line(told + (f", other libraries in {warm:.2f} s" if warm else ""))
+    told = f"TensorFlow imports in clean interpreters: {len(starts)}, {sum(starts):.2f} s in all"
+    terminal.write_line(told + (f"; of other libraries {warm:.2f} s" if warm else ""))
     for item in records:
         phases = {phase: seconds for phase, seconds in item["seconds"].items() if seconds >= 0.005 and phase != "reload: start"}
         if phases:
