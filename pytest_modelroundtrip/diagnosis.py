@@ -93,10 +93,10 @@ def _is_test_module(module: str) -> bool:
 
 def _is_registered(custom: Any) -> bool:
     for name in ("keras", "tf_keras"):
-        keras = sys.modules.get(name)
-        getter = getattr(getattr(keras, "saving", None) or getattr(keras, "utils", None), "get_registered_name", None)
-        if getter and ">" in str(getter(custom)):
-            return True
+        for part in ("saving", "utils"):  # the first since TensorFlow 2.12
+            getter = getattr(getattr(sys.modules.get(name), part, None), "get_registered_name", None)
+            if getter and ">" in str(getter(custom)):
+                return True
     return False
 
 
