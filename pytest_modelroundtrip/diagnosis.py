@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import re
-import sys
 from typing import Any
 
 from .portable import library
@@ -25,7 +24,7 @@ def load_hint(message: str, model: Any) -> str:
     """What to do about a load error, "" when that is not known."""
     for custom in _custom_objects(model):
         if re.search(rf"\b{re.escape(custom.__name__)}\b", message):
-            return _mend(custom)
+            return _mend(custom, library.own_keras(model))
     for pattern in MISSING_NAME:
         match = re.search(pattern, message)
         if match and match.group(1) in _own_operations(model):
@@ -64,7 +63,7 @@ def _own_operations(model: Any) -> set[str]:
     return {cls.__name__ for cls in operations if cls.__module__.startswith(("keras.", "tf_keras."))}
 
 
-def _mend(custom: Any) -> str:
+def _mend(custom: Any, keras: Any) -> str:
     name, module = custom.__name__, str(custom.__module__)
     where = f"{name} is defined in {module} ({_file(custom)})"
     if _is_test_module(module):
@@ -91,13 +90,10 @@ def _is_test_module(module: str) -> bool:
         return True
 
 
-def _is_registered(custom: Any) -> bool:
-    for name in ("keras", "tf_keras"):
-        for part in ("saving", "utils"):  # the first since TensorFlow 2.12
-            getter = getattr(getattr(sys.modules.get(name), part, None), "get_registered_name", None)
-            if getter and ">" in str(getter(custom)):
-                return True
-    return False
+def _is_registered(custom: Any, keras: Any) -> bool:
+    parts = (getattr(keras, name, None) for name in ("saving", "utils"))  # the first since TensorFlow 2.12
+    getters = (getattr(part, "get_registered_name", None) for part in parts)
+    return any(getter and ">" in str(getter(custom)) for getter in getters)
 
 
 def _file(custom: Any) -> str:
