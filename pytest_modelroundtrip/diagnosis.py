@@ -71,11 +71,9 @@ def _mend(custom: Any, keras: Any) -> str:
             f"{where}, which only the tests have; no server imports it. Move {name} to a module of your package that registers it "
             f'(keras.saving.register_keras_serializable) and say imports=["that.module"].'
         )
-    how = (
-        f'imports=["{module}"]'
-        if _is_registered(custom)
-        else f'custom_objects={{"{name}": "{module}:{name}"}}, as it is not registered'
-    )
+    how = f'custom_objects={{"{name}": "{module}:{name}"}}, as it is not registered'
+    if _is_registered(custom, keras):
+        how = f'imports=["{module}"]'
     return f"{where}, which the clean interpreter does not import by itself: say {how}."
 
 
