@@ -106,7 +106,7 @@ def _paired(before: list[Any], after: list[Any]) -> tuple[dict[str, Any], dict[s
     """
     kept, came = {w["path"]: w for w in before}, {w["path"]: w for w in after}
     if kept.keys() != came.keys():
-        path_of = {w["place"]: w["path"] for w in before}
+        path_of = {w["place"]: w["path"] for w in before if w["place"]}
         if path_of.keys() == {w["place"] for w in after} and len(path_of) == len(kept) == len(came):
             return kept, {path_of[w["place"]]: w for w in after}
     return kept, came

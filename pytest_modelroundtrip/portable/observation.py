@@ -30,10 +30,10 @@ class Subject(NamedTuple):
     weights: List[variables.Weight]
 
 
-def keras_subject(model: Any, template: Any = None) -> Subject:
+def keras_subject(model: Any) -> Subject:
     """A Keras model by Keras' own names; anything else as TensorFlow's object graph has it."""
     names = variables.keras_weights if library.generation(model) else variables.object_weights
-    return Subject(model, {"": calling.caller(model, template)}, names(model))
+    return Subject(model, {"": calling.caller(model)}, names(model))
 
 
 def object_subject(model: Any, template: Any = None, paths: Sequence[str] = ()) -> Subject:
