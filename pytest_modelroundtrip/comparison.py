@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from .portable.tensors import Ragged, Sparse, leaves
+from .portable.tensors import Ragged, Sparse, dtype_named, leaves
+from .portable.variables import spoilt
 
 Array = np.ndarray[Any, Any]
 
@@ -46,8 +47,9 @@ class Comparison:
 
     differences: dict[str, list[str]] = field(default_factory=dict)
     compared: Counter[str] = field(default_factory=Counter)
-    max_ulp: int = 0
-    bits_differ: bool = False
+    max_ulp: int = 0  # between two outputs
+    near: set[str] = field(default_factory=set)  # the checks in which bits differ
+    origins: dict[str, tuple[str, str]] = field(default_factory=dict)  # path of a wrong weight -> where its value comes from
 
     def add(self, check: str, message: str) -> None:
         self.differences.setdefault(check, []).append(message)
@@ -58,44 +60,137 @@ class Comparison:
             return "differs"
         if not self.compared[check]:
             return "n/a"
-        return self.closeness if check == "outputs" else "exact"
-
-    @property
-    def closeness(self) -> str:
-        return "close" if self.bits_differ else "exact"
+        return "close" if check in self.near else "exact"
 
 
-def compare(expected: dict[str, Any], actual: dict[str, Any], tolerance: Tolerance) -> Comparison:
-    """Compare what was seen before the save with what was seen after the reload (see `portable.observation`)."""
+def compare(expected: dict[str, Any], actual: dict[str, Any], tolerance: Tolerance, part: str = "") -> Comparison:
+    """Compare what was seen before the save with what was seen after the reload (see `portable.observation`).
+
+    Args:
+        expected: the observation of the original.
+        actual: that of what came back.
+        tolerance: of outputs, losses and the next training step; all else is compared exactly.
+        part: which part of a system the model is, for the messages.
+    """
     found = Comparison()
-    for check, before in expected.items():
-        if check not in actual:
-            found.add(check, f"the original has its {check}, what came back has none")
+    for check in (check for check in COMPARE if check in expected):
+        if check in actual:
+            COMPARE[check](expected[check], actual[check], tolerance, found)
         else:
-            COMPARE[check](before, actual[check], tolerance, found)
+            found.add(check, f"the original has its {check}, what came back has none")
+    if part:
+        found.differences = {check: [f"{part}: {line}" for line in lines] for check, lines in found.differences.items()}
     return found
 
 
-# weights
+def together(comparisons: Iterable[Comparison]) -> Comparison:
+    """One of several: of the parts of a system."""
+    whole = Comparison()
+    for found in comparisons:
+        for check, lines in found.differences.items():
+            whole.differences.setdefault(check, []).extend(lines)
+        whole.compared.update(found.compared)
+        whole.max_ulp = max(whole.max_ulp, found.max_ulp)
+        whole.near |= found.near
+        whole.origins.update(found.origins)
+    return whole
+
+
+# signature
+
+
+def _compare_signature(before: dict[str, Any], after: dict[str, Any], tolerance: Tolerance, found: Comparison) -> None:
+    _compare_call("", before, after, found)
+    for name, kept in before.get("functions", {}).items():
+        found.compared["signature"] += 1
+        came = after.get("functions", {}).get(name)
+        if came is None:
+            found.add("signature", f"the function {name} did not come back")
+            continue
+        for argument, default in kept["defaults"].items():
+            if came["defaults"].get(argument) != default:
+                now = came["defaults"].get(argument, "no default")
+                found.add("signature", f"the argument {argument} of {name} had the default {default} and came back with {now}")
+        for inputs in kept["inputs"]:
+            if inputs not in came["inputs"]:
+                found.add("signature", f"the function {name} took ({inputs}); what came back takes ({'), ('.join(came['inputs'])})")
+    for name, kept in before.get("signatures", {}).items():
+        if name in after.get("signatures", {}):
+            _compare_call(f" of the signature {name}", kept, after["signatures"][name], found)
+        else:
+            found.add("signature", f"the signature {name} did not come back")
+
+
+def _compare_call(where: str, before: dict[str, Any], after: dict[str, Any], found: Comparison) -> None:
+    for side in ("inputs", "outputs"):
+        if side not in before:
+            continue
+        found.compared["signature"] += 1
+        kept, came = before[side], after.get(side)
+        if came is None or len(kept) != len(came):
+            found.add("signature", f"{side}{where}: {_specs(kept)} came back as {_specs(came or [])}")
+            continue
+        if not all(name is not None for name, _, _ in [*kept, *came]):  # the format names and orders them anew
+            kept, came = ([[None, *spec[1:]] for spec in sorted(specs, key=_sort_key)] for specs in (kept, came))
+        for one, other in zip(kept, came, strict=True):
+            if one[:2] != other[:2] or not _accepts(other[2], one[2]):
+                found.add("signature", f"{side}{where}: {_specs([one])} came back as {_specs([other])}")
+
+
+def _sort_key(spec: list[Any]) -> str:
+    """A key that sorts specs by dtype and rank, then by the sizes behind the batch axis."""
+    return f"{spec[1]} {len(spec[2] or ())} {[size or 0 for size in (spec[2] or ())[1:]]}"
+
+
+def _accepts(shape: list[int | None] | None, given: list[int | None] | None) -> bool:
+    """Whether what took one shape before is still taken: an axis may have become free, none may have become fixed."""
+    if shape is None or given is None:
+        return shape is None
+    return len(shape) == len(given) and all(size in (None, wanted) for size, wanted in zip(shape, given, strict=True))
+
+
+def _specs(specs: list[Any]) -> str:
+    return ", ".join(f"{name + ' ' if name else ''}{dtype}{'[...]' if shape is None else shape}" for name, dtype, shape in specs)
+
+
+# weights and the variables of optimizers
 
 
 def _compare_weights(before: list[Any], after: list[Any], tolerance: Tolerance, found: Comparison) -> None:
+    _compare_variables("weights", "weight", before, after, found)
+
+
+def _compare_optimizer(before: list[Any], after: list[Any], tolerance: Tolerance, found: Comparison) -> None:
+    """Slots that do not exist yet are zero: an optimizer makes them when it is built, or in its first step."""
+    paths = [{variable["path"] for variable in side} for side in (before, after)]
+    before = [v for v in before if v["path"] in paths[1] or v["value"].any() or v["path"].endswith("loss_scale")]
+    after = [v for v in after if v["path"] in paths[0] or v["value"].any()]
+    if not any(v["value"].any() for v in before):
+        after = [v for v in after if v["path"] in paths[0]]  # it has not made a step: what it starts with is its own affair
+    _compare_variables("optimizer", "", before, after, found)
+    found.compared["optimizer"] += 1  # that it is there
+
+
+def _compare_variables(check: str, noun: str, before: list[Any], after: list[Any], found: Comparison) -> None:
     kept, came = _paired(before, after)
+    named = {path: f"{noun} {path}".lstrip() for path in {**kept, **came}}
     for path in sorted(kept.keys() - came.keys()):
-        found.add("weights", f"weight {path} {_shape(kept[path]['value'])} did not come back")
+        found.add(check, f"{named[path]} {_shape(kept[path]['value'])} did not come back")
     for path in sorted(came.keys() - kept.keys()):
-        found.add("weights", f"weight {path} {_shape(came[path]['value'])} was not in the original")
+        found.add(check, f"{named[path]} {_shape(came[path]['value'])} was not in the original")
     for path in [path for path in kept if path in came]:
-        found.compared["weights"] += 1
+        found.compared[check] += 1
         one, other = kept[path], came[path]
         if one["trainable"] != other["trainable"]:
-            found.add("weights", f"weight {path} was {_trainable(one)} and came back {_trainable(other)}")
+            found.add(check, f"{named[path]} was {_trainable(one)} and came back {_trainable(other)}")
         if bool(one["tied"]) != bool(other["tied"]):
             was, came_back = (f"one with {w['tied']}" if w["tied"] else "a variable of its own" for w in (one, other))
-            found.add("weights", f"weight {path} was {was} and came back as {came_back}")
-        message = _leaf_difference(one["value"], other["value"], Tolerance(exact=True), Comparison())
+            found.add(check, f"{named[path]} was {was} and came back as {came_back}")
+        message = _leaf_difference(one["value"], other["value"], Tolerance(exact=True), Comparison(), check)
         if message and not one["tied"]:
-            found.add("weights", f"weight {path} {message}{_origin(path, one['value'], other['value'], kept)}")
+            kind, what = _origin(path, one["value"], other["value"], kept)
+            found.origins[path] = (kind, what)
+            found.add(check, f"{named[path]} {message}{ORIGINS[kind].format(what)}")
 
 
 def _paired(before: list[Any], after: list[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -112,17 +207,32 @@ def _paired(before: list[Any], after: list[Any]) -> tuple[dict[str, Any], dict[s
     return kept, came
 
 
-def _origin(path: str, before: Array, after: Array, kept: dict[str, Any]) -> str:
-    """Where a wrong value comes from, when that can be told: not for constants, which many weights start from."""
-    if before.dtype != after.dtype or before.shape != after.shape or after.size < 2 or (after == after.flat[0]).all():
-        return ""
+ORIGINS = {  # where a wrong value comes from -> how the message ends
+    "": "",
+    "other": ": it holds the value of {}",
+    "cast": ": it was cast through {}",
+    "spoilt": ": it was not loaded, it holds what the rebuilt model was given before",
+    "constant": ": it came back re-initialised, all of it {}",
+}
+
+
+def _origin(path: str, before: Array, after: Array, kept: dict[str, Any]) -> tuple[str, str]:
+    """Where a wrong value comes from, when that can be told: a key of `ORIGINS`, and what goes into it."""
+    if before.dtype != after.dtype or before.shape != after.shape or after.size < 2 or after.dtype == object:
+        return "", ""
+    if _same_bits(after, spoilt(after)):
+        return "spoilt", ""
+    if (after == after.flat[0]).all():
+        return ("", "") if (before == before.flat[0]).all() else ("constant", str(after.flat[0]))
     for other, weight in kept.items():
         if other != path and weight["value"].shape == after.shape and _same_bits(weight["value"], after):
-            return f": it holds the value of {other}"
-    with np.errstate(over="ignore"):
-        if before.dtype.name in ("float32", "float64") and _same_bits(before.astype("float16").astype(before.dtype), after):
-            return ": it was cast through float16"
-    return ""
+            return "other", other
+    if before.dtype.name in ("float32", "float64"):
+        for name in ("float16", "bfloat16"):
+            with np.errstate(over="ignore"):
+                if _same_bits(before.astype(dtype_named(name)).astype(before.dtype), after):
+                    return "cast", name
+    return "", ""
 
 
 def _trainable(weight: dict[str, Any]) -> str:
@@ -137,9 +247,25 @@ def _shape(value: Array) -> str:
 
 
 def _compare_config(before: Any, after: Any, tolerance: Tolerance, found: Comparison) -> None:
-    found.compared["config"] += 1
-    for path, one, other in _json_differences(before, after, "config"):
-        found.add("config", f"{path}: {one!r} came back as {other!r}")
+    if before["config"] is not None:
+        _compare_json("config", before["config"], after["config"], found)
+    for path, kept in before["arguments"].items():
+        came = after["arguments"].get(path, {})
+        for name in kept.keys() & came.keys() if came.get("class") == kept["class"] else ():
+            found.compared["config"] += 1
+            if kept[name] != came[name]:
+                told = f"the argument {name} of {kept['class']} ({path}) was {kept[name]!r} and came back as {came[name]!r}"
+                found.add("config", told + ": get_config does not give it")
+
+
+def _compare_compile(before: Any, after: Any, tolerance: Tolerance, found: Comparison) -> None:
+    _compare_json("compile", before, after, found)
+
+
+def _compare_json(check: str, before: Any, after: Any, found: Comparison) -> None:
+    found.compared[check] += 1
+    for path, one, other in _json_differences(before, after, check):
+        found.add(check, f"{path}: {one!r} came back as {other!r}")
 
 
 MISSING = type("Missing", (), {"__repr__": lambda self: "nothing"})()
@@ -147,7 +273,8 @@ MISSING = type("Missing", (), {"__repr__": lambda self: "nothing"})()
 # Keys that say how Keras wrote or built a layer, not what the layer is; what it is shows in other checks:
 # flags in the weights that they are about, vocabularies in the outputs.
 NOT_CONFIG = ("trainable", "build_config", "vocabulary", "idf_weights")
-ADDED_BY_WRITER = ("module", "registered_name")
+ADDED_BY_WRITER = ("module", "registered_name", "config")  # a function has no config, the object around it has
+NOT_THERE = (MISSING, None)
 
 
 def _json_differences(before: Any, after: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
@@ -156,7 +283,7 @@ def _json_differences(before: Any, after: Any, path: str) -> Iterator[tuple[str,
             return  # marshalled code, which is never written the same; what it does shows in the outputs
         for key in {**before, **after}:
             one, other = before.get(key, MISSING), after.get(key, MISSING)
-            if key in NOT_CONFIG or (key in ADDED_BY_WRITER and MISSING in (one, other)):
+            if key in NOT_CONFIG or (key in ADDED_BY_WRITER and (one in NOT_THERE or other in NOT_THERE)):
                 continue
             yield from _json_differences(one, other, f"{path}.{key}")
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
@@ -166,7 +293,7 @@ def _json_differences(before: Any, after: Any, path: str) -> Iterator[tuple[str,
         yield path, before, after
 
 
-# outputs
+# outputs, losses and the next training step
 
 
 def _compare_outputs(before: dict[str, Any], after: dict[str, Any], tolerance: Tolerance, found: Comparison) -> None:
@@ -175,51 +302,75 @@ def _compare_outputs(before: dict[str, Any], after: dict[str, Any], tolerance: T
         for batch, outputs in expected.items():
             if "outputs" in found.differences:
                 return  # another batch would only say it again
-            where = " ".join(filter(None, ("outputs", batch and f"({batch})", way and f"by {way}")))
-            _compare_values(outputs, batches[batch], where, tolerance, found)
+            if batch in batches:
+                where = " ".join(filter(None, ("outputs", batch and f"({batch})", way and f"by {way}")))
+                _compare_values("outputs", where, outputs, batches[batch], tolerance, found)
 
 
-def _compare_values(before: Any, after: Any, where: str, tolerance: Tolerance, found: Comparison) -> None:
+def _compare_losses(before: Any, after: Any, tolerance: Tolerance, found: Comparison) -> None:
+    found.compared["losses"] += 1  # that there are none is a comparison too
+    _compare_values("losses", "losses", before["losses"], after["losses"], tolerance, found)
+    _compare_values("losses", "constraint of ", before["constraints"], after["constraints"], tolerance, found)
+
+
+def _compare_training(before: Any, after: Any, tolerance: Tolerance, found: Comparison) -> None:
+    if "raised" in before:
+        return
+    found.compared["training"] += 1
+    if "raised" in after:
+        found.add("training", f"the next training step raised {after['raised']}")
+        return
+    _compare_values("training", "the loss of the next step", before["loss"], after["loss"], tolerance, found)
+    _compare_values("training", "after the next step, ", before["after"], after["after"], tolerance, found)
+
+
+def _compare_values(check: str, where: str, before: Any, after: Any, tolerance: Tolerance, found: Comparison) -> None:
     kept, came = dict(leaves(before)), dict(leaves(after))
     for path in kept.keys() - came.keys():
-        found.add("outputs", f"{where}{path} did not come back")
+        found.add(check, f"{where}{path} did not come back")
     for path in came.keys() - kept.keys():
-        found.add("outputs", f"{where}{path} was not there before")
+        found.add(check, f"{where}{path} was not there before")
     for path in [path for path in kept if path in came]:
-        found.compared["outputs"] += 1
-        message = _leaf_difference(kept[path], came[path], tolerance, found)
+        found.compared[check] += 1
+        message = _leaf_difference(kept[path], came[path], tolerance, found, check)
         if message:
             swapped = next((p for p in kept if p != path and _equal(kept[p], came[path])), None)
-            found.add("outputs", f"{where}{path} {message}" + (f": it holds the value of {swapped}" if swapped else ""))
+            found.add(check, f"{where}{path} {message}" + (f": it holds the value of {swapped}" if swapped else ""))
 
 
 def _equal(one: Any, other: Any) -> bool:
-    return not _leaf_difference(one, other, Tolerance(exact=True), Comparison())
+    return not _leaf_difference(one, other, Tolerance(exact=True), Comparison(), "")
+
+
+def _compare_self_contained(before: Any, after: list[str], tolerance: Tolerance, found: Comparison) -> None:
+    found.compared["self_contained"] += 1
+    for what in after:
+        found.add("self_contained", f"the reload reached for {what}")
 
 
 # one leaf
 
 
-def _leaf_difference(before: Any, after: Any, tolerance: Tolerance, found: Comparison) -> str:
+def _leaf_difference(before: Any, after: Any, tolerance: Tolerance, found: Comparison, check: str) -> str:
     """In words what is different between two leaves, "" when nothing is; the distance goes to `found`."""
     if isinstance(before, (Ragged, Sparse)) or isinstance(after, (Ragged, Sparse)):
-        return _parts_difference(before, after, tolerance, found)
+        return _parts_difference(before, after, tolerance, found, check)
     if not isinstance(before, np.ndarray) or not isinstance(after, np.ndarray):
         return "" if type(before) is type(after) and before == after else f"was {before!r} and came back as {after!r}"
     if before.dtype != after.dtype:
         return f"was {before.dtype.name} and came back as {after.dtype.name}"
     if before.shape != after.shape:
         return f"had the shape {list(before.shape)} and came back with {list(after.shape)}"
-    return _values_difference(before, after, tolerance, found)
+    return _values_difference(before, after, tolerance, found, check)
 
 
-def _parts_difference(before: Any, after: Any, tolerance: Tolerance, found: Comparison) -> str:
+def _parts_difference(before: Any, after: Any, tolerance: Tolerance, found: Comparison, check: str) -> str:
     if type(before) is not type(after):
         return f"was {_kind(before)} and came back {_kind(after)}"
     for name, one, other in zip(before._fields, before, after, strict=True):
         pairs = zip(one, other, strict=True) if isinstance(one, tuple) and len(one) == len(other) else [(one, other)]
         for part in pairs:
-            message = _leaf_difference(*part, tolerance, found)
+            message = _leaf_difference(*part, tolerance, found, check)
             if message:
                 return f"({name}) {message}"
     return ""
@@ -229,19 +380,20 @@ def _kind(leaf: Any) -> str:
     return "dense" if isinstance(leaf, np.ndarray) else type(leaf).__name__.lower()
 
 
-def _values_difference(before: Array, after: Array, tolerance: Tolerance, found: Comparison) -> str:
+def _values_difference(before: Array, after: Array, tolerance: Tolerance, found: Comparison, check: str) -> str:
     if before.dtype == object or not _is_floating(before.dtype):
         apart = np.asarray(before != after)
         if not apart.any():
             return ""
-        found.bits_differ = True
+        found.near.add(check)
         return _worst(before, after, apart, _first(apart), "")
     apart = _bits_apart(before, after)
     if not apart.any():
         return ""
-    found.bits_differ = True
+    found.near.add(check)
     distance = _ulp(before, after)
-    found.max_ulp = max(found.max_ulp, int(distance.max()))
+    if check == "outputs":
+        found.max_ulp = max(found.max_ulp, int(distance.max()))
     wrong = apart & ~_within(before, after, *tolerance.of(before.dtype))
     if not wrong.any():
         return ""
@@ -326,4 +478,14 @@ def _ordered(array: Array) -> Array:
     return np.where(bits & sign, sign - (bits & ~sign), sign + bits)
 
 
-COMPARE = {"weights": _compare_weights, "config": _compare_config, "outputs": _compare_outputs}
+COMPARE: dict[str, Callable[[Any, Any, Tolerance, Comparison], None]] = {
+    "signature": _compare_signature,
+    "weights": _compare_weights,
+    "config": _compare_config,
+    "compile": _compare_compile,
+    "optimizer": _compare_optimizer,
+    "outputs": _compare_outputs,
+    "losses": _compare_losses,
+    "self_contained": _compare_self_contained,
+    "training": _compare_training,
+}

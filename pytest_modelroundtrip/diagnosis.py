@@ -1,13 +1,20 @@
-"""What an error on the way back means, and which keyword would mend it."""
+"""What went wrong on the way back: what differences mean when they are taken together, and which keyword would mend an error."""
 
 from __future__ import annotations
 
 import importlib.util
 import inspect
 import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
-from .portable import library
+from .comparison import Comparison, Tolerance, compare
+from .original import System
+from .portable import library, observation
+
+Again = Callable[..., "dict[str, Any] | None"]  # reload once more: checks, hash seed -> observation by part
+OTHER_HASH_SEED = "5"  # than that of the clean interpreter
 
 MISSING_NAME = (
     r"Could not locate (?:class|function) '([\w>.]+)'",
@@ -17,7 +24,123 @@ MISSING_NAME = (
     r"Could not deserialize (?:class|function) '([\w>.]+)'",
 )
 
-LIBRARIES = ("keras", "tf_keras", "tensorflow", "numpy", "builtins", "collections", "weakref", "_thread")
+
+@dataclass
+class Diagnosis:
+    """What differences mean: lines to be read before them, what to do, and another verdict where persistence is not to blame."""
+
+    lines: list[str] = field(default_factory=list)
+    hint: str = ""
+    verdict: str = ""
+
+
+def diagnose(found: Comparison, before: dict[str, Any], after: dict[str, Any], system: System, again: Again) -> Diagnosis:
+    """Say what the differences mean.
+
+    Args:
+        found: the differences.
+        before: what was seen of the original, by part.
+        after: what was seen of what came back.
+        system: the original.
+        again: reloads the artefact once more.
+    """
+    told = Diagnosis()
+    told.lines += _weights_reading(found) + _optimizer_reading(found, after)
+    if not {"weights", "outputs"} & found.differences.keys():
+        return told
+    wanted = [check for check in ("weights", "outputs") if check in found.differences]
+    second = again([*wanted, observation.LAYERS])
+    if second is None:
+        return told
+    if "weights" in found.differences:
+        told.lines += _restless(after, second)
+    elif found.compared["weights"]:
+        told.lines.append("the weights are equal, the outputs differ")
+        told.hint = "Look for an attribute, a constant argument, a global or a table that was lost."
+        _doubt_the_model(told, after, second, again)
+    if "outputs" in found.differences and not told.verdict:
+        told.lines += _first_layer(before, second, system)
+    return told
+
+
+def _weights_reading(found: Comparison) -> list[str]:
+    lines = []
+    origins = found.origins
+    swapped = [(a, b) for a, (kind, b) in origins.items() if kind == "other" and origins.get(b) == ("other", a) and a < b]
+    lines += [f"permuted: {a} and {b}" for a, b in swapped]
+    for kind, words in (
+        ("cast", "were cast through {}"),
+        ("constant", "came back re-initialised"),
+        ("spoilt", "were not loaded at all"),
+    ):
+        paths = [path for path in origins if origins[path][0] == kind]
+        if paths:
+            lines.append(
+                f"{len(paths)} of {found.compared['weights']} weights {words.format(origins[paths[0]][1])}: {_some(paths)}"
+            )
+    return lines if "weights" in found.differences else []
+
+
+def _optimizer_reading(found: Comparison, after: dict[str, Any]) -> list[str]:
+    if "optimizer" not in found.differences:
+        return []
+    came = [variable for seen in after.values() for variable in seen.get("optimizer", ())]
+    if not any(variable["value"].any() for variable in came if "/" in variable["path"].partition("/")[2]):
+        return ["the optimizer's slots are zero or not there: training would start anew"]
+    return []
+
+
+def _restless(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
+    """Weights that come back with another value at each reload."""
+    paths = []
+    for name, seen in first.items():
+        pairs = zip(seen["weights"], second[name].get("weights", ()), strict=False)
+        paths += [
+            one["path"]
+            for one, other in pairs
+            if one["value"].tobytes() != other["value"].tobytes() and one["value"].dtype != object
+        ]
+    return [f"{len(paths)} weights came back re-initialised, at each reload otherwise: {_some(paths)}"] if paths else []
+
+
+def _doubt_the_model(told: Diagnosis, first: dict[str, Any], second: dict[str, Any], again: Again) -> None:
+    """Whether what was reloaded differs from itself, from call to call or with Python's hash seed: that is not lost on the way."""
+    if _outputs_differ(first, second):
+        told.verdict = "not deterministic"
+        told.lines.append("reloaded twice, it gives different answers: it draws random numbers, or depends on the order of a set")
+        return
+    third = again(["outputs"], OTHER_HASH_SEED)
+    if third is not None and _outputs_differ(first, third):
+        told.verdict = "not deterministic"
+        told.lines.append(
+            "reloaded under two values of PYTHONHASHSEED, it gives different answers: it depends on hash() or on the order of a set"
+        )
+        told.hint = "Use a stable hash (hashlib, tf.strings.to_hash_bucket_fast), and sort what comes out of a set."
+
+
+def _outputs_differ(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    outputs = [{name: {"outputs": {"": seen["outputs"][""]}} for name, seen in side.items()} for side in (one, other)]
+    return any(compare(outputs[0][name], outputs[1][name], Tolerance()).differences for name in one)
+
+
+def _first_layer(before: dict[str, Any], second: dict[str, Any], system: System) -> list[str]:
+    """The first layer whose output diverges, of the first part in which one does."""
+    for name, part in system.parts.items():
+        after = second[name].get(observation.LAYERS) or []
+        kept = part.layer_outputs() if after else []
+        for number, (one, other) in enumerate(zip(kept, after, strict=False)):
+            if (
+                one[0] != other[0]
+                or compare({"outputs": {"": {"": one[2]}}}, {"outputs": {"": {"": other[2]}}}, Tolerance()).differences
+            ):
+                where = f" of {name}" if name else ""
+                after_which = f", after {kept[number - 1][0]}" if number else ", the first of all"
+                return [f"the first layer{where} whose output diverges: {one[0]} ({one[1]}){after_which}"]
+    return []
+
+
+def _some(paths: list[str]) -> str:
+    return ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")
 
 
 def load_hint(message: str, model: Any) -> str:
@@ -108,4 +231,4 @@ def _custom_objects(model: Any) -> list[Any]:
     if library.is_model(model):
         parts += [getattr(model, "optimizer", None), getattr(model, "loss", None)]
     found = [part if inspect.isfunction(part) or inspect.isclass(part) else type(part) for part in parts]
-    return [item for item in dict.fromkeys(found) if str(item.__module__).split(".")[0] not in LIBRARIES]
+    return [item for item in dict.fromkeys(found) if str(item.__module__).split(".")[0] not in library.LIBRARIES]

@@ -153,14 +153,17 @@ class Environment:
             self.broken = str(error)
             raise
 
-    def reload(self, job: dict[str, Any], seconds: float) -> Reply:
+    def reload(self, job: dict[str, Any], seconds: float, hash_seed: str | None = None) -> Reply:
         """Do one job (see `portable.reloading`) in a process of its own, for at most `seconds` after its imports.
+
+        With a `hash_seed` in an interpreter of its own, which has that seed.
 
         Raises:
             EnvironmentBroken: when the interpreter is gone or cannot import what the job needs.
         """
         self._ready()
-        self._ask({"job": job, "seconds": seconds, "fork": self._fork})
+        fork = self._fork and hash_seed is None
+        self._ask({"job": job, "seconds": seconds, "fork": fork, "hash_seed": hash_seed})
         answer = self._answer(START_SECONDS + seconds + GRACE_SECONDS)
         answer["seconds"]["start"] = answer["seconds"].get("start", 0.0) + self._start_seconds
         self._start_seconds = 0.0

@@ -11,7 +11,7 @@ import pytest
 
 from . import hookspecs, settings
 from .environments import EnvironmentBroken
-from .original import Original
+from .original import System
 from .report import Record, records_of, version_line, write_summary
 from .roundtrip import RoundTripError
 from .session import Carrier, Cell, Session, missing_tensorflow, prepared
@@ -184,7 +184,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return True
     session = pyfuncitem.config.stash[SESSION]
 
-    def build() -> Original | None:
+    def build() -> System | None:
         value = returned()
         if value is None and carrier.trips:
             return None  # a fixture of the user's has carried it

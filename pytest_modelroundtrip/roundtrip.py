@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 
 from . import diagnosis
-from .comparison import Comparison, Tolerance, compare
+from .comparison import Comparison, Tolerance, compare, together
 from .environments import Environment, EnvironmentBroken, Reply
-from .original import GIVEN, Original
-from .portable import calling, library, observation, tensors
+from .original import System
+from .portable import calling, formats, library, observation, tensors
 from .settings import Settings
 
 PASSED = ("exact", "close")
+SHOWN = 5  # differences of a check in the text of a failure
 
 
 _Failed: type[BaseException] = pytest.fail.Exception
@@ -71,56 +72,67 @@ class Format:
     module: ModuleType
 
 
-def round_trip(original: Original, fmt: Format, environment: Environment, settings: Settings, folder: Path) -> RoundTrip:
+def round_trip(system: System, fmt: Format, environment: Environment, settings: Settings, folder: Path) -> RoundTrip:
     """Do one round trip below `folder`; the verdict is in the result."""
-    trip = RoundTrip(fmt.name, environment.name, folder / "artifact", expected=original.expected)
+    trip = RoundTrip(fmt.name, environment.name, folder / "artifact", expected=system.expected)
     clock = _Clock(trip.seconds)
     try:
-        reason = _unsupported(fmt, original.model, settings)
-        checks = [check for check in settings.checks or fmt.module.PROMISES if check in fmt.module.PROMISES]
-        before = original.observe(fmt.module, checks, anew=False) if reason is None else {}
+        reason = _unsupported(fmt, system, settings)
+        checks = _checks(fmt, settings)
+        before = system.observe(fmt.module, checks, anew=False) if reason is None else {}
     except Exception as error:
         trip.detail = traceback.format_exc()
         return _ended(trip, "save error", [f"the format {fmt.name} cannot look at the model: {_said(error)}"])
     if reason:
         return _ended(trip, "unsupported", [reason])
-    if original.unstable.differences or (settings.exact and original.unstable.bits_differ):
-        return _not_deterministic(trip, original.unstable)
+    if system.unstable.differences or (settings.exact and system.unstable.near):
+        return _not_deterministic(trip, system.unstable)
     trip.versions["saved"] = library.versions()
     clock.ended("observe")
-    if not _save(original, fmt, trip, folder):
+    if not _save(system, fmt, trip, folder):
         return trip
     clock.ended("save")
-    if _changed_by_saving(original, fmt, checks, before, trip):
+    if _changed_by_saving(system, fmt, checks, before, trip):
         return trip
     clock.ended("observe")
-    reply = _reload(_job(original, fmt, settings, trip, checks, before), environment, settings, trip)
-    clock.ended("reload")
-    if reply is not None and reply.observation is not None:
-        trip.outputs = reply.observation.get("outputs", {}).get("", {}).get(GIVEN)
-        _judge(trip, compare(before, reply.observation, settings.tolerance), checks, fmt)
-        clock.ended("compare")
-    elif reply is not None:
-        _blame(trip, reply, settings, original.model)
+    for generation in range(1, settings.generations + 1):
+        job = _job(system, fmt, settings, trip, checks, before, generation)
+        _reload_and_judge(job, before, environment, settings, trip, system, fmt, clock)
+        if not trip.passed:
+            if settings.generations > 1:
+                trip.problems.insert(0, f"in generation {generation} of {settings.generations}:")
+            break
     return trip
 
 
-def _unsupported(fmt: Format, model: Any, settings: Settings) -> str | None:
-    """The reason why the format cannot hold this model, or cannot be loaded without a factory."""
-    reason = fmt.module.supports(model)
-    if reason is None and settings.factory is None and hasattr(fmt.module, "needs_factory"):
-        reason = fmt.module.needs_factory(model)
-    return str(reason) if reason else None
+def _checks(fmt: Format, settings: Settings) -> list[str]:
+    """The checks to make: those asked for, else the quick ones; in either case what the format promises."""
+    asked = settings.checks or [check for check in fmt.module.PROMISES if check not in observation.SLOW]
+    return [check for check in observation.CHECKS if check in asked and check in fmt.module.PROMISES]
 
 
-def _save(original: Original, fmt: Format, trip: RoundTrip, folder: Path) -> bool:
+def _unsupported(fmt: Format, system: System, settings: Settings) -> str | None:
+    """The reason why the format cannot hold these models, or cannot be loaded without a factory."""
+    for name, model in system.models.items():
+        reason = fmt.module.supports(model)
+        if reason is None and settings.factory is None and hasattr(fmt.module, "needs_factory"):
+            reason = fmt.module.needs_factory(model)
+        if reason:
+            return f"{name}: {reason}" if name else str(reason)
+    if len(system.parts) > 1 and hasattr(fmt.module, "why_not_together"):
+        reason = fmt.module.why_not_together(system.models, settings.factory)
+        return str(reason) if reason else None
+    return None
+
+
+def _save(system: System, fmt: Format, trip: RoundTrip, folder: Path) -> bool:
     """Save, then move: nothing in the artefact may point to where it was written."""
     saving = folder / "saving"
     saving.mkdir(parents=True)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("default")  # what libraries say of each other is no error of this test, whatever its filters
-            fmt.module.save(original.model, str(saving))
+            formats.save_all(fmt.module, system.models, str(saving))
     except Exception as error:
         _ended(trip, "save error", [_said(error)])
         trip.detail, trip.spoilt = traceback.format_exc(), True
@@ -133,9 +145,12 @@ def _save(original: Original, fmt: Format, trip: RoundTrip, folder: Path) -> boo
     return bool(files)
 
 
-def _changed_by_saving(original: Original, fmt: Format, checks: Sequence[str], before: dict[str, Any], trip: RoundTrip) -> bool:
+def _changed_by_saving(system: System, fmt: Format, checks: Sequence[str], before: dict[str, Any], trip: RoundTrip) -> bool:
     try:
-        changed = compare(before, original.observe(fmt.module, checks, anew=True), Tolerance())
+        after = system.observe(fmt.module, checks, anew=True)
+        changed = _compared(
+            {name: {c: seen for c, seen in part.items() if c in after[name]} for name, part in before.items()}, after
+        )
     except observation.CallError as error:
         trip.spoilt = True
         _ended(trip, "differs", ["saving changed the model:", str(error)])
@@ -146,27 +161,77 @@ def _changed_by_saving(original: Original, fmt: Format, checks: Sequence[str], b
     return bool(changed.differences)
 
 
+def _compared(before: dict[str, Any], after: dict[str, Any], tolerance: Tolerance | None = None) -> Comparison:
+    """The observations of all parts."""
+    return together(compare(before[name], after[name], tolerance or Tolerance(), name) for name in before)
+
+
 def _job(
-    original: Original, fmt: Format, settings: Settings, trip: RoundTrip, checks: Sequence[str], before: dict[str, Any]
+    system: System, fmt: Format, settings: Settings, trip: RoundTrip, checks: Sequence[str], before: dict[str, Any], generation: int
 ) -> dict[str, Any]:
     """What the clean interpreter is told (see `portable.reloading`), also written beside the artefact."""
+    beside = trip.artifact.parent
+    folders = [trip.artifact, *(beside / f"generation{number}" for number in range(2, settings.generations + 1)), None]
+    folder, save_to = folders[generation - 1], folders[generation]
+    assert folder is not None
+    parts = [
+        {
+            "name": name,
+            "generation": part.generation,
+            "template": calling.outline(part.expected),
+            "paths": [weight["path"] for weight in before[name].get("weights", [])],
+            "batches": [list(batch) for batch in (part.wired, *part.batches[1:])],
+        }
+        for name, part in system.parts.items()
+    ]
     job = {
-        "warm": _warm(original, fmt),
+        "warm": _warm(system, fmt),
         "format": fmt.name,
-        "folder": str(trip.artifact),
-        "generation": original.generation,
+        "folder": str(folder),
+        "save_to": str(save_to) if save_to else None,
         "imports": list(settings.imports),
         "pythonpath": list(settings.pythonpath),
         "custom_objects": dict(settings.custom_objects),
         "factory": settings.factory,
         "safe_mode": settings.safe_mode,
-        "template": calling.outline(trip.expected),
-        "paths": [weight["path"] for weight in before.get("weights", [])],
-        "batches": [list(batch) for batch in original.batches],
+        "parts": parts,
         "checks": list(checks),
     }
-    (trip.artifact.parent / "job").write_bytes(tensors.dump({**job, "folder": trip.artifact.name}))
+    (beside / "job").write_bytes(tensors.dump({**job, "folder": folder.name, "save_to": None}))
     return job
+
+
+def _reload_and_judge(
+    job: dict[str, Any],
+    before: dict[str, Any],
+    environment: Environment,
+    settings: Settings,
+    trip: RoundTrip,
+    system: System,
+    fmt: Format,
+    clock: _Clock,
+) -> None:
+    reply = _reload(job, environment, settings, trip)
+    clock.ended("reload")
+    if reply is None:
+        return
+    if reply.observation is None:
+        _blame(trip, reply, settings, system)
+        return
+    answers = {name: seen.get("outputs", {}).get("", {}).get(observation.GIVEN) for name, seen in reply.observation.items()}
+    trip.outputs = answers.get("", answers)
+    found = _compared(before, reply.observation, settings.tolerance)
+    _judge(trip, found, job["checks"], fmt)
+    clock.ended("compare")
+    if found.differences:
+
+        def again(checks: list[str], hash_seed: str | None = None) -> dict[str, Any] | None:
+            return environment.reload({**job, "checks": checks, "save_to": None}, settings.timeout, hash_seed).observation
+
+        told = diagnosis.diagnose(found, before, reply.observation, system, again)
+        trip.verdict, trip.problems = told.verdict or trip.verdict, [*told.lines, *trip.problems]
+        trip.hint = told.hint
+        clock.ended("diagnose")
 
 
 def _reload(job: dict[str, Any], environment: Environment, settings: Settings, trip: RoundTrip) -> Reply | None:
@@ -182,11 +247,12 @@ def _reload(job: dict[str, Any], environment: Environment, settings: Settings, t
     return reply
 
 
-def _blame(trip: RoundTrip, reply: Reply, settings: Settings, model: Any) -> None:
+def _blame(trip: RoundTrip, reply: Reply, settings: Settings, system: System) -> None:
     """What a reload without an observation means."""
     if reply.error:
         trip.detail = reply.error["traceback"]
-        trip.hint = diagnosis.load_hint(reply.error["message"], model)
+        hints = (diagnosis.load_hint(reply.error["message"], model) for model in system.models.values())
+        trip.hint = next(filter(None, hints), "")
         if reply.error["step"] == "observe":
             _ended(trip, "differs", ["it was reloaded, but cannot be used as the original can", reply.error["message"]])
         else:
@@ -203,39 +269,32 @@ def _blame(trip: RoundTrip, reply: Reply, settings: Settings, model: Any) -> Non
         trip.hint = "If it only needs longer, say so with timeout=... or the ini option roundtrip_timeout."
 
 
-def _warm(original: Original, fmt: Format) -> list[str]:
-    """What the clean interpreter imports once, before it forks: the libraries that the model and the format need."""
-    keras2_apart = original.generation == 2 and library.tensorflow_version() >= (2, 16)
+def _warm(system: System, fmt: Format) -> list[str]:
+    """What the clean interpreter imports once, before it forks: the libraries that the models and the format need."""
+    keras2_apart = any(part.generation == 2 for part in system.parts.values()) and library.tensorflow_version() >= (2, 16)
     return ["tensorflow", *(["tf_keras"] if keras2_apart else []), *getattr(fmt.module, "NEEDS", ())]
 
 
 def _judge(trip: RoundTrip, found: Comparison, checks: Sequence[str], fmt: Format) -> None:
     trip.checks = {check: found.row(check) for check in observation.CHECKS if check in checks}
-    trip.max_ulp = found.max_ulp
+    trip.max_ulp = max(trip.max_ulp, found.max_ulp)
     if found.differences:
-        _ended(trip, "differs", [*_reading(found), *_lines(found)])
+        _ended(trip, "differs", _lines(found))
     elif not sum(found.compared.values()) or ("outputs" in checks and not found.compared["outputs"]):
         what = "the outputs hold nothing" if checks else f"{fmt.name} promises {', '.join(fmt.module.PROMISES)} only"
         _ended(trip, "differs", [f"nothing was compared: {what}"])
-    else:
-        trip.verdict = found.closeness
-
-
-def _reading(found: Comparison) -> list[str]:
-    """What the differences mean when they are taken together."""
-    if "outputs" in found.differences and found.compared["weights"] and "weights" not in found.differences:
-        return ["the weights are equal, the outputs differ: look for an attribute, an argument, a global or a table that was lost"]
-    return []
+    elif "outputs" in found.near:
+        trip.verdict = "close"
 
 
 def _lines(found: Comparison) -> list[str]:
     """The differences of each check, not more than a screen can hold."""
     lines = []
     for check, messages in found.differences.items():
-        if len(messages) > 1 and found.compared[check] > 1:
-            lines.append(f"{check}: {len(messages)} differences in {found.compared[check]} compared")
-        lines += messages[:8]
-        lines += [f"... and {len(messages) - 8} more"] if len(messages) > 8 else []
+        if len(messages) > 1:
+            lines.append(f"{check}: {len(messages)} differences")
+        lines += messages[:SHOWN]
+        lines += [f"... and {len(messages) - SHOWN} more"] if len(messages) > SHOWN else []
     return lines
 
 

@@ -18,8 +18,9 @@ import pytest
 
 from . import report, settings
 from .environments import Environment, install_hint, portable_archive
-from .original import Original, Unusable
+from .original import Original, System, Unusable
 from .portable.formats import BUILT_IN
+from .portable.tensors import Output, leaves
 from .roundtrip import Format, RoundTrip, RoundTripError, discard, round_trip
 
 
@@ -42,7 +43,7 @@ class Session:
 
     config: pytest.Config
     mistakes: dict[str, str] = field(default_factory=dict)  # in settings, by the id of the test
-    _held: tuple[Any, Original | None] | None = None
+    _held: tuple[Any, System | None] | None = None
 
     @cached_property
     def formats(self) -> dict[str, Format]:
@@ -90,7 +91,7 @@ class Session:
         for name in dict.fromkeys(names):
             self.environments[name].begin()
 
-    def original(self, key: Any, build: Callable[[], Original | None]) -> Original | None:
+    def original(self, key: Any, build: Callable[[], System | None]) -> System | None:
         """The model of that key; one model is held at a time, and let go when another is asked for."""
         if self._held is None or self._held[0] != key:
             self.release()
@@ -140,12 +141,37 @@ class Carrier:
         __tracebackhide__ = True
         return self.carry(prepared(model, args, kwargs, pytrace=True), pytrace=True)
 
-    def carry(self, original: Original, pytrace: bool) -> RoundTrip:
+    def parts(self, /, **parts: Any) -> RoundTrip:
+        """Carry the parts of one system together: an encoder, its decoder, the embedding that they share.
+
+        Each part is saved on its own (a `checkpoint` holds them all), all are reloaded in one clean interpreter, and each stage is
+        compared, the reloaded decoder fed with what the reloaded encoder answers::
+
+            roundtrip.parts(encoder=(encoder, x), decoder=(decoder, roundtrip.output("encoder")))
+
+        Args:
+            **parts: by name a model, or a tuple of it and what it is called with.
+
+        Returns:
+            The result; its `outputs` and `expected` are dicts by the names of the parts.
+
+        Raises:
+            RoundTripError: as for a single model.
+        """
+        __tracebackhide__ = True
+        return self.carry(prepared_parts(parts), pytrace=True)
+
+    @staticmethod
+    def output(part: str) -> Output:
+        """What stands for the output of an earlier part among the arguments of a later one."""
+        return Output(part)
+
+    def carry(self, system: System, pytrace: bool) -> RoundTrip:
         """Do the round trip of this item; skip, or raise RoundTripError, when it does not end well."""
         __tracebackhide__ = True
         folder = self._folder / str(len(self.trips) + 1)
         fmt, environment = self._session.formats[self._cell.format], self._session.environments[self._cell.environment]
-        trip = round_trip(original, fmt, environment, self._cell.settings, folder)
+        trip = round_trip(system, fmt, environment, self._cell.settings, folder)
         self.trips.append(trip)
         if trip.spoilt:
             self._session.release()
@@ -168,7 +194,7 @@ class Carrier:
                 discard(trip)
 
 
-def prepared(model: Any, args: Sequence[Any], kwargs: dict[str, Any], pytrace: bool) -> Original:
+def prepared(model: Any, args: Sequence[Any], kwargs: dict[str, Any], pytrace: bool) -> System:
     """The model as it will be carried.
 
     Raises:
@@ -176,9 +202,31 @@ def prepared(model: Any, args: Sequence[Any], kwargs: dict[str, Any], pytrace: b
     """
     __tracebackhide__ = True
     try:
-        return Original(model, args, kwargs)
+        return System({"": Original(model, args, kwargs)})
     except Unusable as error:
         raise RoundTripError(str(error), pytrace=pytrace) from None
+
+
+def prepared_parts(parts: dict[str, Any]) -> System:
+    """The parts of a system as they will be carried.
+
+    Raises:
+        RoundTripError: when one of them is no model, or cannot be called.
+    """
+    __tracebackhide__ = True
+    originals: dict[str, Original] = {}
+    if not parts:
+        raise RoundTripError("a system needs parts: roundtrip.parts(encoder=(encoder, x), decoder=(decoder, ...))")
+    for name, value in parts.items():
+        model, *args = value if isinstance(value, tuple) else (value,)
+        try:
+            for leaf in (leaf for _, leaf in leaves(args) if isinstance(leaf, Output)):
+                if leaf.part not in originals:
+                    raise Unusable(f"it takes the output of {leaf.part!r}, which is no part before it")
+            originals[name] = Original(model, args, {}, {earlier: part.expected for earlier, part in originals.items()})
+        except Unusable as error:
+            raise RoundTripError(f"the part {name!r}: {error}") from None
+    return System(originals)
 
 
 def missing_tensorflow() -> str | None:

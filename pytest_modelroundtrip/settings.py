@@ -30,6 +30,7 @@ class Settings:
     imports: tuple[str, ...] = ()
     custom_objects: Mapping[str, str] = field(default_factory=dict)
     factory: str | None = None
+    generations: int = 1
     expected_failures: Mapping[str, str] = field(default_factory=dict)
     safe_mode: bool = True
     timeout: float = 300.0
@@ -226,6 +227,12 @@ def _distance(value: Any, known: Known) -> float:
     return float(value)
 
 
+def _generations(value: Any, known: Known) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 10:
+        raise Mistake("a whole number from 1 to 10 is expected")
+    return value
+
+
 def _timeout(value: Any, known: Known) -> float:
     try:
         seconds = float(value)
@@ -275,6 +282,7 @@ CHECKED: dict[str, Callable[[Any, Known], Any]] = {
     "imports": _texts,
     "custom_objects": _places,
     "factory": _place,
+    "generations": _generations,
     "expected_failures": _reasons,
     "safe_mode": _flag,
     "timeout": _timeout,

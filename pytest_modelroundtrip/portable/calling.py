@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Dict, Iterator, List, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
 
@@ -16,7 +16,12 @@ Call = Callable[[List[Any], Dict[str, Any]], Any]
 
 
 def caller(model: Any, template: Any = None) -> Call:
-    """What calls the model.
+    """What calls the model; see `callers`."""
+    return callers(model, template)[0]
+
+
+def callers(model: Any, template: Any = None) -> Tuple[Call, Optional[Call]]:
+    """What calls the model for its outputs, and what calls it for its losses, which only Keras models have.
 
     Args:
         model: a Keras model or layer, or what `tf.saved_model.load` and `hub.load` return.
@@ -27,7 +32,10 @@ def caller(model: Any, template: Any = None) -> Call:
     """
     if library.generation(model):
         call = _keras_call(model)
-    elif callable(model):
+        return _in_numpy(model, lambda args, kwargs: call(args, kwargs)[0]), _in_numpy(
+            model, lambda args, kwargs: call(args, kwargs)[1]
+        )
+    if callable(model):
         call = _inference(_fitted(model, model.__call__))
     elif hasattr(model, "serve"):
         call = _inference(_fitted(model.serve, model.serve))
@@ -35,6 +43,10 @@ def caller(model: Any, template: Any = None) -> Call:
         call = _signature_call(model.signatures, template)
     else:
         raise TypeError("%s cannot be called: it has no __call__, no `serve` and no signature" % type(model).__name__)
+    return _in_numpy(model, call), None
+
+
+def _in_numpy(model: Any, call: Call) -> Call:
     if library.backend(model) != "tensorflow":
         return lambda args, kwargs: tensors.to_numpy(call(args, kwargs))
     return lambda args, kwargs: tensors.to_numpy(call(to_tensorflow(args), to_tensorflow(kwargs)))
@@ -55,10 +67,13 @@ def to_tensorflow(value: Any) -> Any:
 
 
 def _keras_call(model: Any) -> Call:
-    """As `predict` calls it: in a graph, unless the model was compiled to run eagerly or its backend has none."""
+    """As `predict` calls it: in a graph, unless the model was compiled to run eagerly or its backend has none.
+
+    Gives outputs and losses (regularisers, `add_loss`), which Keras gathers while it calls.
+    """
 
     def call(args: List[Any], kwargs: Dict[str, Any]) -> Any:
-        return model(*args, **kwargs)
+        return model(*args, **kwargs), list(model.losses)
 
     if getattr(model, "run_eagerly", False) or library.backend(model) != "tensorflow":
         return call
@@ -160,7 +175,7 @@ def _named(args: List[Any], kwargs: Dict[str, Any], names: List[str]) -> Dict[st
     flat = tf.nest.flatten([args, kwargs])
     if len(flat) != len(names):
         raise TypeError("the signature takes %s; it was called with %d tensors" % (", ".join(sorted(names)), len(flat)))
-    return dict(zip(sorted(names, key=_natural), flat))
+    return dict(zip(sorted(names, key=natural), flat))
 
 
 def _nested(outputs: Dict[str, Any], template: Any) -> Any:
@@ -169,7 +184,7 @@ def _nested(outputs: Dict[str, Any], template: Any) -> Any:
         return outputs
     if any(isinstance(item, dict) for item in _inner(template)) or len(list(tensors.leaves(template))) != len(outputs):
         return outputs
-    values = iter([outputs[name] for name in sorted(outputs, key=_natural)])
+    values = iter([outputs[name] for name in sorted(outputs, key=natural)])
     return tensors.map_leaves(lambda leaf: next(values), template)
 
 
@@ -180,8 +195,8 @@ def _inner(template: Any) -> Iterator[Any]:
             yield inner
 
 
-def _natural(name: str) -> Tuple[Any, ...]:
-    """`inputs_2` before `inputs_10`; `inputs` before both."""
+def natural(name: str) -> Tuple[Any, ...]:
+    """A key to sort names by: `inputs_2` before `inputs_10`, `inputs` before both."""
     return tuple(int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name))
 
 

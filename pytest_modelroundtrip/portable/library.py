@@ -67,6 +67,7 @@ def backend(model: Any) -> str:
     return str(own_keras(model).backend.backend()) if generation(model) == 3 else "tensorflow"
 
 
+LIBRARIES = ("keras", "tf_keras", "tensorflow", "tensorflow_hub", "numpy", "builtins", "collections", "weakref", "_thread")
 VERSIONED = ("tensorflow", "keras", "tf_keras", "tensorflow_hub", "numpy")
 
 

@@ -6,12 +6,16 @@ this model is left out, and the comparison says so.
 
 from __future__ import annotations
 
+import inspect
 import json
-from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from . import calling, library, tensors, variables
+from . import calling, compiled, layers, library, signatures, tensors, variables
+from .tripwire import TRIPWIRE
+
+GIVEN, RESIZED, TRAINING = "", "a batch of another size", "training=True"  # the names of the batches
 
 
 class Batch(NamedTuple):
@@ -28,12 +32,14 @@ class Subject(NamedTuple):
     model: Any
     calls: Dict[str, calling.Call]  # the ways to call it, by name: mostly the one way, ""
     weights: List[variables.Weight]
+    losses: Optional[calling.Call] = None  # what gives its losses; only Keras models have any
 
 
 def keras_subject(model: Any) -> Subject:
     """A Keras model by Keras' own names; anything else as TensorFlow's object graph has it."""
     names = variables.keras_weights if library.generation(model) else variables.object_weights
-    return Subject(model, {"": calling.caller(model)}, names(model))
+    call, losses = calling.callers(model)
+    return Subject(model, {"": call}, names(model), losses)
 
 
 def object_subject(model: Any, template: Any = None, paths: Sequence[str] = ()) -> Subject:
@@ -45,8 +51,16 @@ class CallError(Exception):
     """The model raised when it was called; the text says with what."""
 
 
-def observe(subject: Subject, batches: List[Batch], checks: List[str]) -> Dict[str, Any]:
+def observe(
+    subject: Subject, batches: List[Batch], checks: Sequence[str], beside: Sequence[variables.Weight] = ()
+) -> Dict[str, Any]:
     """What the checks see. The state that a call changes is put back after each call.
+
+    Args:
+        subject: the model.
+        batches: what it is called with.
+        checks: their names.
+        beside: the weights of other models in the same artefact, of which some may be this one's too.
 
     Raises:
         CallError: when the model cannot be called.
@@ -54,49 +68,145 @@ def observe(subject: Subject, batches: List[Batch], checks: List[str]) -> Dict[s
     seen = {}
     for check in CHECKS:  # in their own order: state first, then what a call gives
         if check in checks:
-            found = CHECKS[check](subject, batches)
+            found = CHECKS[check](subject, batches, beside)
             if found is not None:
                 seen[check] = found
+    if LAYERS in checks:
+        seen[LAYERS] = layers.layer_outputs(subject.model, batches[0].args, batches[0].kwargs)
     return seen
 
 
-def _weights(subject: Subject, batches: List[Batch]) -> Any:
+def _weights(subject: Subject, batches: List[Batch], beside: Sequence[variables.Weight]) -> Any:
     """[{path, place, tied, trainable, value}, ...]; `tied` is an earlier path of the same variable, or None."""
-    first: Dict[int, str] = {}
-    seen = []
-    for path, variable, trainable, place in subject.weights:
-        tied = first.get(id(variable))
-        first.setdefault(id(variable), path)
-        value = variables.value_of(variable)
-        seen.append({"path": path, "place": place, "tied": tied, "trainable": trainable, "value": value})
-    return seen
+    return _described([*beside, *subject.weights])[len(beside) :]
 
 
-def _config(subject: Subject, batches: List[Batch]) -> Any:
-    """The model's `get_config` as Keras writes it to JSON; None where the model has none."""
+def _described(weights: List[variables.Weight]) -> List[Dict[str, Any]]:
+    ties = variables.ties([weight.variable for weight in weights])
+    return [
+        {
+            "path": weight.path,
+            "place": weight.place,
+            "tied": None if tie is None else weights[tie].path,
+            "trainable": weight.trainable,
+            "value": variables.value_of(weight.variable),
+        }
+        for weight, tie in zip(weights, ties)
+    ]
+
+
+def _signature(subject: Subject, batches: List[Batch], beside: Any) -> Any:
+    return signatures.signature_of(subject.model)
+
+
+def _compile(subject: Subject, batches: List[Batch], beside: Any) -> Any:
+    return compiled.compile_state(subject.model)
+
+
+def _optimizer(subject: Subject, batches: List[Batch], beside: Any) -> Any:
+    """As the weights; None where there is no optimizer."""
+    return _described(compiled.optimizer_weights(subject.model)) if compiled.optimizers(subject.model) else None
+
+
+def _losses(subject: Subject, batches: List[Batch], beside: Any) -> Any:
+    """The losses of the first batch, and what each constraint makes of the same numbers."""
+    if subject.losses is None:
+        return None
+    constrained = [(weight, getattr(weight.variable, "constraint", None)) for weight in subject.weights]
+    constraints = {weight.path: _constrained(weight.variable, constraint) for weight, constraint in constrained if constraint}
+    return {"losses": _called(subject, subject.losses, "", batches[0]), "constraints": constraints}
+
+
+def _constrained(variable: Any, constraint: Callable[[Any], Any]) -> Any:
+    value = variables.value_of(variable)
+    numbers = np.linspace(-3, 3, value.size).reshape(value.shape).astype(value.dtype)
+    return tensors.to_numpy(constraint(calling.to_tensorflow(numbers)))
+
+
+def _self_contained(subject: Subject, batches: List[Batch], beside: Any) -> Any:
+    """What was reached for outside the artefact and the installed packages: nothing, where it was not reloaded."""
+    return list(TRIPWIRE.reached)
+
+
+def _training(subject: Subject, batches: List[Batch], beside: Any) -> Any:
+    if not library.is_model(subject.model):
+        return None
+    batch = batches[0]
+    return compiled.next_step(subject.model, batch.args, batch.kwargs, _called(subject, subject.calls[""], "", batch))
+
+
+def _config(subject: Subject, batches: List[Batch], beside: Any) -> Any:
+    """`config`, the model's `get_config` as Keras writes it to JSON, None where it has none; and `arguments`."""
     if not library.is_model(subject.model):
         return None
     try:
-        return json.loads(subject.model.to_json())["config"]
+        config = json.loads(subject.model.to_json())["config"]
     except (NotImplementedError, TypeError, ValueError, KeyError):
-        return None  # a subclass without get_config: there is nothing to compare
+        config = None  # a subclass without get_config
+    arguments = dict(_arguments(subject.model))
+    return {"config": config, "arguments": arguments} if config is not None or arguments else None
 
 
-def _outputs(subject: Subject, batches: List[Batch]) -> Any:
-    """Outputs by way of calling and by batch."""
-    seen: Dict[str, Dict[str, Any]] = {}
-    for way, call in subject.calls.items():
-        seen[way] = {}
-        for batch in batches:
-            put_back = variables.keeper(subject.model)
-            try:
-                seen[way][batch.name] = call(batch.args, batch.kwargs)
-            except Exception as error:
-                called = " ".join(filter(None, ("called", way and "by %s" % way, batch.name and "with %s" % batch.name)))
-                raise CallError("%s, it raised %s: %s" % (called, type(error).__name__, _short(str(error)))) from error
-            finally:
-                put_back()
-    return seen
+def _arguments(model: Any) -> Iterator[Tuple[str, Dict[str, Any]]]:
+    """Of each object of the user's own classes in a model, the constructor's arguments that it holds as attributes.
+
+    What `get_config` leaves out comes back as the default.
+    """
+    for layer in variables.layers(model):
+        if not library.is_model(layer) or layer is model:
+            yield from _held_arguments(layer.name, layer)
+        for name, part in sorted(vars(layer).items()):
+            if hasattr(type(part), "get_config") and not (library.generation(part) and hasattr(part, "weights")):
+                yield from _held_arguments("%s.%s" % (layer.name, name.lstrip("_")), part)
+
+
+def _held_arguments(path: str, held: Any) -> Iterator[Tuple[str, Dict[str, Any]]]:
+    cls = type(held)
+    if cls.__module__.split(".")[0] in library.LIBRARIES or not hasattr(cls, "get_config"):
+        return
+    try:
+        names = [name for name in inspect.signature(cls.__init__).parameters if name not in ("self", "name", "dtype", "trainable")]
+    except (TypeError, ValueError):
+        return
+    attributes = vars(held)
+    found = {name: attributes[name] for name in names if isinstance(attributes.get(name), (bool, int, float, str))}
+    if found:
+        yield path, {"class": cls.__name__, **found}
+
+
+def _outputs(subject: Subject, batches: List[Batch], beside: Any) -> Any:
+    """Outputs by way of calling and by batch; only a Keras model can be asked to train."""
+    is_keras = library.generation(subject.model) is not None
+    asked = [batch for batch in batches if batch.name != TRAINING or is_keras]
+    return {way: {batch.name: _called(subject, call, way, batch) for batch in asked} for way, call in subject.calls.items()}
+
+
+def _called(subject: Subject, call: calling.Call, way: str, batch: Batch) -> Any:
+    put_back = variables.keeper(subject.model)
+    try:
+        return call(batch.args, batch.kwargs)
+    except Exception as error:
+        called = " ".join(filter(None, ("called", way and "by %s" % way, batch.name and "with %s" % batch.name)))
+        raise CallError("%s, it raised %s: %s" % (called, type(error).__name__, _short(str(error)))) from error
+    finally:
+        put_back()
+
+
+def filled(value: Any, answers: Dict[str, Any]) -> Any:
+    """The value with what other parts answered in place of each `tensors.Output`."""
+    return tensors.map_leaves(lambda leaf: answers[leaf.part] if isinstance(leaf, tensors.Output) else leaf, value)
+
+
+def answer(subject: Subject, batch: Batch, seen: Dict[str, Any]) -> Any:
+    """What the model answers to its first batch, which may have been seen already."""
+    if "outputs" in seen:
+        return seen["outputs"][""][batch.name]
+    return _called(subject, subject.calls[""], "", batch)
+
+
+def named_for_part(part: str, weights: List[variables.Weight]) -> List[variables.Weight]:
+    """The weights by their path in the system."""
+    return [weight._replace(path="%s/%s" % (part, weight.path)) for weight in weights]
 
 
 def _short(message: str) -> str:
@@ -106,7 +216,21 @@ def _short(message: str) -> str:
     )
 
 
-CHECKS: Dict[str, Callable[[Subject, List[Batch]], Any]] = {"weights": _weights, "config": _config, "outputs": _outputs}
+Check = Callable[[Subject, List[Batch], Sequence[variables.Weight]], Any]
+
+CHECKS: Dict[str, Check] = {
+    "signature": _signature,
+    "weights": _weights,
+    "config": _config,
+    "compile": _compile,
+    "optimizer": _optimizer,
+    "outputs": _outputs,
+    "losses": _losses,
+    "self_contained": _self_contained,
+    "training": _training,
+}
+SLOW = ("training",)  # not made unless asked for
+LAYERS = "layers"  # no check, but what a diagnosis asks for
 
 
 def resized(args: List[Any], kwargs: Dict[str, Any]) -> Tuple[List[Any], Dict[str, Any]]:

@@ -13,7 +13,8 @@ import traceback
 from types import TracebackType
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
-from . import formats, library, observation
+from . import formats, library, observation, variables
+from .tripwire import TRIPWIRE
 
 Step = Callable[[str], None]
 
@@ -23,13 +24,13 @@ def reload(job: Dict[str, Any], entering: Step) -> Dict[str, Any]:
 
     Args:
         job: `warm` (modules to import first, which no time limit counts), `format` (its name), `folder` (the artefact),
-            `generation`, `imports`, `pythonpath`, `custom_objects`, `factory`, `safe_mode`, `template`, `paths`, `batches` and
-            `checks`.
+            `imports`, `pythonpath`, `custom_objects`, `factory`, `safe_mode`, `checks`, `save_to` (where to save again, or None)
+            and `parts`: of each `name`, `generation`, `template`, `paths` and `batches`. A single model is a part named "".
         entering: told the name of each step as it begins, so that a step that kills the process is known.
 
     Returns:
-        `observation`, or `error` with `step`, `type`, `message`, `traceback`, or `broken`: what of `warm` could not be imported;
-        `seconds` by step; `versions`.
+        `observation` by part, or `error` with `step`, `type`, `message`, `traceback`, or `broken`: what of `warm` could not be
+        imported; `seconds` by step; `versions`.
     """
     began = time.perf_counter()
     broken = list(warm(job["warm"]))
@@ -68,20 +69,46 @@ def _observed(job: Dict[str, Any], clock: "_Clock") -> Dict[str, Any]:
     for name in job["imports"]:
         importlib.import_module(name)
     fmt = importlib.import_module(formats.__name__ + "." + job["format"])
-    batches = [observation.Batch(*batch) for batch in job["batches"]]
-    options = formats.Options(
-        generation=job["generation"],
+    options = {part["name"]: _options(job, part) for part in job["parts"]}
+    clock.enter("load")
+    TRIPWIRE.arm(job["folder"], *job["pythonpath"])
+    models = formats.load_all(fmt, job["folder"], options)
+    subjects = {name: fmt.subject(models[name], options[name]) for name in options}
+    clock.enter("observe")
+    seen = _each_part(fmt, subjects, options, job["checks"])
+    if job["save_to"]:
+        clock.enter("save again")
+        os.mkdir(job["save_to"])
+        formats.save_all(fmt, models, job["save_to"])
+    return seen
+
+
+def _options(job: Dict[str, Any], part: Dict[str, Any]) -> formats.Options:
+    return formats.Options(
+        generation=part["generation"],
         custom_objects={name: named(where) for name, where in job["custom_objects"].items()},
         factory=named(job["factory"]) if job["factory"] else None,
         safe_mode=job["safe_mode"],
-        template=job["template"],
-        paths=job["paths"],
-        batches=batches,
+        template=part["template"],
+        paths=part["paths"],
+        part=part["name"],
+        batches=[observation.Batch(*batch) for batch in part["batches"]],
     )
-    clock.enter("load")
-    subject = fmt.subject(fmt.load(job["folder"], options), options)
-    clock.enter("observe")
-    return observation.observe(subject, batches, job["checks"])
+
+
+def _each_part(fmt: Any, subjects: Dict[str, Any], options: Dict[str, formats.Options], checks: List[str]) -> Dict[str, Any]:
+    """The parts in their order: one may be called with what an earlier one answered."""
+    seen: Dict[str, Any] = {}
+    answers: Dict[str, Any] = {}
+    beside: List[variables.Weight] = []
+    for name, subject in subjects.items():
+        batches = [batch._replace(args=observation.filled(batch.args, answers)) for batch in options[name].batches]
+        seen[name] = observation.observe(subject, batches, checks, beside)
+        if len(subjects) > 1:
+            answers[name] = observation.answer(subject, batches[0], seen[name])
+        if hasattr(fmt, "load_together"):
+            beside += observation.named_for_part(name, subject.weights)
+    return seen
 
 
 def named(where: str) -> Any:

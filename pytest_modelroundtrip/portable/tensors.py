@@ -28,6 +28,15 @@ class Sparse(NamedTuple):
     dense_shape: np.ndarray
 
 
+class Output(NamedTuple):
+    """A leaf that stands for what another part of the same system answers."""
+
+    part: str
+
+
+LEAVES = (Ragged, Sparse, Output)
+
+
 def to_numpy(value: Any) -> Any:
     """A value with every tensor in NumPy form.
 
@@ -37,7 +46,7 @@ def to_numpy(value: Any) -> Any:
     Raises:
         TypeError: for a leaf that is no tensor.
     """
-    if isinstance(value, (Ragged, Sparse)) or value is None or isinstance(value, (bool, int, float, str)):
+    if isinstance(value, LEAVES) or value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, bytes):
         return np.array(value, dtype=object)
@@ -100,7 +109,7 @@ def leaves(value: Any, path: str = "") -> Iterator[Tuple[str, Any]]:
         for key in sorted(value, key=str):
             for found in leaves(value[key], "%s[%r]" % (path, key)):
                 yield found
-    elif isinstance(value, (list, tuple)) and not isinstance(value, (Ragged, Sparse)):
+    elif isinstance(value, (list, tuple)) and not isinstance(value, LEAVES):
         for position, item in enumerate(value):
             for found in leaves(item, "%s[%d]" % (path, position)):
                 yield found
@@ -112,7 +121,7 @@ def map_leaves(function: Callable[[Any], Any], value: Any) -> Any:
     """The same nest with `function` applied to each leaf."""
     if isinstance(value, dict):
         return {key: map_leaves(function, item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)) and not isinstance(value, (Ragged, Sparse)):
+    if isinstance(value, (list, tuple)) and not isinstance(value, LEAVES):
         return [map_leaves(function, item) for item in value]
     return function(value)
 
@@ -164,6 +173,8 @@ def _node(value: Any, buffers: List[bytes]) -> Any:
         return {"ragged": [_node(value.values, buffers), [_node(splits, buffers) for splits in value.row_splits]]}
     if isinstance(value, Sparse):
         return {"sparse": [_node(part, buffers) for part in value]}
+    if isinstance(value, Output):
+        return {"output": value.part}
     if isinstance(value, dict):
         return {"dict": [[key, _node(item, buffers)] for key, item in value.items()]}
     if isinstance(value, (list, tuple)):
@@ -195,6 +206,8 @@ def _value(node: Any, reader: _Reader) -> Any:
         return {key: _value(item, reader) for key, item in node["dict"]}
     if "list" in node:
         return [_value(item, reader) for item in node["list"]]
+    if "output" in node:
+        return Output(node["output"])
     if "ragged" in node:
         values, splits = node["ragged"]
         return Ragged(_value(values, reader), tuple(_value(item, reader) for item in splits))

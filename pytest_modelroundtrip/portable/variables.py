@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -41,8 +41,17 @@ def keras_weights(model: Any) -> List[Weight]:
         for way in ways.pop(id(v), [Weight(_own_name(v), v, False, _own_name(v))])
     ]
     found += [way for held in ways.values() for way in held]
-    paths, places = _unique([w.path for w in found]), _unique([w.place for w in found])
-    return [w._replace(path=path, place=place) for w, path, place in zip(found, paths, places)]
+    return unique([*found, *_vocabularies(model)])
+
+
+def _vocabularies(model: Any) -> Iterator[Weight]:
+    """The tables of Keras 3's lookup layers, which are no variables; those that were adapted or given their words."""
+    for layer in layers(model) if library.generation(model) == 3 else ():
+        inner = getattr(layer, "_lookup_layer", layer)
+        if hasattr(inner, "get_vocabulary") and getattr(inner, "lookup_table", None) is not None:
+            words = [str(word).encode() for word in inner.get_vocabulary(include_special_tokens=False)]
+            if words:
+                yield Weight(layer.name + "/vocabulary", np.array(words, dtype=object), False, layer.name + "/vocabulary")
 
 
 def _tensors(weight: Any) -> List[Any]:
@@ -146,18 +155,56 @@ def _is_variable(found: Any) -> bool:
     return hasattr(found, "assign") and hasattr(found, "trainable") and hasattr(found, "numpy")
 
 
-def _unique(names: List[str]) -> List[str]:
+def unique(weights: List[Weight]) -> List[Weight]:
     """Names that occur more than once get their number: `cell/kernel`, `cell/kernel#2`."""
+    paths, places = _numbered([w.path for w in weights]), _numbered([w.place for w in weights])
+    return [w._replace(path=path, place=place) for w, path, place in zip(weights, paths, places)]
+
+
+def _numbered(names: List[str]) -> List[str]:
     seen: Counter[str] = Counter()
-    unique = []
+    numbered = []
     for name in names:
         seen[name] += 1
-        unique.append(name if seen[name] == 1 else "%s#%d" % (name, seen[name]))
-    return unique
+        numbered.append(name if seen[name] == 1 else "%s#%d" % (name, seen[name]))
+    return numbered
+
+
+def ties(held: List[Any]) -> List[Optional[int]]:
+    """For each variable the position of an earlier one that is the same, or None.
+
+    It is proved: of those that hold the same value, each is given a value of its own; who then reads what another was given is one
+    with it. Their own values are put back.
+    """
+    found: List[Optional[int]] = [None] * len(held)
+    first: Dict[int, int] = {}
+    alike: Dict[Any, List[int]] = {}
+    for position, variable in enumerate(held):
+        if id(variable) in first:
+            found[position] = first[id(variable)]
+            continue
+        first[id(variable)] = position
+        value = value_of(variable)
+        if hasattr(variable, "assign") and value.dtype.kind in "iuf" and value.dtype.itemsize > 1 and value.size:
+            alike.setdefault((value.dtype.name, value.shape, hash(value.tobytes())), []).append(position)
+    for group in (group for group in alike.values() if len(group) > 1):
+        own = value_of(held[group[0]])
+        for number, position in enumerate(group):
+            held[position].assign(np.full(own.shape, number, own.dtype))
+        holder: Dict[int, int] = {}
+        for position in group:
+            mark = int(value_of(held[position]).flat[0])
+            found[position] = holder.get(mark)
+            holder.setdefault(mark, position)
+        for position in group:
+            held[position].assign(own)
+    return found
 
 
 def value_of(variable: Any) -> np.ndarray:
     """The variable's value in NumPy form."""
+    if isinstance(variable, np.ndarray):
+        return variable  # what is no variable but is kept like one: a vocabulary
     array = tensors.to_numpy(getattr(variable, "value", variable) if not callable(getattr(variable, "value", None)) else variable)
     assert isinstance(array, np.ndarray)
     return array
@@ -170,7 +217,7 @@ def state_of(model: Any) -> List[Any]:
         return list({id(variable): variable for variable in found}.values())
     found = [*model.variables, *[weight.variable for weight in keras_weights(model)]]
     found = [variable for variable in found if hasattr(variable, "assign")]
-    for layer in _layers(model):
+    for layer in layers(model):
         states = getattr(layer, "states", None)
         if getattr(layer, "stateful", False) and states:
             found += [leaf for _, leaf in tensors.leaves(list(states)) if hasattr(leaf, "assign")]
@@ -186,7 +233,8 @@ def _captured(model: Any) -> List[Any]:
     return [variable for graph in graphs for variable in graph.variables if _is_variable(variable)]
 
 
-def _layers(model: Any) -> List[Any]:
+def layers(model: Any) -> List[Any]:
+    """Every Keras layer of a Keras model, the model itself first; none of anything else."""
     flatten = getattr(model, "_flatten_layers", None)
     return list(flatten()) if flatten else []
 
@@ -210,11 +258,12 @@ def _same(one: np.ndarray, other: np.ndarray) -> bool:
 def overwrite(model: Any) -> None:
     """Give every weight a value that no model was trained to, so that one which a loader skips shows."""
     for weight in keras_weights(model) if library.generation(model) else object_weights(model):
-        value = value_of(weight.variable)
-        if value.dtype == object or not hasattr(weight.variable, "assign"):
-            continue
-        if value.dtype.kind == "b":
-            weight.variable.assign(~value)
-        else:
-            ramp = (np.arange(value.size) % 7 + 3).reshape(value.shape)
-            weight.variable.assign(ramp.astype(value.dtype))
+        if hasattr(weight.variable, "assign"):
+            value = value_of(weight.variable)
+            if value.dtype != object:
+                weight.variable.assign(~value if value.dtype.kind == "b" else spoilt(value))
+
+
+def spoilt(value: np.ndarray) -> np.ndarray:
+    """What `overwrite` gives a weight of that shape and dtype."""
+    return np.asarray((np.arange(value.size) % 7 + 3).reshape(value.shape).astype(value.dtype))

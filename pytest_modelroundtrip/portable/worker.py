@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import functools
 import os
 import shutil
 import signal
@@ -29,10 +30,10 @@ START_SECONDS = 300  # for a child's imports
 def serve(channel: Any, archive: str, scratch: str) -> None:
     """Answer requests until the other side hangs up.
 
-    A request is the bytes of a dict: `warm`, modules to import here; or `job`, with `seconds` and `fork`. The answer is a count of
-    chunks, then the chunks: the bytes of a dict with `versions`, `broken` (what could not be imported) and `seconds`; for a job
-    also `output`, the tail of what the child printed, and all that `reloading.reload` gives, or `ended`: how the child ended
-    without an answer.
+    A request is the bytes of a dict: `warm`, modules to import here; or `job`, with `seconds`, `fork` and `hash_seed` (of an
+    interpreter of its own; None for this one's). The answer is a count of chunks, then the chunks: the bytes of a dict with
+    `versions`, `broken` (what could not be imported) and `seconds`; for a job also `output`, the tail of what the child printed,
+    and all that `reloading.reload` gives, or `ended`: how the child ended without an answer.
     """
     for message in channel:
         data = tensors.dump(_answer_to(tensors.load(message), channel.isclosed, archive, scratch))
@@ -51,9 +52,10 @@ def _answer_to(request: Dict[str, Any], hung_up: Callable[[], bool], archive: st
         if answer["broken"]:
             return answer
         if not _runtime_started():  # which an import may have done
-            reloaded = _reload_in_child({**job, "warm": []}, request["seconds"], hung_up, None, scratch)
+            reloaded = _reload_in_child({**job, "warm": []}, request["seconds"], hung_up, _fork, scratch)
             return {**answer, **reloaded, "seconds": {**answer["seconds"], **reloaded["seconds"]}}
-    return {"broken": [], **_reload_in_child(job, request["seconds"], hung_up, archive, scratch)}
+    start = functools.partial(_start, archive=archive, hash_seed=request["hash_seed"])
+    return {"broken": [], **_reload_in_child(job, request["seconds"], hung_up, start, scratch)}
 
 
 def _warmed(modules: List[str]) -> Dict[str, Any]:
@@ -72,9 +74,9 @@ def _runtime_started() -> bool:
 
 
 def _reload_in_child(
-    job: Dict[str, Any], seconds: float, hung_up: Callable[[], bool], archive: Optional[str], scratch: str
+    job: Dict[str, Any], seconds: float, hung_up: Callable[[], bool], start: Callable[[str, int], int], scratch: str
 ) -> Dict[str, Any]:
-    """In a fork, or, given the archive to start it with, in an interpreter of its own."""
+    """In a process that `start` makes: a fork, or an interpreter of its own."""
     folder = tempfile.mkdtemp(dir=scratch)
     try:
         with open(os.path.join(folder, "job"), "wb") as out:
@@ -82,7 +84,7 @@ def _reload_in_child(
         lifeline, held = os.pipe()
         try:
             try:
-                pid = _start(folder, lifeline, archive) if archive else _fork(folder, lifeline)
+                pid = start(folder, lifeline)
             finally:
                 os.close(lifeline)
             ended = _wait(pid, seconds, os.path.join(folder, "step"), hung_up)
@@ -109,8 +111,8 @@ def _fork(folder: str, lifeline: int) -> int:
         os._exit(70)
 
 
-def _start(folder: str, lifeline: int, archive: str) -> int:
-    """An interpreter of its own, started as this one was."""
+def _start(folder: str, lifeline: int, archive: str, hash_seed: Optional[str]) -> int:
+    """An interpreter of its own, started as this one was, or with another hash seed."""
     code = "import sys; sys.path[0] = %r; from pytest_modelroundtrip.portable import worker; worker._become_child(%r, %d)"
     with open(os.path.join(folder, "output"), "ab") as output:
         child = subprocess.Popen(
@@ -120,6 +122,7 @@ def _start(folder: str, lifeline: int, archive: str) -> int:
             stdout=output,
             stderr=output,
             cwd=folder,
+            env={**os.environ, **({"PYTHONHASHSEED": hash_seed} if hash_seed else {})},
         )
     child.returncode = 0  # it is waited for below, by its pid, as a fork is
     return child.pid

@@ -9,13 +9,16 @@ A format module has
 * `load(folder, options)`: the live model from that folder,
 * `subject(model, options)`: how the checks look at it, on both sides,
 * optionally `NEEDS`: modules that the clean interpreter imports once, before it forks,
-* optionally `needs_factory(model)`, where it keeps weights only: None, or the reason why only a factory can build the model anew.
+* optionally `needs_factory(model)`, where it keeps weights only: None, or the reason why only a factory can build the model anew,
+* optionally `save_together(models, folder)`, `load_together(folder, options)` and `why_not_together(models, factory)`, where the
+  parts of a system go into one artefact; elsewhere each part is saved on its own, in a folder of its name.
 
 A plugin adds formats of its own with the hook `pytest_modelroundtrip_formats`.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
@@ -24,6 +27,12 @@ from .. import library
 BUILT_IN = (
     "keras", "h5", "weights", "weights_tf", "saved_model", "keras_saved_model", "export", "checkpoint", "hub",
 )  # fmt: skip
+
+
+# What formats promise, as names of checks. No Keras format keeps the states of seed generators, so `weights` does not count them.
+WHOLE = ("signature", "weights", "config", "compile", "optimizer", "outputs", "losses", "self_contained", "training")
+SERVED = ("signature", "weights", "outputs", "self_contained")
+WEIGHTS = ("weights", "outputs", "self_contained")
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,28 @@ class Options:
     safe_mode: bool = True
     template: Any = None  # the nest of the original's outputs
     paths: Sequence[str] = ()  # of the original's weights
+    part: str = ""  # which part of a system it is; what a factory builds then has the parts by name
     batches: List[Any] = field(default_factory=list)  # with which a rebuilt model is called once, so that its weights exist
+
+
+def save_all(fmt: Any, models: Dict[str, Any], folder: str) -> None:
+    """Save a model, whose name is "", or the parts of a system by their names."""
+    if "" in models:
+        fmt.save(models[""], folder)
+    elif hasattr(fmt, "save_together"):
+        fmt.save_together(models, folder)
+    else:
+        for name, model in models.items():
+            os.mkdir(os.path.join(folder, name))
+            fmt.save(model, os.path.join(folder, name))
+
+
+def load_all(fmt: Any, folder: str, options: Dict[str, Options]) -> Dict[str, Any]:
+    """What `save_all` saved, by name."""
+    if "" not in options and hasattr(fmt, "load_together"):
+        found: Dict[str, Any] = fmt.load_together(folder, options)
+        return found
+    return {name: fmt.load(os.path.join(folder, name), options[name]) for name in options}
 
 
 def why_not_keras(model: Any) -> Optional[str]:

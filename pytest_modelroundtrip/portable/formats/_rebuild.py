@@ -7,9 +7,9 @@ import os
 from typing import Any, Dict, Optional
 
 from .. import calling, library, variables
-from . import Options
+from . import WEIGHTS, Options
 
-PROMISES = ("weights", "outputs")
+PROMISES = WEIGHTS
 ARCHITECTURE = "architecture.json"
 
 
@@ -56,9 +56,23 @@ def _optimizer_built(model: Any) -> bool:
 
 def rebuilt(folder: str, options: Options) -> Any:
     """A fresh model from the factory, else from its config; built, every weight of it overwritten."""
-    model = options.factory() if options.factory else _from_architecture(folder, options)
-    if isinstance(model, tuple):
-        model = model[0]  # a factory may be the very function that the test returns from
+    model = part_of(options.factory(), options.part) if options.factory else _from_architecture(folder, options)
+    return overwritten(model, options)
+
+
+def part_of(built: Any, part: str) -> Any:
+    """The part of that name in what a factory built: a dict, or an object that has the parts as attributes.
+
+    Raises:
+        KeyError, AttributeError: where it has no such part.
+    """
+    if part:
+        return built[part] if isinstance(built, dict) else getattr(built, part)
+    return built[0] if isinstance(built, tuple) else built  # a factory may be the very function that the test returns from
+
+
+def overwritten(model: Any, options: Options) -> Any:
+    """The model with all its weights there, each with a value of no use."""
     if library.generation(model) is None or not model.built or not model.weights:
         batch = options.batches[0]
         calling.caller(model)(batch.args, batch.kwargs)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+import os
+from typing import Any, Dict, Optional
 
-from .. import library
+from .. import library, variables
 from ..observation import Subject, keras_subject
-from . import Options
-from ._rebuild import PROMISES, needs_factory, rebuilt, save_architecture
+from . import WEIGHTS, Options
+from ._rebuild import needs_factory, overwritten, part_of, rebuilt, save_architecture
 
 __all__ = ["PROMISES", "load", "needs_factory", "save", "subject", "supports"]
+
+PROMISES = ("optimizer", *WEIGHTS)
 
 
 def supports(model: Any) -> Optional[str]:
@@ -18,22 +21,56 @@ def supports(model: Any) -> Optional[str]:
     return None
 
 
+def why_not_together(models: Dict[str, Any], factory: Optional[str]) -> Optional[str]:
+    if factory:
+        return None
+    held = [{id(variable) for variable in variables.state_of(model)} for model in models.values()]
+    if len(set().union(*held)) == sum(map(len, held)):
+        return None
+    return 'the parts share variables, so only a factory can build them anew: say how with factory="module:function"'
+
+
 def save(model: Any, folder: str) -> None:
+    save_architecture(model, folder)
+    _write({"model": model}, folder)
+
+
+def save_together(models: Dict[str, Any], folder: str) -> None:
+    for name, model in models.items():
+        os.mkdir(os.path.join(folder, name))
+        save_architecture(model, os.path.join(folder, name))
+    _write(models, folder)
+
+
+def _write(models: Dict[str, Any], folder: str) -> None:
     import tensorflow as tf
 
-    save_architecture(model, folder)
-    tf.train.CheckpointManager(tf.train.Checkpoint(model=model), folder, max_to_keep=3).save()
+    tf.train.CheckpointManager(tf.train.Checkpoint(**models), folder, max_to_keep=3).save()
 
 
 def load(folder: str, options: Options) -> Any:
+    return _restored({"model": rebuilt(folder, options)}, folder)["model"]
+
+
+def load_together(folder: str, options: Dict[str, Options]) -> Dict[str, Any]:
+    """The parts from one call of the factory, so that they share what they shared."""
+    factory = next(iter(options.values())).factory
+    built = factory() if factory else None
+    models = {}
+    for name, its in options.items():
+        inner = os.path.join(folder, name)
+        models[name] = rebuilt(inner, its) if built is None else overwritten(part_of(built, name), its)
+    return _restored(models, folder)
+
+
+def _restored(models: Dict[str, Any], folder: str) -> Dict[str, Any]:
     import tensorflow as tf
 
-    model = rebuilt(folder, options)
     latest = tf.train.latest_checkpoint(folder)
     if latest is None:
         raise FileNotFoundError("no checkpoint in the artefact's folder")
-    tf.train.Checkpoint(model=model).restore(latest).assert_consumed()
-    return model
+    tf.train.Checkpoint(**models).restore(latest).assert_consumed()
+    return models
 
 
 def subject(model: Any, options: Options) -> Subject:

@@ -8,9 +8,9 @@ from .. import library
 from ..calling import caller
 from ..observation import Subject
 from ..variables import numbered_weights
-from . import Options, why_not_keras
+from . import SERVED, Options, saved_model, why_not_keras
 
-PROMISES = ("weights", "outputs")
+PROMISES = SERVED
 
 
 def supports(model: Any) -> Optional[str]:
@@ -22,7 +22,10 @@ def supports(model: Any) -> Optional[str]:
 
 
 def save(model: Any, folder: str) -> None:
-    model.export(folder)
+    if library.generation(model) is None:  # what `load` gave, in a second generation
+        saved_model.save(model, folder)
+    else:
+        model.export(folder)
 
 
 def load(folder: str, options: Options) -> Any:

@@ -7,9 +7,9 @@ from typing import Any, Optional
 
 from .. import library
 from ..observation import Subject, keras_subject
-from . import Options, load_keras, why_not_keras
+from . import WHOLE, Options, load_keras, why_not_keras
 
-PROMISES = ("weights", "config", "outputs")
+PROMISES = WHOLE
 
 
 def supports(model: Any) -> Optional[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from ..observation import Subject, keras_subject
-from . import Options, load_keras, why_not_keras2
+from . import WHOLE, Options, load_keras, why_not_keras2
 
-PROMISES = ("weights", "config", "outputs")
+PROMISES = WHOLE
 
 
 def supports(model: Any) -> Optional[str]:

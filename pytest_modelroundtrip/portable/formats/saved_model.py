@@ -6,9 +6,9 @@ from typing import Any, Optional
 
 from .. import library
 from ..observation import Subject, object_subject
-from . import Options
+from . import SERVED, Options
 
-PROMISES = ("weights", "outputs")
+PROMISES = SERVED
 
 
 def supports(model: Any) -> Optional[str]:

@@ -1,0 +1,38 @@
+"""What each layer of a functional or sequential model answers, to find the first one that answers otherwise."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Tuple
+
+from . import calling, library
+
+
+def layer_outputs(model: Any, args: List[Any], kwargs: Dict[str, Any]) -> List[Any]:
+    """[name, class, outputs] of each call of a layer, from the inputs on; empty where the model is no graph of layers."""
+    if not library.is_graph(model):
+        return []
+    calls = [call for call in _calls(model) if call[2]]
+    flat = [tensor for _, _, tensors in calls for tensor in tensors]
+    answers = iter(calling.caller(library.own_keras(model).Model(_inputs(model), flat))(args, kwargs))
+    return [[name, cls, [next(answers) for _ in tensors]] for name, cls, tensors in calls]
+
+
+def _calls(model: Any) -> List[Tuple[str, str, List[Any]]]:
+    graph = getattr(model, "_functional", None) or model  # a sequential model of Keras 3 has one inside
+    found = []
+    for depth in sorted(graph._nodes_by_depth, reverse=True):
+        for node in graph._nodes_by_depth[depth]:
+            layer = getattr(node, "operation", None) or node.layer
+            found.append((layer.name, type(layer).__name__, _outputs(node)))
+    return [call for call in found if call[1] != "InputLayer"]
+
+
+def _outputs(node: Any) -> List[Any]:
+    import tensorflow as tf
+
+    return list(getattr(node, "output_tensors", None) or tf.nest.flatten(node.outputs))
+
+
+def _inputs(model: Any) -> Any:
+    graph = getattr(model, "_functional", None) or model
+    return getattr(graph, "_inputs_struct", None) or getattr(graph, "_nested_inputs", None) or graph.inputs

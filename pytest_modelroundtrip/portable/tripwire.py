@@ -1,0 +1,71 @@
+"""Notes what a reload reaches for outside the artefact and the installed packages: files that it reads, hosts that it asks.
+
+Python tells of its own files and sockets (`sys.addaudithook`), and TensorFlow's Python layer is asked for the files that it reads
+through its own file system. This is a tripwire, not a sandbox: native code that opens files by itself is not seen.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from typing import Any, List, Sequence
+
+SYSTEM = ("/proc", "/sys", "/dev", "/etc", "/usr", "/lib", "/lib64", "/bin", "/opt", "/System", "/Library")
+NETWORK = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "urllib.Request")
+
+
+class Tripwire:
+    """From `arm` on, what was reached for.
+
+    An audit hook stays for the life of its process, so this is for processes that reload once.
+    """
+
+    def __init__(self) -> None:
+        self.reached: List[str] = []
+        self._allowed: Sequence[str] = ()
+        self._armed = False
+
+    def arm(self, *folders: str) -> None:
+        """Take note from now on; `folders` may be read besides the installed packages and what is on `sys.path`."""
+        installed = [sys.prefix, sys.base_prefix, sys.exec_prefix, *sysconfig.get_paths().values()]
+        found = [*folders, *installed, *[os.path.dirname(p) if os.path.isfile(p) else p for p in sys.path], os.getcwd()]
+        self._allowed = [os.path.realpath(path) for path in found if path]
+        sys.addaudithook(self._audit)
+        self._watch_tensorflow()
+        self._armed = True
+
+    def _audit(self, event: str, args: Any) -> None:
+        if not self._armed:
+            return
+        if event == "open":
+            path, _, flags = args
+            writing = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR)
+            if isinstance(path, (str, bytes)) and not writing:
+                self._read(os.fsdecode(path))
+        elif event in NETWORK and not (event == "socket.connect" and isinstance(args[1], (str, bytes))):  # a local socket
+            self._note("the network: " + " ".join(str(arg) for arg in args if isinstance(arg, (str, int, tuple))))
+
+    def _watch_tensorflow(self) -> None:
+        file_io = sys.modules.get("tensorflow.python.lib.io.file_io")
+        if file_io is None:
+            return
+        opened = file_io.FileIO._preread_check
+
+        def preread(found: Any) -> Any:
+            self._read(os.fsdecode(found.name))
+            return opened(found)
+
+        file_io.FileIO._preread_check = preread
+
+    def _read(self, path: str) -> None:
+        real = os.path.realpath(path)
+        if not real.startswith(SYSTEM) and not any(real == folder or real.startswith(folder + os.sep) for folder in self._allowed):
+            self._note("the file " + path)
+
+    def _note(self, what: str) -> None:
+        if what not in self.reached:
+            self.reached.append(what)
+
+
+TRIPWIRE = Tripwire()
