@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -143,14 +143,15 @@ def _some(paths: list[str]) -> str:
     return ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")
 
 
-def load_hint(message: str, model: Any) -> str:
-    """What to do about a load error, "" when that is not known."""
-    for custom in _custom_objects(model):
-        if re.search(rf"\b{re.escape(custom.__name__)}\b", message):
-            return _mend(custom, library.own_keras(model))
+def load_hint(message: str, models: Iterable[Any]) -> str:
+    """What to do about a load error of these models, "" when that is not known."""
+    for model in models:
+        for custom in _custom_objects(model):
+            if re.search(rf"\b{re.escape(custom.__name__)}\b", message):
+                return _mend(custom, library.own_keras(model))
     for pattern in MISSING_NAME:
         match = re.search(pattern, message)
-        if match and match.group(1) in _own_operations(model):
+        if match and match.group(1) in {name for model in models for name in _own_operations(model)}:
             return (
                 f"{match.group(1)} is Keras' own: its loader of this format does not know what its saver wrote, and nothing in the "
                 "model can mend that. Use another format, or say so with expected_failures={...}."
@@ -161,6 +162,11 @@ def load_hint(message: str, model: Any) -> str:
         return (
             "A lookup table came back empty: its vocabulary is no weight, and the format did not keep it. "
             "Give a factory that builds the model with its vocabulary, or use a format that holds the whole model."
+        )
+    if "not bound to checkpointed values" in message:
+        return (
+            "The model that was built anew has variables that the checkpoint does not know: it is not the model that was saved. "
+            "Let the factory build the same one; parts that share layers must share them there too."
         )
     cast = re.search(r"Can not cast TensorSpec\(.*?dtype=tf\.(\w+).*?to TensorSpec\(.*?dtype=tf\.(\w+)", message)
     if cast and cast.group(1) != cast.group(2):

@@ -12,7 +12,7 @@ import pytest
 from . import hookspecs, settings
 from .environments import EnvironmentBroken
 from .original import System
-from .report import Record, records_of, version_line, write_summary
+from .report import Record, promises_table, records_of, version_line, write_summary
 from .roundtrip import RoundTripError
 from .session import Carrier, Cell, Session, missing_tensorflow, prepared
 
@@ -53,7 +53,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     print("formats:")
     for name, fmt in session.formats.items():
         print(f"  {name:<18}{(fmt.module.__doc__ or '').strip().splitlines()[0]}")
-    print(f"checks:\n  {', '.join(session.known.checks)}\nenvironments:")
+    print(f"checks:\n{promises_table({name: fmt.module for name, fmt in session.formats.items()})}\nenvironments:")
     for name, environment in session.environments.items():
         try:
             print(f"  {name:<18}{version_line(environment.probe())}  ({environment.python})")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from .portable.formats import BUILT_IN
+from .portable.observation import CHECKS, SLOW
 
 if TYPE_CHECKING:
     from .roundtrip import RoundTrip
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 PROPERTY = "roundtrip"
+WIDTH = 72  # of what is told of a failure
 LINE_LENGTH = 320  # of what Keras says
 TAIL_LINES = 40  # of a traceback or of what a child printed
 MODULES = {
@@ -36,16 +38,36 @@ HEADLINES = {  # where the usual one would be wrong
 }
 
 
+# what is promised
+
+
+def promises_table(formats: dict[str, Any]) -> str:
+    """Format x check in Markdown, from what the format modules promise."""
+    rows = [["format", *CHECKS], ["---"] * (1 + len(CHECKS))]
+    for name, module in formats.items():
+        rows.append([f"`{name}`", *(_promise(module, check) for check in CHECKS)])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _promise(module: Any, check: str) -> str:
+    if check not in module.PROMISES:
+        return "-"
+    generations = getattr(module, "NEVER_KEPT", {}).get(check)
+    if generations:
+        return f"on request with Keras {generations[0]}"
+    return "on request" if check in SLOW else "x"
+
+
 # one failure
 
 
 def failure_text(trip: RoundTrip, again: str) -> str:
     """All that is known of a round trip that failed, in one place; `again` is the command that reloads it without pytest."""
     headline = HEADLINES.get(trip.verdict, "format {}, reloaded in environment {!r}")
-    lines = [f"{trip.verdict.upper()}: {headline.format(trip.format, trip.environment)}"]
-    lines += [textwrap.indent(_clipped(problem), "  ") for problem in trip.problems]
+    lines = [*_wrapped(f"{trip.verdict.upper()}: {headline.format(trip.format, trip.environment)}", "", "  ")]
+    lines += [line for problem in trip.problems for told in _clipped(problem).splitlines() for line in _wrapped(told, "  ", "    ")]
     if trip.hint:
-        lines += ["", *textwrap.wrap(trip.hint, 79, initial_indent="hint: ", subsequent_indent="      ")]
+        lines += ["", *_wrapped(trip.hint, "hint: ", "      ")]
     lines.append("")
     lines += _sides(trip.versions)
     if trip.artifact.exists():
@@ -58,10 +80,18 @@ def failure_text(trip: RoundTrip, again: str) -> str:
     return "\n".join(lines)
 
 
+def _wrapped(text: str, first: str, following: str) -> list[str]:
+    """Lines for a terminal of 80 columns, of which pytest takes eight for itself where a test's source is shown."""
+    indent = following + " " * (len(text) - len(text.lstrip()))
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=first, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
 def _sides(versions: dict[str, dict[str, str]]) -> list[str]:
     saved, reloaded = versions.get("saved"), versions.get("reloaded")
-    lines = [f"saved:    {version_line(saved)}"] if saved else []
-    return lines + ([f"reloaded: {version_line(reloaded)}"] if reloaded else [])
+    lines = _wrapped(version_line(saved), "saved:    ", "          ") if saved else []
+    return lines + (_wrapped(version_line(reloaded), "reloaded: ", "          ") if reloaded else [])
 
 
 def version_line(versions: dict[str, str]) -> str:

@@ -50,7 +50,7 @@ class RoundTrip:
     outputs: Any = None  # of the reloaded model, in NumPy form, nested as the model nests them
     expected: Any = None  # of the original
     max_ulp: int = 0  # the largest distance between two outputs
-    checks: dict[str, str] = field(default_factory=dict)  # check -> "exact", "close", "differs" or "n/a"
+    checks: dict[str, str] = field(default_factory=dict)  # check -> "exact", "close", "differs", "n/a": not promised, not asked for
     problems: list[str] = field(default_factory=list)  # what was lost, or what went wrong, a line each
     detail: str = ""  # the traceback, or the tail of what the clean interpreter printed
     hint: str = ""  # what to do
@@ -78,7 +78,7 @@ def round_trip(system: System, fmt: Format, environment: Environment, settings: 
     clock = _Clock(trip.seconds)
     try:
         reason = _unsupported(fmt, system, settings)
-        checks = _checks(fmt, settings)
+        checks = _checks(fmt, system, settings)
         before = system.observe(fmt.module, checks, anew=False) if reason is None else {}
     except Exception as error:
         trip.detail = traceback.format_exc()
@@ -105,10 +105,14 @@ def round_trip(system: System, fmt: Format, environment: Environment, settings: 
     return trip
 
 
-def _checks(fmt: Format, settings: Settings) -> list[str]:
-    """The checks to make: those asked for, else the quick ones; in either case what the format promises."""
-    asked = settings.checks or [check for check in fmt.module.PROMISES if check not in observation.SLOW]
-    return [check for check in observation.CHECKS if check in asked and check in fmt.module.PROMISES]
+def _checks(fmt: Format, system: System, settings: Settings) -> list[str]:
+    """The checks to make, all of them promised by the format: those asked for, else the quick ones that some version keeps."""
+    promised = [check for check in observation.CHECKS if check in fmt.module.PROMISES]
+    if settings.checks:
+        return [check for check in promised if check in settings.checks]
+    never_kept = getattr(fmt.module, "NEVER_KEPT", {})
+    generations = {part.generation for part in system.parts.values()}
+    return [c for c in promised if c not in observation.SLOW and not generations.intersection(never_kept.get(c, ()))]
 
 
 def _unsupported(fmt: Format, system: System, settings: Settings) -> str | None:
@@ -251,9 +255,9 @@ def _blame(trip: RoundTrip, reply: Reply, settings: Settings, system: System) ->
     """What a reload without an observation means."""
     if reply.error:
         trip.detail = reply.error["traceback"]
-        hints = (diagnosis.load_hint(reply.error["message"], model) for model in system.models.values())
-        trip.hint = next(filter(None, hints), "")
+        trip.hint = diagnosis.load_hint(reply.error["message"], system.models.values())
         if reply.error["step"] == "observe":
+            trip.checks["outputs"] = "differs"
             _ended(trip, "differs", ["it was reloaded, but cannot be used as the original can", reply.error["message"]])
         else:
             _ended(trip, "load error", [f"{reply.error['type']}: {reply.error['message']}"])
@@ -276,7 +280,7 @@ def _warm(system: System, fmt: Format) -> list[str]:
 
 
 def _judge(trip: RoundTrip, found: Comparison, checks: Sequence[str], fmt: Format) -> None:
-    trip.checks = {check: found.row(check) for check in observation.CHECKS if check in checks}
+    trip.checks = {check: found.row(check) if check in checks else "n/a" for check in observation.CHECKS}
     trip.max_ulp = max(trip.max_ulp, found.max_ulp)
     if found.differences:
         _ended(trip, "differs", _lines(found))

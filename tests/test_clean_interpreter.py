@@ -170,7 +170,7 @@ def test_a_reload_that_dies_or_hangs_is_a_failure_and_the_next_one_works(
     source = TROUBLE.replace("FORMATS", repr([f"trouble_{name}" for name in names]))
     result = run(source, "-v", f"--roundtrip-isolation={isolation}")
     result.assert_outcomes(passed=1, failed=len(names))
-    text = result.stdout.str()
+    text = " ".join(result.stdout.str().split())
     assert text.count("the reload took more than 3 s, in the step 'load'; it was killed") == (2 if isolation == "fork" else 1)
     assert "the clean interpreter died in the step 'load': signal 6 (SIGABRT)" in text
     assert "Fatal Python error: Aborted" in text  # faulthandler's word

@@ -113,7 +113,7 @@ def test_a_format_that_was_asked_for_and_cannot_hold_the_model_is_a_failure(run:
     result = run(source + "@pytest.mark.roundtrip(formats=['h5'])\ndef test_it():\n    return M(), [1.0]\n")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["UNSUPPORTED: the test asks for the format h5, which cannot hold this model", "  not a Keras model"]
+        ["UNSUPPORTED: the test asks for the format h5, which cannot hold this", "  model", "  not a Keras model"]
     )
 
 
@@ -128,7 +128,7 @@ def test_weights_that_a_loader_skips_show(run: Any, pytester: pytest.Pytester) -
     pytester.makeconftest("import lazy\n\ndef pytest_modelroundtrip_formats(config):\n    return [lazy]\n")
     result = run(f"import same_seed\n{marker.replace('checkpoint', 'lazy')}def test_it():\n    return same_seed.build()\n")
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["*4 differences in 4 compared*"])
+    result.stdout.fnmatch_lines(["*4 of 4 weights were not loaded at all*"])
 
 
 SAME_SEED = """

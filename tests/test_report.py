@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_modelroundtrip.portable.formats import BUILT_IN as FORMATS
+from pytest_modelroundtrip.report import promises_table
 
 SOURCE = """
 @pytest.mark.roundtrip(formats=["h5", "saved_model", "checkpoint"])
@@ -123,11 +126,18 @@ def test_the_list(run: Any, tensorflow: Any) -> None:
             "  keras             Keras' own format: *",
             "  hub               A hub module: *",
             "checks:",
-            "  weights, config, outputs",
+            "| format | signature | weights | config | compile | optimizer | outputs | losses | self_contained | training |",
+            "| `h5` | x | x | x | x | on request with Keras 3 | x | x | x | on request |",
             "environments:",
             f"  here              Python 3.*, TF {tensorflow.__version__}*({sys.executable})",
         ]
     )
+
+
+def test_the_documented_table_is_that_of_the_formats() -> None:
+    modules = {name: importlib.import_module(f"pytest_modelroundtrip.portable.formats.{name}") for name in FORMATS}
+    page = Path(__file__).parent.parent.joinpath("docs", "checks.md").read_text(encoding="utf-8")
+    assert promises_table(modules) in page
 
 
 def test_the_hook_sees_each_result(run: Any, pytester: pytest.Pytester) -> None:

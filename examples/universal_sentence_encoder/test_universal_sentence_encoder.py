@@ -49,9 +49,12 @@ def handle(request: pytest.FixtureRequest, module: str, tmp_path_factory: pytest
         yield url
 
 
-@pytest.mark.roundtrip(formats=["saved_model", "hub"])
+@pytest.mark.roundtrip(formats=["saved_model", "hub"], checks="all", generations=2)
 def test_encoder(handle: str):
-    """The short form: return the model and what it is called with. Weights and embeddings are compared."""
+    """The short form: return the model and what it is called with. Signature, weights and embeddings are compared, twice.
+
+    A hub module is often saved from a module that was loaded, so the second generation is made from the first.
+    """
     return hub.load(handle), SENTENCES
 
 

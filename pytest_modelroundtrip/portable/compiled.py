@@ -21,7 +21,7 @@ def compile_state(model: Any) -> Optional[Dict[str, Any]]:
     """Losses, metrics, loss weights and optimizers as JSON, each in one spelling whatever it was given as; and dtype policies."""
     if not library.is_model(model):
         return None
-    found: Dict[str, Any] = {"dtype_policy": dict(_policies(model))}
+    found: Dict[str, Any] = {"dtype_policy": list(_policies(model))}
     given = _compile_arguments(model)
     if given:
         keras = library.own_keras(model)
@@ -34,11 +34,12 @@ def compile_state(model: Any) -> Optional[Dict[str, Any]]:
     return found
 
 
-def _policies(model: Any) -> Iterator[Tuple[str, str]]:
+def _policies(model: Any) -> Iterator[str]:
+    """Of each layer, in order: names may be counted anew."""
     for layer in variables.layers(model):
         policy = getattr(layer, "dtype_policy", None)
         if policy is not None and not library.is_model(layer):
-            yield layer.name, str(getattr(policy, "name", policy))
+            yield str(getattr(policy, "name", policy))
 
 
 def _compile_arguments(model: Any) -> Dict[str, Any]:
@@ -163,12 +164,14 @@ def _owners(model: Any) -> List[Tuple[str, variables.Weight]]:
 
 def _named(variable: Any, optimizer: Any, owners: List[Tuple[str, variables.Weight]]) -> Tuple[str, str]:
     name = str(getattr(variable, "path", variable.name)).split(":")[0]
-    outer = (str(getattr(optimizer, "name", "")), str(getattr(optimizer, "_name", "")), type(optimizer).__name__)
+    outer = "|".join(
+        {re.escape(str(getattr(optimizer, "name", ""))), re.escape(str(getattr(optimizer, "_name", ""))), type(optimizer).__name__}
+    )
     for key, weight in owners:
         match = re.search(r"(^|[/_])%s([/_]|$)" % re.escape(key), name)
         if match and key:
             rest = [part for part in re.split("[/]", name[: match.start()] + "/" + name[match.end() :]) if part]
-            slot = "/".join(part for part in rest if part not in outer)
+            slot = "/".join(part for part in rest if not re.fullmatch(r"(%s)(_\d+)?" % outer, part))
             return weight.path + "/" + slot, weight.place + "/" + slot
     last = name.split("/")[-1]
     return last, last
@@ -221,6 +224,9 @@ def next_step(model: Any, args: List[Any], kwargs: Dict[str, Any], outputs: Any)
 
 def _step(model: Any, inputs: Any, targets: Any, kept: Kept) -> Dict[str, Any]:
     kept.put_back()
+    for variable in model.variables:
+        if str(getattr(variable, "path", "")).endswith("seed_generator_state"):  # no Keras format keeps these
+            variable.assign(np.array([7, 0], "uint32"))
     if hasattr(model, "reset_metrics"):
         model.reset_metrics()
     if library.backend(model) == "tensorflow":

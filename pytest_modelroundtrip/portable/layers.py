@@ -8,12 +8,15 @@ from . import calling, library
 
 
 def layer_outputs(model: Any, args: List[Any], kwargs: Dict[str, Any]) -> List[Any]:
-    """[name, class, outputs] of each call of a layer, from the inputs on; empty where the model is no graph of layers."""
+    """[name, class, outputs] of each call of a layer, from the inputs on; empty where the model cannot be cut into its layers."""
     if not library.is_graph(model):
         return []
     calls = [call for call in _calls(model) if call[2]]
     flat = [tensor for _, _, tensors in calls for tensor in tensors]
-    answers = iter(calling.caller(library.own_keras(model).Model(_inputs(model), flat))(args, kwargs))
+    try:
+        answers = iter(calling.caller(library.own_keras(model).Model(_inputs(model), flat))(args, kwargs))
+    except Exception:  # Keras calls some operations in a whole model only; a diagnosis says what it can
+        return []
     return [[name, cls, [next(answers) for _ in tensors]] for name, cls, tensors in calls]
 
 
@@ -30,9 +33,10 @@ def _calls(model: Any) -> List[Tuple[str, str, List[Any]]]:
 def _outputs(node: Any) -> List[Any]:
     import tensorflow as tf
 
-    return list(getattr(node, "output_tensors", None) or tf.nest.flatten(node.outputs))
+    return list(tf.nest.flatten(node.output_tensors if hasattr(node, "output_tensors") else node.outputs))
 
 
 def _inputs(model: Any) -> Any:
     graph = getattr(model, "_functional", None) or model
-    return getattr(graph, "_inputs_struct", None) or getattr(graph, "_nested_inputs", None) or graph.inputs
+    held = (getattr(graph, name, None) for name in ("_inputs_struct", "_nested_inputs", "inputs"))
+    return next(nest for nest in held if nest is not None)

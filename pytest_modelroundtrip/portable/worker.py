@@ -253,6 +253,7 @@ def main(arguments: List[str]) -> int:
     if "error" in answer:
         print(answer["error"]["traceback"])
         return 1
-    for path, leaf in tensors.leaves(answer["observation"].get("outputs")):
-        print(path, leaf)
+    for name, seen in answer["observation"].items():
+        for path, leaf in tensors.leaves(seen.get("outputs")):
+            print(name + path, leaf)
     return 0

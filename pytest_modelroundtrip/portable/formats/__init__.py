@@ -8,6 +8,8 @@ A format module has
 * `save(model, folder)`: writes the artefact into the empty folder,
 * `load(folder, options)`: the live model from that folder,
 * `subject(model, options)`: how the checks look at it, on both sides,
+* optionally `NEVER_KEPT`: a check that it promises -> the generations of Keras of which no version keeps it; each trained model
+  would fail, whatever it is, so it is made only where the test asks for it,
 * optionally `NEEDS`: modules that the clean interpreter imports once, before it forks,
 * optionally `needs_factory(model)`, where it keeps weights only: None, or the reason why only a factory can build the model anew,
 * optionally `save_together(models, folder)`, `load_together(folder, options)` and `why_not_together(models, factory)`, where the

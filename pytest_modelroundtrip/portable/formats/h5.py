@@ -10,6 +10,7 @@ from ..observation import Subject, keras_subject
 from . import WHOLE, Options, load_keras, why_not_keras
 
 PROMISES = WHOLE
+NEVER_KEPT = {"optimizer": (3,)}  # Keras 3 writes the optimizer's slots and does not read them
 
 
 def supports(model: Any) -> Optional[str]:

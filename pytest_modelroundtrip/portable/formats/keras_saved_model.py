@@ -8,6 +8,7 @@ from ..observation import Subject, keras_subject
 from . import WHOLE, Options, load_keras, why_not_keras2
 
 PROMISES = WHOLE
+NEVER_KEPT = {"optimizer": (2,)}  # no version reads the optimizer's slots
 
 
 def supports(model: Any) -> Optional[str]:

@@ -1,0 +1,112 @@
+"""What a failure says beyond the differences: what they mean, where they begin, and whether the model itself is to blame."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+IMPORTABLE = """
+import numpy as np
+import tensorflow as tf
+
+K, L = tf.keras, tf.keras.layers
+try:
+    register = K.saving.register_keras_serializable
+except AttributeError:  # TensorFlow before 2.12
+    register = K.utils.register_keras_serializable
+
+
+@register(package="ours")
+class Power(L.Layer):
+    def __init__(self, power=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.power = power
+
+    def call(self, x):
+        return x * self.power
+
+    def get_config(self):
+        return super().get_config()
+
+
+@register(package="ours")
+class Hashed(L.Layer):
+    def call(self, x):
+        return x * float(hash("word") % 1000)
+
+
+@register(package="ours")
+class Noisy(L.Layer):
+    def __init__(self, noise=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.noise = noise
+
+    def call(self, x):
+        return x + (tf.random.normal(tf.shape(x)) if self.noise is None else self.noise)
+
+    def get_config(self):
+        return {**super().get_config(), "noise": None}
+
+
+@register(package="ours")
+class Forgetful(L.Layer):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.inner = None
+
+    def build(self, shape):
+        self.hidden = tf.Variable(tf.random.normal([3], seed=None), trainable=False)
+
+    def call(self, x):
+        return x * tf.reduce_sum(self.hidden)
+
+
+def model(layer):
+    return K.Sequential([K.Input((4,)), L.Dense(3, name="before"), layer, L.Dense(2, name="after")])
+"""
+
+TEST = """
+import layers
+
+@pytest.mark.roundtrip(formats=[FORMAT], imports=["layers"])
+def test_it():
+    return layers.model(layers.LAYER)
+"""
+
+
+@pytest.fixture
+def failing(run: Any, pytester: pytest.Pytester, tensorflow: Any) -> Any:
+    """The text of the failure of a model with that layer, its white space made even."""
+    pytester.makepyfile(layers=IMPORTABLE)
+    pytester.syspathinsert()
+    pytester.makeini("[pytest]\nroundtrip_pythonpath = .\n")
+    keras3 = not hasattr(tensorflow.keras.Model, "save_spec")
+
+    def failing(layer: str) -> str:
+        result = run(TEST.replace("FORMAT", repr("keras" if keras3 else "h5")).replace("LAYER", layer))
+        result.assert_outcomes(failed=1)
+        return " ".join(result.stdout.str().split())
+
+    return failing
+
+
+def test_the_first_layer_that_diverges_and_the_argument_that_was_lost(failing: Any) -> None:
+    text = failing("Power(3.0, name='power')")
+    assert "the weights are equal, the outputs differ" in text
+    assert "the first layer whose output diverges: power (Power), after before" in text
+    assert "the argument power of Power (power) was 3.0 and came back as 1.0: get_config does not give it" in text
+
+
+def test_dependence_on_the_hash_seed_is_not_blamed_on_the_format(failing: Any) -> None:
+    text = failing("Hashed()")
+    assert "NOT DETERMINISTIC" in text
+    assert "reloaded under two values of PYTHONHASHSEED, it gives different answers" in text
+
+
+def test_a_model_that_differs_from_itself_once_it_is_reloaded(failing: Any) -> None:
+    assert "reloaded twice, it gives different answers" in failing("Noisy(0.5)")
+
+
+def test_weights_that_come_back_with_another_value_at_each_reload(failing: Any) -> None:
+    assert "weights came back re-initialised, at each reload otherwise" in failing("Forgetful(name='forgetful')")
