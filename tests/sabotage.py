@@ -428,9 +428,18 @@ def load(folder, options):
 }
 
 
-def sources(keras3: bool) -> dict[str, str]:
-    """The source of each format's module, for this Keras."""
-    bases = {"whole": "keras" if keras3 else "h5", "lookup": "keras" if keras3 else "keras_saved_model"}
+def base_formats() -> dict[str, str]:
+    """The format that keeps all, and the one that keeps a vocabulary, in the TensorFlow and Keras that are installed."""
+    import tensorflow as tf
+
+    keras3 = not hasattr(tf.keras.Model, "save_spec")
+    has_keras = keras3 or tuple(int(part) for part in tf.__version__.split(".")[:2]) >= (2, 13)
+    return {"whole": "keras" if has_keras else "h5", "lookup": "keras" if keras3 else "keras_saved_model"}
+
+
+def sources() -> dict[str, str]:
+    """The source of each format's module."""
+    bases = base_formats()
     codes = {name: (bases.get(sabotage.base, sabotage.base), sabotage.code) for name, sabotage in SABOTAGES.items()}
     codes.update({name: (bases["whole"], code) for name, (code, _) in BREAKS.items()})
     return {name: PREAMBLE.format(base=base) + code for name, (base, code) in codes.items()}

@@ -44,7 +44,7 @@ def trained(models, checkpoints):
 
 @pytest.mark.roundtrip(exact=True, checks="all", expected_failures=MASK_IN_H5 | SLOTS_LOST)
 def test_translator(trained):
-    """The whole model, called with its named inputs; where a format keeps the optimizer, training goes on as if nothing had been."""
+    """The whole model, called with its named inputs; where a format keeps the optimizer, training goes on as before."""
     return trained.translator, INPUTS
 
 

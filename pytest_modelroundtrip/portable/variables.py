@@ -45,13 +45,15 @@ def keras_weights(model: Any) -> List[Weight]:
 
 
 def _vocabularies(model: Any) -> Iterator[Weight]:
-    """The tables of Keras 3's lookup layers, which are no variables; those that were adapted or given their words."""
-    for layer in layers(model) if library.generation(model) == 3 else ():
+    """The words of lookup layers, whose tables are no variables, where they have any."""
+    seen = set()
+    for layer in layers(model):
         inner = getattr(layer, "_lookup_layer", layer)
-        if hasattr(inner, "get_vocabulary") and getattr(inner, "lookup_table", None) is not None:
+        if id(inner) not in seen and hasattr(inner, "get_vocabulary") and getattr(inner, "lookup_table", None) is not None:
             words = [str(word).encode() for word in inner.get_vocabulary(include_special_tokens=False)]
             if words:
                 yield Weight(layer.name + "/vocabulary", np.array(words, dtype=object), False, layer.name + "/vocabulary")
+        seen.add(id(inner))
 
 
 def _tensors(weight: Any) -> List[Any]:
