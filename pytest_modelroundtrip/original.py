@@ -64,6 +64,7 @@ class Original:
         given = observation.Batch(observation.GIVEN, self.args, self.kwargs)
         self.batches = [given]
         self.call, self.losses = calling.callers(self.model)
+        arguments = observation.constructor_arguments(self.model) if self.generation else {}
         if self.generation is not None and not self.model.built:
             self.call(self.args, self.kwargs)  # weights that do not exist yet cannot be put back
         self.called = self._called(self.batches)
@@ -75,6 +76,8 @@ class Original:
         if "losses" in self.unstable.differences and "outputs" not in self.unstable.differences:
             del self.unstable.differences["losses"], self.called["losses"]
         self._stepped: dict[str, Any] | None = None
+        after = observation.constructor_arguments(self.model) if self.generation else {}
+        self._counters = {(path, name) for path, held in arguments.items() for name in held if after[path][name] != held[name]}
 
     def _add_batch(self, make: Callable[[], observation.Batch]) -> None:
         """One batch more, where the model takes it."""
@@ -129,6 +132,8 @@ class Original:
         known = {**self.called, **(self._stepped or {})}
         looked = [check for check in checks if check != "training" and (anew or check not in CALLED)]
         seen = observation.observe(subject, self.batches, looked, beside)
+        for path, name in self._counters if "config" in seen else ():  # an attribute that a call changes is no argument any more
+            seen["config"]["arguments"].get(path, {}).pop(name, None)
         return {**{check: known[check] for check in checks if check in known and not (anew and check == "training")}, **seen}
 
     def layer_outputs(self) -> Any:

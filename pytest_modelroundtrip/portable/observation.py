@@ -72,7 +72,9 @@ def observe(
             if found is not None:
                 seen[check] = found
     if LAYERS in checks:
+        put_back = variables.keeper(subject.model)
         seen[LAYERS] = layers.layer_outputs(subject.model, batches[0].args, batches[0].kwargs)
+        put_back()
     return seen
 
 
@@ -113,7 +115,7 @@ def _losses(subject: Subject, batches: List[Batch], beside: Any) -> Any:
     if subject.losses is None:
         return None
     constrained = [(weight, getattr(weight.variable, "constraint", None)) for weight in subject.weights]
-    constraints = {weight.path: _constrained(weight.variable, constraint) for weight, constraint in constrained if constraint}
+    constraints = [[weight.path, _constrained(weight.variable, constraint)] for weight, constraint in constrained if constraint]
     return {"losses": _called(subject, subject.losses, "", batches[0]), "constraints": constraints}
 
 
@@ -143,21 +145,28 @@ def _config(subject: Subject, batches: List[Batch], beside: Any) -> Any:
         config = json.loads(subject.model.to_json())["config"]
     except (NotImplementedError, TypeError, ValueError, KeyError):
         config = None  # a subclass without get_config
-    arguments = dict(_arguments(subject.model))
+    arguments = constructor_arguments(subject.model)
     return {"config": config, "arguments": arguments} if config is not None or arguments else None
 
 
-def _arguments(model: Any) -> Iterator[Tuple[str, Dict[str, Any]]]:
-    """Of each object of the user's own classes in a model, the constructor's arguments that it holds as attributes.
+def constructor_arguments(model: Any) -> Dict[str, Dict[str, Any]]:
+    """Of each object of the user's own classes in a Keras model, the constructor's arguments that it holds as attributes.
 
     What `get_config` leaves out comes back as the default.
     """
+    return dict(held for path, part in _parts(model) for held in _held_arguments(path, part))
+
+
+def _parts(model: Any) -> Iterator[Tuple[str, Any]]:
+    """The layers, what hangs on them (regularisers, constraints), and what the model was compiled with."""
     for layer in variables.layers(model):
         if not library.is_model(layer) or layer is model:
-            yield from _held_arguments(layer.name, layer)
+            yield layer.name, layer
         for name, part in sorted(vars(layer).items()):
             if hasattr(type(part), "get_config") and not (library.generation(part) and hasattr(part, "weights")):
-                yield from _held_arguments("%s.%s" % (layer.name, name.lstrip("_")), part)
+                yield "%s.%s" % (layer.name, name.lstrip("_")), part
+    for number, metric in enumerate(compiled.given_metrics(model)):
+        yield "metrics[%d]" % number, metric
 
 
 def _held_arguments(path: str, held: Any) -> Iterator[Tuple[str, Dict[str, Any]]]:

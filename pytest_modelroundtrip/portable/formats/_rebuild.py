@@ -29,8 +29,8 @@ def save_architecture(model: Any, folder: str) -> None:
 
 
 def _architecture(model: Any) -> Optional[Dict[str, Any]]:
-    if not library.is_model(model):
-        return None
+    if not library.is_model(model) or (library.generation(model) == 2 and not library.is_graph(model)):
+        return None  # Keras 2 cannot build a subclass from its JSON
     try:
         architecture = {"model": json.loads(model.to_json()), "optimizer_built": _optimizer_built(model)}
         if getattr(model, "optimizer", None) is None:
@@ -90,6 +90,8 @@ def _from_architecture(folder: str, options: Options) -> Any:
         model.compile_from_config(architecture["compile"])
     elif "optimizer" in architecture:
         model.compile(_optimizers(model).deserialize(architecture["optimizer"], custom_objects=options.custom_objects))
+    if not architecture["optimizer_built"] and _optimizer_built(model):  # Keras builds it at once; the saved one has no slots
+        model.optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
     if architecture["optimizer_built"] and not _optimizer_built(model):
         build = getattr(model.optimizer, "build", None) or model.optimizer._create_all_weights  # before TensorFlow 2.11
         build(model.trainable_variables)

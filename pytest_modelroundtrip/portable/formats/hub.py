@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Optional
 
 from .. import calling, library, tensors
-from ..observation import Subject, object_subject
+from ..observation import Subject
 from . import Options, saved_model
 from .saved_model import PROMISES, save
 
@@ -30,7 +30,7 @@ def load(folder: str, options: Options) -> Any:
 
 def subject(model: Any, options: Options) -> Subject:
     """Besides the plain call, a reusable SavedModel of one input is called as a Keras layer would call it."""
-    seen = object_subject(model, options.template, options.paths)
+    seen = saved_model.subject(model, options)
     plain = all(len(b.args) == 1 and b.kwargs in ({}, {"training": False}) for b in options.batches)
     if not plain or not _is_reusable(model):
         return seen

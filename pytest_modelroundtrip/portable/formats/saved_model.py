@@ -31,4 +31,7 @@ def load(folder: str, options: Options) -> Any:
 
 
 def subject(model: Any, options: Options) -> Subject:
-    return object_subject(model, options.template, options.paths)
+    seen = object_subject(model, options.template, options.paths)
+    if options.generation == 3:  # Keras 3 keeps its flags to itself: TensorFlow's variables below are all trainable
+        return seen._replace(weights=[weight._replace(trainable=True) for weight in seen.weights])
+    return seen
