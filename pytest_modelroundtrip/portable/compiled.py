@@ -81,9 +81,10 @@ def _canonical(item: Any, get: Callable[[Any], Any], short: bool = False) -> Any
     named = wrapped if wrapped is not None else item
     name = named if isinstance(named, str) else getattr(named, "__name__", None) or type(named).__name__
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", str(name)).lower()
-    config = (
-        None if isinstance(item, str) or not hasattr(item, "get_config") else _jsonable(item.get_config(), ("name", "dtype", "fn"))
-    )
+    config = None
+    if hasattr(item, "get_config"):
+        arguments = getattr(item, "_fn_kwargs", None) or {}  # Keras' own get_config does not give them all
+        config = _jsonable({**item.get_config(), **arguments}, ("name", "dtype", "fn"))
     if short:  # "accuracy" becomes a metric for the loss at hand when it is first needed
         name = next((word for word in ("accuracy", "crossentropy") if re.fullmatch("(.*_)?%s|acc|ce" % word, name)), name)
     return {"name": name, "config": config}
@@ -198,7 +199,7 @@ class Kept:
         held += [variable for metric in getattr(model, "metrics", ()) for variable in metric.variables]
         held += [getattr(model, "_train_counter", None)]
         held += [value for _, optimizer in optimizers(model) for value in vars(optimizer).values()]  # some are in no list
-        self._kept = [(v, variables.value_of(v)) for v in {id(v): v for v in held if hasattr(v, "assign")}.values()]
+        self._kept = [(v, variables.value_of(v)) for v in {id(v): v for v in held if variables.is_variable(v)}.values()]
 
     def put_back(self) -> None:
         """Give every variable its value again."""

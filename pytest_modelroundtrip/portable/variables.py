@@ -81,7 +81,7 @@ def _ways(layer: Any, path: str, place: str) -> Iterator[Weight]:
     for variable in own:
         yield Weight(path + _own_name(variable), variable, False, place + _own_name(variable))
     for name, held in vars(layer).items() if library.generation(layer) == 3 else ():
-        if _is_variable(held) and hasattr(held, "handle") and all(held is not variable for variable in layer.weights):
+        if is_variable(held) and hasattr(held, "handle") and all(held is not variable for variable in layer.weights):
             yield Weight(path + name, held, bool(held.trainable), place + name)
 
 
@@ -109,7 +109,7 @@ def object_weights(root: Any, paths: Sequence[str] = ()) -> List[Weight]:
     looked at along the `paths` of the original.
     """
     found = [(path, _at(root, path)) for path in paths] or sorted(_reachable(root), key=lambda item: item[0])
-    return [Weight(path, v, bool(v.trainable)) for path, v in found if _is_variable(v)]
+    return [Weight(path, v, bool(v.trainable)) for path, v in found if is_variable(v)]
 
 
 def _at(root: Any, path: str) -> Any:
@@ -139,7 +139,7 @@ def _reachable(root: Any) -> Iterator[Tuple[str, Any]]:
                 inner = "%s/%s" % (path, name) if path else name
                 if id(child) not in seen:
                     following.append((inner, child))
-                if id(child) not in seen or _is_variable(child):
+                if id(child) not in seen or is_variable(child):
                     yield inner, child
                 seen.add(id(child))
         level = following
@@ -153,7 +153,8 @@ def _children(found: Any) -> Dict[str, Any]:
     return {ref.name: ref.ref for ref in sorted(getattr(found, "_checkpoint_dependencies", ()), key=lambda ref: ref.name)}
 
 
-def _is_variable(found: Any) -> bool:
+def is_variable(found: Any) -> bool:
+    """Whether it is a variable of TensorFlow or Keras; Keras' optimizers have an `assign` too."""
     return hasattr(found, "assign") and hasattr(found, "trainable") and hasattr(found, "numpy")
 
 
@@ -232,7 +233,7 @@ def _captured(model: Any) -> List[Any]:
     functions += [model.__call__] if callable(model) else []
     concrete = [inner for function in functions for inner in getattr(function, "concrete_functions", [function])]
     graphs = [inner.graph for inner in concrete if hasattr(inner, "graph")]
-    return [variable for graph in graphs for variable in graph.variables if _is_variable(variable)]
+    return [variable for graph in graphs for variable in graph.variables if is_variable(variable)]
 
 
 def layers(model: Any) -> List[Any]:
