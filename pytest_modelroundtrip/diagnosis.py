@@ -25,6 +25,19 @@ MISSING_NAME = (
 )
 
 
+NEXT = {  # what to do about what differs: that of the first check here, from causes to consequences
+    "self_contained": "Put what it needs into the artefact (an asset, a weight, the config), or install it there.",
+    "signature": "Fix the function's input_signature and defaults, and say signatures=... when you save.",
+    "weights": "A loader pairs weights by name or by order: see whether what is rebuilt has the same layers, in the same order.",
+    "config": "Let get_config give each argument of the constructor, and from_config take it.",
+    "compile": "Say it again after loading with compile(...), or use a format that keeps it: see docs/checks.md.",
+    "losses": "Let get_config of the regulariser or constraint give each of its arguments; register its class.",
+    "optimizer": "To go on training, use .keras or a checkpoint of model and optimizer: see docs/checks.md.",
+    "outputs": "Look for an attribute, a constant argument, a global or a table that was lost.",
+    "training": "Look at train_step, the loss and their arguments: what is no config and no weight is lost.",
+}
+
+
 @dataclass
 class Diagnosis:
     """What differences mean: lines to be read before them, what to do, and another verdict where persistence is not to blame."""
@@ -44,8 +57,8 @@ def diagnose(found: Comparison, before: dict[str, Any], after: dict[str, Any], s
         system: the original.
         again: reloads the artefact once more.
     """
-    told = Diagnosis()
-    told.lines += _weights_reading(found) + _optimizer_reading(found, after)
+    told = Diagnosis(hint=next((NEXT[check] for check in NEXT if check in found.differences), ""))
+    told.lines += _weights_reading(found) + _optimizer_reading(found, before, after)
     if not {"weights", "outputs"} & found.differences.keys():
         return told
     wanted = [check for check in ("weights", "outputs") if check in found.differences]
@@ -56,7 +69,6 @@ def diagnose(found: Comparison, before: dict[str, Any], after: dict[str, Any], s
         told.lines += _restless(after, second)
     elif found.compared["weights"]:
         told.lines.append("the weights are equal, the outputs differ")
-        told.hint = "Look for an attribute, a constant argument, a global or a table that was lost."
         _doubt_the_model(told, after, second, again)
     if "outputs" in found.differences and not told.verdict:
         told.lines += _first_layer(before, second, system)
@@ -81,13 +93,15 @@ def _weights_reading(found: Comparison) -> list[str]:
     return lines if "weights" in found.differences else []
 
 
-def _optimizer_reading(found: Comparison, after: dict[str, Any]) -> list[str]:
-    if "optimizer" not in found.differences:
-        return []
-    came = [variable for seen in after.values() for variable in seen.get("optimizer", ())]
-    if not any(variable["value"].any() for variable in came if "/" in variable["path"].partition("/")[2]):
+def _optimizer_reading(found: Comparison, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    if "optimizer" in found.differences and _has_slots(before) and not _has_slots(after):
         return ["the optimizer's slots are zero or not there: training would start anew"]
     return []
+
+
+def _has_slots(side: dict[str, Any]) -> bool:
+    held = [variable for seen in side.values() for variable in seen.get("optimizer", ())]
+    return any(variable["value"].any() for variable in held if variable["path"].count("/") > 1)
 
 
 def _restless(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
@@ -107,7 +121,8 @@ def _doubt_the_model(told: Diagnosis, first: dict[str, Any], second: dict[str, A
     """Whether what was reloaded differs from itself, from call to call or with Python's hash seed: that is not lost on the way."""
     if _outputs_differ(first, second):
         told.verdict = "not deterministic"
-        told.lines.append("reloaded twice, it gives different answers: it draws random numbers, or depends on the order of a set")
+        told.lines.append("reloaded twice, it gives different answers: it draws random numbers")
+        told.hint = "Give it a seed that its config keeps, or return the part of it that is deterministic in inference."
         return
     third = again(["outputs"], OTHER_HASH_SEED)
     if third is not None and _outputs_differ(first, third):

@@ -23,6 +23,7 @@ from .settings import Settings
 
 PASSED = ("exact", "close")
 SHOWN = 5  # differences of a check in the text of a failure
+SHOWN_STEP = 2  # of the next training step, where all that depends on a difference differs
 
 
 _Failed: type[BaseException] = pytest.fail.Exception
@@ -161,6 +162,7 @@ def _changed_by_saving(system: System, fmt: Format, checks: Sequence[str], befor
         return True
     if changed.differences:
         trip.spoilt = True
+        trip.hint = "What is used or saved after it is another model: save a copy, or in another process."
         _ended(trip, "differs", ["saving changed the model:", *_lines(changed)])
     return bool(changed.differences)
 
@@ -295,10 +297,11 @@ def _lines(found: Comparison) -> list[str]:
     """The differences of each check, not more than a screen can hold."""
     lines = []
     for check, messages in found.differences.items():
+        shown = SHOWN_STEP if check == "training" else SHOWN
         if len(messages) > 1:
             lines.append(f"{check}: {len(messages)} differences")
-        lines += messages[:SHOWN]
-        lines += [f"... and {len(messages) - SHOWN} more"] if len(messages) > SHOWN else []
+        lines += messages[:shown]
+        lines += [f"... and {len(messages) - shown} more"] if len(messages) > shown else []
     return lines
 
 
