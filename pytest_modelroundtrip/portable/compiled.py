@@ -117,7 +117,10 @@ def optimizers(model: Any) -> List[Tuple[str, Any]]:
 
 def _optimizer(optimizer: Any) -> Dict[str, Any]:
     inner = getattr(optimizer, "inner_optimizer", None) or optimizer
-    config = _jsonable(inner.get_config(), SPELLING)
+    try:
+        config = _jsonable(inner.get_config(), SPELLING)
+    except NotImplementedError:  # an optimizer of the user's own
+        config = None
     around = {} if inner is optimizer else {"loss_scale": type(optimizer).__name__}
     return {"class": type(inner).__name__, "config": config, "learning_rate": _learning_rate(inner), **around}
 
@@ -131,8 +134,13 @@ def _learning_rate(optimizer: Any) -> Any:
         return None
     if callable(rate) and not hasattr(rate, "assign"):
         steps = [*STEPS, int(np.asarray(variables.value_of(optimizer.iterations)))]
-        return {type(rate).__name__: {"step %d" % step: _rounded(rate(step)) for step in steps}}
+        return {type(rate).__name__: {"step %d" % step: _rounded(rate(_as_step(rate, step))) for step in steps}}
     return _rounded(rate)
+
+
+def _as_step(schedule: Any, step: int) -> Any:
+    """The number as an optimizer gives it to a schedule: a user's own may ask for its dtype."""
+    return calling.to_tensorflow(np.array(step, "int64")) if library.backend(schedule) == "tensorflow" else step
 
 
 def _rounded(rate: Any) -> float:
