@@ -31,6 +31,19 @@ class Power(L.Layer):
 
 
 @register(package="ours")
+class OnlyInTraining(L.Layer):
+    def __init__(self, factor=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.held = factor
+
+    def call(self, x, training=False):
+        return x * self.held if training else x
+
+    def get_config(self):
+        return super().get_config()
+
+
+@register(package="ours")
 class Hashed(L.Layer):
     def call(self, x):
         return x * float(hash("word") % 1000)
@@ -83,6 +96,12 @@ def test_the_first_layer_that_diverges_and_the_argument_that_was_lost(failing: A
     assert "the weights are equal, the outputs differ" in text
     assert "the first layer whose output diverges: power (Power), after before" in text
     assert "the argument power of Power (power) was 3.0 and came back as 1.0: get_config does not give it" in text
+
+
+def test_what_only_training_shows(failing: Any) -> None:
+    text = failing("OnlyInTraining(3.0)")
+    assert "outputs (training=True) differs in 6 of 6 elements" in text
+    assert "outputs differs" not in text
 
 
 def test_dependence_on_the_hash_seed_is_not_blamed_on_the_format(failing: Any) -> None:
