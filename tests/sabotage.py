@@ -382,7 +382,7 @@ def lazy(model):
 load = changing(lazy)
 """,
         ("training",),
-        ("the loss of the next step differs",),
+        ("the next step's ['loss'] differs",),
     ),
 }
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import calling, library, tensors, variables
 
-STEPS = (0, 1, 10, 100, 1000)  # of a learning-rate schedule, besides the one it stands at
+STEPS = (0, 1, 2, 5, 10, 100, 1000)  # of a learning-rate schedule
 SPELLING = ("name", "jit_compile", "is_legacy_optimizer", "learning_rate")  # how an optimizer is written; its rate is told apart
 
 
@@ -27,9 +27,11 @@ def compile_state(model: Any) -> Optional[Dict[str, Any]]:
         keras = library.own_keras(model)
         found["loss"] = _canonical(getattr(model, "loss", None), keras.losses.get)
         found["loss_weights"] = _numbers(given.get("loss_weights"))
-        for kind in ("metrics", "weighted_metrics"):
+        for kind in ("metrics", "weighted_metrics"):  # one that was given for all outputs comes back once for each
             flat = [_canonical(metric, keras.metrics.get, short=True) for metric in _flat(given.get(kind))]
-            found[kind] = sorted(filter(None, flat), key=json.dumps)
+            found[kind] = {}
+            for metric in sorted(filter(None, flat), key=lambda metric: json.dumps(metric["config"])):
+                found[kind][metric["name"]] = {"config": metric["config"]}
     found["optimizers"] = {name: _optimizer(held) for name, held in optimizers(model)}
     return found
 
@@ -38,7 +40,7 @@ def _policies(model: Any) -> Iterator[str]:
     """Of each layer, in order: names may be counted anew."""
     for layer in variables.layers(model):
         policy = getattr(layer, "dtype_policy", None)
-        if policy is not None and not library.is_model(layer):
+        if policy is not None and not library.is_model(layer) and type(layer).__name__ != "InputLayer":  # which computes nothing
             yield str(getattr(policy, "name", policy))
 
 
@@ -49,10 +51,11 @@ def _compile_arguments(model: Any) -> Dict[str, Any]:
     return config or {}
 
 
-def given_metrics(model: Any) -> List[Any]:
-    """The metrics that a Keras model was compiled with."""
+def judges(model: Any) -> List[Tuple[str, Any]]:
+    """The metrics and, where there are several, the losses that a Keras model was compiled with, by what they were given as."""
     given = _compile_arguments(model)
-    return [metric for kind in ("metrics", "weighted_metrics") for metric in _flat(given.get(kind))]
+    kinds = ("metrics", "weighted_metrics", *(["loss"] if isinstance(given.get("loss"), (list, tuple, dict)) else []))
+    return [("%s[%d]" % (kind, n), item) for kind in kinds for n, item in enumerate(_flat(given.get(kind)))]
 
 
 def _flat(nest: Any) -> List[Any]:
@@ -86,7 +89,8 @@ def _canonical(item: Any, get: Callable[[Any], Any], short: bool = False) -> Any
         arguments = getattr(item, "_fn_kwargs", None) or {}  # Keras' own get_config does not give them all
         config = _jsonable({**item.get_config(), **arguments}, ("name", "dtype", "fn"))
     if short:  # "accuracy" becomes a metric for the loss at hand when it is first needed
-        name = next((word for word in ("accuracy", "crossentropy") if re.fullmatch("(.*_)?%s|acc|ce" % word, name)), name)
+        name = re.sub("^(acc|(binary_|categorical_|sparse_categorical_)?accuracy)$", "accuracy", name)
+        name = re.sub("^(ce|(binary_|categorical_|sparse_categorical_)?crossentropy)$", "crossentropy", name)
     return {"name": name, "config": config}
 
 
@@ -133,8 +137,7 @@ def _learning_rate(optimizer: Any) -> Any:
     if rate is None:
         return None
     if callable(rate) and not hasattr(rate, "assign"):
-        steps = [*STEPS, int(np.asarray(variables.value_of(optimizer.iterations)))]
-        return {type(rate).__name__: {"step %d" % step: _rounded(rate(_as_step(rate, step))) for step in steps}}
+        return {type(rate).__name__: {"step %d" % step: _rounded(rate(_as_step(rate, step))) for step in STEPS}}
     return _rounded(rate)
 
 
@@ -222,7 +225,7 @@ def next_step(model: Any, args: List[Any], kwargs: Dict[str, Any], outputs: Any)
     The targets are made from the shape of the `outputs` and the kind of loss. The step is taken twice.
 
     Returns:
-        `loss` and `after`; or `raised`, what it raised; None where there is no step, or two steps from one state differ.
+        `losses` and `after`; or `raised`, what it raised; None where there is no step, or two steps from one state differ.
     """
     if not library.is_model(model) or getattr(model, "optimizer", None) is None or set(kwargs) - {"training"}:
         return None
@@ -250,7 +253,8 @@ def _step(model: Any, inputs: Any, targets: Any, kept: Kept) -> Dict[str, Any]:
     logs = model.train_on_batch(inputs, targets, return_dict=True)
     weights = [*variables.keras_weights(model), *optimizer_weights(model)]
     after = [{"path": w.path, "place": w.place, "value": variables.value_of(w.variable)} for w in weights]
-    return {"loss": np.asarray(logs["loss"], "float32"), "after": after}
+    losses = {name: np.asarray(logs[name], "float32") for name in (["loss"] if "loss" in logs else sorted(logs))}
+    return {"losses": losses, "after": after}
 
 
 def _close(one: Any, other: Any) -> bool:

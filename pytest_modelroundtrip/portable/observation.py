@@ -165,8 +165,8 @@ def _parts(model: Any) -> Iterator[Tuple[str, Any]]:
         for name, part in sorted(vars(layer).items()):
             if hasattr(type(part), "get_config") and not (library.generation(part) and hasattr(part, "weights")):
                 yield "%s.%s" % (layer.name, name.lstrip("_")), part
-    for number, metric in enumerate(compiled.given_metrics(model)):
-        yield "metrics[%d]" % number, metric
+    for path, judge in compiled.judges(model):
+        yield path, judge
 
 
 def _held_arguments(path: str, held: Any) -> Iterator[Tuple[str, Dict[str, Any]]]:
@@ -178,7 +178,11 @@ def _held_arguments(path: str, held: Any) -> Iterator[Tuple[str, Dict[str, Any]]
     except (TypeError, ValueError):
         return
     attributes = vars(held)
-    found = {name: attributes[name] for name in names if isinstance(attributes.get(name), (bool, int, float, str))}
+    found = {}
+    for name in names:
+        held_as = next((key for key in (name, "_" + name) if key in attributes), None)
+        if held_as and isinstance(attributes[held_as], (bool, int, float, str, type(None))):
+            found[name] = attributes[held_as]
     if found:
         yield path, {"class": cls.__name__, **found}
 
