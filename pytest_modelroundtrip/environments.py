@@ -1,20 +1,17 @@
-"""A clean interpreter that reloads: how it is started, asked and ended. execnet carries what is said.
-
-What a clean interpreter is: no path of the tests on `sys.path`, no user site, an environment built from nothing, a fixed hash seed
-other than this process's, and empty temporary folders for a home and caches.
-"""
+"""The conversation with a clean interpreter: it is made, started, asked and ended. execnet carries what is said."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import hashlib
 import io
-import os
-import shlex
 import shutil
 import sys
 import tempfile
+import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -22,23 +19,29 @@ from typing import Any
 
 import execnet
 
-from .portable import tensors
+from . import launching, mending, provisioning
+from .portable import tensors, transfer
+from .specifications import Specification
 
 PACKAGE = Path(__file__).parent
 START_SECONDS = 300  # until an interpreter has imported TensorFlow: a cold disk takes minutes
 GRACE_SECONDS = 30  # the worker keeps the time limit; beyond this it is taken for dead
-PASSED = ("PATH", "LANG", "LD_LIBRARY_PATH", "KERAS_BACKEND")
-PASSED_PREFIXES = ("TF_", "OMP_", "CUDA_", "LC_")
-HASH_SEED = "2"
-LOG = "log"  # in the scratch folder: what the interpreter itself prints
+TOLD_BYTES = 10_000_000  # what is larger is sent with its progress told
+ARTIFACT = "artifact"  # the names of what is sent where the file system is not shared
 
 BOOTSTRAP = """
-import os, shutil, sys
-scratch, archive = channel.receive()
+import os, shutil, sys, tempfile
+scratch, variables, archive = channel.receive()
+scratch = scratch or tempfile.mkdtemp(prefix="roundtrip-")
+os.chdir(scratch)
+os.environ.update(variables)
+os.environ.update(dict.fromkeys(("HOME", "KERAS_HOME", "TFHUB_CACHE_DIR", "TMPDIR"), scratch))
+tempfile.tempdir = None
 path = os.path.join(scratch, "portable.pyz")
 with open(path, "wb") as out:
     out.write(archive)
-sys.path[:] = [path] + [entry for entry in sys.path if entry not in ("", scratch)]
+channel.send(scratch)
+sys.path[:] = [path] + [entry for entry in sys.path if entry not in ("", "/", scratch)]
 from pytest_modelroundtrip.portable import worker
 try:
     worker.serve(channel, path, scratch)
@@ -55,13 +58,6 @@ sys.exit(worker.main(sys.argv[1:] or [os.path.join(os.path.dirname(os.path.abspa
 
 class EnvironmentBroken(Exception):
     """The interpreter cannot be started, cannot import TensorFlow, or is gone. The text says which and what to do."""
-
-
-def clean_variables() -> dict[str, str]:
-    """The environment variables that a clean interpreter is started with."""
-    passed = {name: value for name, value in os.environ.items() if name in PASSED or name.startswith(PASSED_PREFIXES)}
-    seed = "3" if os.environ.get("PYTHONHASHSEED") == HASH_SEED else HASH_SEED
-    return {"TF_CPP_MIN_LOG_LEVEL": "1", **passed, "PYTHONHASHSEED": seed, "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def portable_archive(formats: Mapping[str, ModuleType]) -> bytes:
@@ -96,17 +92,22 @@ class Reply:
 
 
 class Environment:
-    """A named interpreter, started when it is first needed and kept warm: each reload is a fork of it."""
+    """A named interpreter, made and started when it is first needed and kept warm: each reload is a fork of it."""
 
-    def __init__(self, name: str, python: str, archive: bytes, isolation: str) -> None:
-        self.name, self.python = name, python
+    def __init__(self, name: str, specification: Specification, archive: bytes, isolation: str) -> None:
+        self.name, self.specification = name, specification
+        self.tell: Callable[[str], None] = lambda text: None  # what takes long, and how far it is
+        self.broken: str | None = None
         self._archive, self._fork = archive, isolation == "fork"
         self._group: execnet.Group | None = None
         self._channel: Any = None
-        self._scratch = ""
+        self._scratch = Path()  # on this side
+        self._there = ""  # the scratch folder on the other side
         self._awaited = 0  # answers that were asked for and not read yet
-        self.broken: str | None = None
+        self._shared: bool | None = None  # whether it sees the files of this side
+        self._sent: dict[str, tuple[str, str]] = {}  # name -> the folder here and its copy there
         self._start_seconds = 0.0  # of a first import that no reload has accounted for yet
+        self._facts: dict[str, Any] | None = None
 
     def begin(self) -> None:
         """Start the interpreter and let it import TensorFlow while this process goes on. Its first use tells what went wrong."""
@@ -120,38 +121,52 @@ class Environment:
             self.broken = str(error)
 
     def _start(self) -> None:
-        self._scratch = tempfile.mkdtemp(prefix="roundtrip-")
-        self._group = execnet.Group()
+        if self.specification.requirements and not self.specification.command:
+            try:
+                python = provisioning.interpreter(self.specification, lambda text: self.tell(f"{self.name}: {text}"))
+            except provisioning.Unmade as error:
+                raise EnvironmentBroken(str(error)) from error
+            self.specification = dataclasses.replace(self.specification, command=(python,))
+        if self._local and not Path(self.python).exists():
+            raise EnvironmentBroken(
+                f"there is no Python at {self.python}; give the path of an interpreter or of a virtual environment"
+            )
+        self._scratch = Path(tempfile.mkdtemp(prefix="roundtrip-"))
         try:
-            self._channel = self._group.makegateway(self._specification()).remote_exec(BOOTSTRAP)
-            self._channel.send((self._scratch, self._archive))
-        except (OSError, EOFError, AssertionError, execnet.RemoteError, execnet.HostNotFound) as error:
+            self._group, gateway = launching.connect(self.specification, self._scratch)
+            self._channel = gateway.remote_exec(BOOTSTRAP)
+            scratch = str(self._scratch) if self._local else ""
+            self._channel.send((scratch, launching.clean_variables(self.specification), self._archive))
+            self._there = self._channel.receive(launching.CONNECT_SECONDS)
+        except (OSError, EOFError, AssertionError, execnet.RemoteError, execnet.TimeoutError) as error:
             raise self._failed("cannot be started", error) from error
 
-    def _specification(self) -> execnet.XSpec:
-        """`cd` and `env -i` come before the interpreter starts: after that, a hash seed or a module in the way cannot be undone."""
-        home = [f"{name}={self._scratch}" for name in ("HOME", "KERAS_HOME", "TFHUB_CACHE_DIR", "TMPDIR")]
-        variables = [f"{name}={value}" for name, value in clean_variables().items()]
-        script = f'cd "$1" && shift && exec env -i "$@" 2>{LOG}'
-        command = ["sh", "-c", script, "sh", self._scratch, *variables, *home, self.python, "-s"]
-        specification = execnet.XSpec("popen")
-        specification.python = shlex.join(command)
-        return specification
+    @property
+    def _local(self) -> bool:
+        """Whether it is an interpreter of this machine, not a container or on a host."""
+        return not self.specification.host and len(self.specification.command) <= 1
 
-    def probe(self) -> dict[str, str]:
-        """The interpreter's versions, by name of the module.
+    @property
+    def python(self) -> str:
+        """What is run, and where, for people."""
+        host = f"{self.specification.host[-1]}: " if self.specification.host else ""
+        return host + (" ".join(self.specification.command) or self.specification.text)
+
+    def probe(self) -> dict[str, Any]:
+        """The interpreter's `versions` by name of the module, and its `machine`; asked once.
 
         Raises:
             EnvironmentBroken: when it cannot be started or cannot import TensorFlow.
         """
-        try:
-            self._ready()
-            self._ask({"warm": ["tensorflow"]})
-            versions: dict[str, str] = self._answer(START_SECONDS)["versions"]
-            return versions
-        except EnvironmentBroken as error:
-            self.broken = str(error)
-            raise
+        if self._facts is None:
+            try:
+                self._ready()
+                self._ask({"warm": ["tensorflow"]})
+                self._facts = self._answer(START_SECONDS)
+            except EnvironmentBroken as error:
+                self.broken = str(error)
+                raise
+        return self._facts
 
     def reload(self, job: dict[str, Any], seconds: float, hash_seed: str | None = None) -> Reply:
         """Do one job (see `portable.reloading`) in a process of its own, for at most `seconds` after its imports.
@@ -163,11 +178,63 @@ class Environment:
         """
         self._ready()
         fork = self._fork and hash_seed is None
-        self._ask({"job": job, "seconds": seconds, "fork": fork, "hash_seed": hash_seed})
+        self._ask({"job": self._job_there(job), "seconds": seconds, "fork": fork, "hash_seed": hash_seed})
         answer = self._answer(START_SECONDS + seconds + GRACE_SECONDS)
+        if job["save_to"] and "observation" in answer and not self._shared:
+            self._fetch(job["save_to"])
         answer["seconds"]["start"] = answer["seconds"].get("start", 0.0) + self._start_seconds
         self._start_seconds = 0.0
-        return Reply(**{name: value for name, value in answer.items() if name != "broken"})
+        known = {field.name for field in dataclasses.fields(Reply)}
+        return Reply(**{name: value for name, value in answer.items() if name in known})
+
+    def _job_there(self, job: dict[str, Any]) -> dict[str, Any]:
+        """The job as it reads over there: where the file system is not shared, what it needs is sent."""
+        if self._shared is None:
+            token = Path(job["folder"]).parent / "job"
+            self._ask({"sees": str(token), "sha256": hashlib.sha256(token.read_bytes()).hexdigest()})
+            self._shared = self._answer(START_SECONDS)["sees"]
+        if self._shared:
+            return job
+        paths = [self._send(f"path{number}", folder) for number, folder in enumerate(job["pythonpath"])]
+        folder = self._send(ARTIFACT, job["folder"])
+        return {**job, "folder": folder, "pythonpath": paths, "save_to": self._saved_again if job["save_to"] else None}
+
+    @property
+    def _saved_again(self) -> str:
+        return f"{self._there}/saved-again"
+
+    def _send(self, name: str, folder: str) -> str:
+        """The copy of a folder over there; one of each name is kept there."""
+        if name in self._sent and self._sent[name][0] == folder:
+            return self._sent[name][1]
+        size, sent, told = transfer.size_of(folder), 0, time.monotonic()
+
+        def put(piece: bytes) -> None:
+            nonlocal sent, told
+            self._channel.send(piece)
+            sent += len(piece)
+            if size > TOLD_BYTES and (time.monotonic() - told > 1 or not piece):
+                told = time.monotonic()
+                self.tell(f"{self.name}: {min(sent, size) / 1e6:.0f} of {size / 1e6:.0f} MB sent")
+
+        copy = f"{self._there}/{name}"
+        self._ask({"receive": copy})
+        try:
+            transfer.send(put, folder)
+        except OSError as error:
+            raise self._failed("went away while an artefact was sent", error) from error
+        self._answer(START_SECONDS)
+        self._sent[name] = (folder, copy)
+        return copy
+
+    def _fetch(self, folder: str) -> None:
+        """Bring what the reload saved again to this side."""
+        self._ask({"send": self._saved_again})
+        try:
+            transfer.receive(lambda: bytes(self._channel.receive(START_SECONDS)), folder)
+        except (EOFError, OSError, execnet.TimeoutError) as error:
+            raise self._failed("went away while an artefact was fetched", error) from error
+        self._answer(START_SECONDS)
 
     def _ready(self) -> None:
         """Have it started, and read the answer to its first import."""
@@ -185,38 +252,39 @@ class Environment:
         try:
             self._channel.send(tensors.dump(request))
         except OSError as error:
-            self._end()
-            raise EnvironmentBroken(f"the interpreter of environment {self.name!r} is gone: {error}") from error
+            raise self._failed("is gone", error) from error
         self._awaited += 1
 
     def _answer(self, seconds: float) -> dict[str, Any]:
         try:
             chunks = [self._channel.receive(seconds) for _ in range(self._channel.receive(seconds))]
             answer: dict[str, Any] = tensors.load(b"".join(chunks))
-        except (EOFError, OSError, ValueError, execnet.RemoteError, self._channel.TimeoutError) as error:
+        except (EOFError, OSError, ValueError, execnet.RemoteError, execnet.TimeoutError) as error:
             raise self._failed("gave no answer", error) from error
         self._awaited -= 1
         if answer["broken"]:
+            said = "\n".join([*answer["broken"], *self._said()])
             raise EnvironmentBroken(
                 f"{self.python} cannot import what the reload needs:\n  "
                 + "\n  ".join(answer["broken"])
-                + f"\n{install_hint(self.python)}"
+                + f"\n{mending.advice(said, self.name, self.specification)}"
             )
         return answer
 
-    def _failed(self, what: str, error: BaseException) -> EnvironmentBroken:
-        """End it; the error to raise, with what the interpreter said last."""
-        reason = str(error).strip().splitlines()[-1:] or [type(error).__name__]
-        log = Path(self._scratch, LOG)
-        said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:] if log.exists() else []
-        self._end()
-        return EnvironmentBroken("\n  ".join([f"{self.python} {what}: {reason[0]}", *said]))
+    def _said(self) -> list[str]:
+        """The last lines that the interpreter itself, or ssh, printed."""
+        log = self._scratch / launching.LOG
+        return log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:] if log.exists() else []
 
-    @property
-    def again(self) -> str:
-        """The command that reloads a kept artefact as this environment does, to be run in the folder where `reload.pyz` lies."""
-        variables = [shlex.quote(f"{name}={value}") for name, value in clean_variables().items() if name != "PATH"]
-        return " ".join(["env", "-i", 'PATH="$PATH"', *variables, shlex.quote(self.python), "-s", "reload.pyz"])
+    def _failed(self, what: str, error: BaseException) -> EnvironmentBroken:
+        """End it; the error to raise, with what was said last."""
+        said = self._said() or str(error).strip().splitlines()[-1:] or [type(error).__name__]
+        self._end()
+        return EnvironmentBroken("\n  ".join([f"{self.python} {what}: {said[-1]}", *said[:-1]]))
+
+    def again(self, folder: str) -> str:
+        """The command that reloads, without pytest, what is kept in that folder."""
+        return launching.again(self.specification, folder)
 
     def close(self) -> None:
         """End the interpreter and all that it started; it starts again when it is needed."""
@@ -228,11 +296,12 @@ class Environment:
                 self._channel.close()  # the worker ends the child that it waits for
         if self._group is not None:
             self._group.terminate(timeout=5)
-        self._group = self._channel = None
-        self._awaited = 0
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        if self._scratch.name:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+        self._group = self._channel = self._shared = None
+        self._awaited, self._sent = 0, {}
 
 
-def install_hint(python: str = sys.executable) -> str:
-    """The line that installs TensorFlow for that interpreter."""
-    return f'Install TensorFlow there: {python} -m pip install "pytest-modelroundtrip[cpu]"'
+def install_hint() -> str:
+    """The line that installs TensorFlow for this interpreter."""
+    return f'Install TensorFlow there: {sys.executable} -m pip install "pytest-modelroundtrip[cpu]"'

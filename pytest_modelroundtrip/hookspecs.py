@@ -26,5 +26,15 @@ def pytest_modelroundtrip_formats(config: pytest.Config) -> list[ModuleType]:  #
 
 
 @pytest.hookspec
+def pytest_modelroundtrip_environments(config: pytest.Config) -> dict[str, str]:  # type: ignore[empty-body]
+    """Add environments: names and specifications, as in the ini option `roundtrip_environments`.
+
+
+    def pytest_modelroundtrip_environments(config):
+        return {"server": "ssh=server//python=/opt/venv/bin/python"}
+    """
+
+
+@pytest.hookspec
 def pytest_modelroundtrip_finished(trip: RoundTrip, config: pytest.Config) -> None:
     """See the result of each round trip, in the process that made it, before its artefact is deleted."""

@@ -12,7 +12,7 @@ import pytest
 from . import hookspecs, settings
 from .environments import EnvironmentBroken
 from .original import System
-from .report import Record, promises_table, records_of, version_line, write_summary
+from .report import Record, probed_lines, promises_table, records_of, write_summary
 from .roundtrip import RoundTripError
 from .session import Carrier, Cell, Session, missing_tensorflow, prepared
 
@@ -38,6 +38,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", settings.MARKER_SIGNATURE)
     config.stash[SESSION] = Session(config)
+    settings.given_environments(config)  # a mistake is told before anything is collected
     config.pluginmanager.register(Gathered(), "modelroundtrip-gathered")
 
 
@@ -56,7 +57,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     print(f"checks:\n{promises_table({name: fmt.module for name, fmt in session.formats.items()})}\nenvironments:")
     for name, environment in session.environments.items():
         try:
-            print(f"  {name:<18}{version_line(environment.probe())}  ({environment.python})")
+            print("\n".join(probed_lines(name, environment.probe(), environment.python)))
         except EnvironmentBroken as error:
             print(f"  {name:<18}broken: {error}")
     session.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -62,22 +61,30 @@ def _promise(module: Any, check: str) -> str:
 
 
 def failure_text(trip: RoundTrip, again: str) -> str:
-    """All that is known of a round trip that failed, in one place; `again` is the command that reloads it without pytest."""
+    """All that is known of a round trip that failed, in one place; `again` is the command that reloads it without pytest.
+
+    Where the sides' versions differ they come first: they are the likeliest cause.
+    """
     headline = HEADLINES.get(trip.verdict, "format {}, reloaded in environment {!r}")
     lines = [*_wrapped(f"{trip.verdict.upper()}: {headline.format(trip.format, trip.environment)}", "", "  ")]
+    elsewhere = differ(trip.versions)
+    lines += [*(f"  {line}" for line in _sides(trip.versions)), ""] if elsewhere else []
     lines += [line for problem in trip.problems for told in _clipped(problem).splitlines() for line in _wrapped(told, "  ", "    ")]
     if trip.hint:
         lines += ["", *_wrapped(trip.hint, "hint: ", "      ")]
     lines.append("")
-    lines += _sides(trip.versions)
-    if trip.artifact.exists():
-        folder = trip.artifact.parent
-        lines.append(f"artefact: {trip.artifact} ({_size(trip.size)})")
-        if (folder / "job").exists():
-            lines.append(f"again:    cd {shlex.quote(str(folder))} && {again}")
+    lines += [] if elsewhere else _sides(trip.versions)
+    if again:
+        lines += [f"artefact: {trip.artifact} ({_size(trip.size)})", f"again:    {again}"]
     if trip.detail.strip():
         lines += ["", f"{'traceback' if 'Traceback (' in trip.detail else 'it printed'}:", _tail(trip.detail)]
     return "\n".join(lines)
+
+
+def differ(versions: dict[str, dict[str, str]]) -> bool:
+    """Whether a module has another version where it was reloaded."""
+    saved, reloaded = versions.get("saved", {}), versions.get("reloaded", {})
+    return any(saved.get(module, version) != version for module, version in reloaded.items())
 
 
 def _wrapped(text: str, first: str, following: str) -> list[str]:
@@ -97,6 +104,13 @@ def _sides(versions: dict[str, dict[str, str]]) -> list[str]:
 def version_line(versions: dict[str, str]) -> str:
     """In one line: `Python 3.11.7, TF 2.21.0, ...`."""
     return ", ".join(f"{MODULES[name]} {versions[name]}" for name in MODULES if name in versions)
+
+
+def probed_lines(name: str, facts: dict[str, Any], python: str) -> list[str]:
+    """What an environment's probe has found, for `--roundtrip-list`."""
+    machine = facts["machine"]
+    told = f"{machine['system']}, {machine['processor']}, {machine['threads']} threads, {' '.join(machine['flags'])}"
+    return [f"  {name:<18}{version_line(facts['versions'])}", f"  {'':<18}{python}", f"  {'':<18}{told}"]
 
 
 def _size(size: int) -> str:
@@ -176,8 +190,10 @@ def _environment_lines(records: list[Record]) -> list[str]:
         saved, reloaded = (item["versions"].get(side, {}) for side in ("saved", "reloaded"))
         if saved:
             lines.setdefault("saved", f"saved with {version_line(saved)}")
-        if any(saved.get(module, version) != version for module, version in reloaded.items()):
+        if differ(item["versions"]):
             lines.setdefault(item["environment"], f"{item['environment']}: reloaded with {version_line(reloaded)}")
+        if item["verdict"] == "environment broken":
+            lines.setdefault(item["environment"], f"{item['environment']}: {' '.join(item['problems'][0].split())}")
     return list(lines.values())
 
 

@@ -77,6 +77,8 @@ def round_trip(system: System, fmt: Format, environment: Environment, settings: 
     """Do one round trip below `folder`; the verdict is in the result."""
     trip = RoundTrip(fmt.name, environment.name, folder / "artifact", expected=system.expected)
     clock = _Clock(trip.seconds)
+    if environment.broken:
+        return _ended(trip, "environment broken", [environment.broken])
     try:
         reason = _unsupported(fmt, system, settings)
         checks = _checks(fmt, system, settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import json
@@ -22,6 +23,7 @@ from .original import Original, System, Unusable
 from .portable.formats import BUILT_IN
 from .portable.tensors import Output, leaves
 from .roundtrip import Format, RoundTrip, RoundTripError, discard, round_trip
+from .specifications import HERE, Specification
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,34 @@ class Session:
 
     @cached_property
     def environments(self) -> dict[str, Environment]:
-        return {"here": Environment("here", sys.executable, self.archive, self.config.getoption("roundtrip_isolation"))}
+        """`here`, then those of the hook, of the ini file and of the command line, by name.
+
+        Raises:
+            pytest.UsageError: for a specification that cannot be read, or a name that is taken.
+        """
+        given = settings.given_environments(self.config)
+        added: dict[str, Specification] = {}
+        for answer in self.config.hook.pytest_modelroundtrip_environments(config=self.config):
+            if not isinstance(answer, dict) or not all(isinstance(text, str) for item in answer.items() for text in item):
+                raise pytest.UsageError(f"pytest_modelroundtrip_environments: a dict of names and specifications, not {answer!r}")
+            read = settings.environments_of(answer.items(), self.config.rootpath, "pytest_modelroundtrip_environments")
+            for name in read.keys() & {*given, *added}:
+                raise pytest.UsageError(f"pytest_modelroundtrip_environments: there is an environment {name!r} already")
+            added.update(read)
+        isolation = self.config.getoption("roundtrip_isolation")
+        found = {
+            name: Environment(name, specification, self.archive, isolation)
+            for name, specification in {"here": HERE, **added, **given}.items()
+        }
+        for environment in found.values():
+            environment.tell = self._tell
+        return found
+
+    def _tell(self, text: str) -> None:
+        """Past pytest's capture, and from xdist's workers too, which have no terminal of their own."""
+        capture = self.config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+            print(text, file=sys.stderr, flush=True)
 
     @cached_property
     def known(self) -> settings.Known:
@@ -180,9 +209,11 @@ class Carrier:
         if trip.verdict == "unsupported" and not self._cell.settings.named:
             pytest.skip(f"{trip.format}: {trip.problems[0]}")
         if not trip.passed:
-            if (folder / "job").exists():
+            again = ""
+            if (folder / "job").exists() and trip.verdict != "environment broken":
                 (folder / "reload.pyz").write_bytes(self._session.archive)
-            raise RoundTripError(report.failure_text(trip, environment.again), trip, pytrace)
+                again = environment.again(str(folder))
+            raise RoundTripError(report.failure_text(trip, again), trip, pytrace)
         return trip
 
     def finish(self) -> None:
@@ -190,7 +221,7 @@ class Carrier:
         keep = settings.keep(self._session.config)
         for trip in self.trips:
             self._session.config.hook.pytest_modelroundtrip_finished(trip=trip, config=self._session.config)
-            if keep == "none" or (keep == "failed" and (trip.passed or trip.verdict == "unsupported")):
+            if keep == "none" or (keep == "failed" and (trip.passed or trip.verdict in ("unsupported", "environment broken"))):
                 discard(trip)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from .comparison import Tolerance
 from .portable.observation import CHECKS
+from .specifications import NAME, Specification, Unreadable, parse
 
 ISOLATIONS = ("fork", "spawn")
 KEEP = ("failed", "all", "none")
@@ -77,13 +78,23 @@ def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("roundtrip", "model round trips")
     for name, (kind, help_text) in PROJECT_OPTIONS.items():
         group.addoption(f"--roundtrip-{name}", dest=f"roundtrip_{name}", metavar=name.upper(), default=None, help=help_text)
-        parser.addini(f"roundtrip_{name}", help=help_text, type=kind, default=None)  # type: ignore[arg-type]
+        if name != "environments":  # there the ini file says what they are, see below
+            parser.addini(f"roundtrip_{name}", help=help_text, type=kind, default=None)  # type: ignore[arg-type]
     group.addoption(
         "--roundtrip-isolation",
         choices=ISOLATIONS,
         default="fork",
         help="fork: each reload is a fork of one warm interpreter (default); spawn: an interpreter of its own for each",
     )
+    group.addoption(
+        "--roundtrip-environment",
+        action="append",
+        default=[],
+        metavar="NAME=SPECIFICATION",
+        help="an environment to reload in: the path of a Python or a virtual environment, requirements, or an execnet gateway. "
+        "Without --roundtrip-environments the tests reload in those that are given so. Can be given again",
+    )
+    parser.addini("roundtrip_environments", type="linelist", default=[], help="environments, one a line, NAME: SPECIFICATION")
     group.addoption("--roundtrip-list", action="store_true", help="print formats, checks and environments, and exit")
 
 
@@ -109,10 +120,50 @@ def _from_project(config: pytest.Config, name: str) -> tuple[Any, str] | None:
         if name == "pythonpath":
             return [str(config.invocation_params.dir / part) for part in _words(given)], COMMAND_LINE
         return (_words(given) if PROJECT_OPTIONS[name][0] == "args" else given), COMMAND_LINE
+    if name == "environments":  # one that is given on the command line is meant to be used
+        names = [_named(text, "=")[0] for text in config.getoption("roundtrip_environment")]
+        return (names, COMMAND_LINE) if names else None
     given = config.getini(f"roundtrip_{name}")
     if given in (None, "", []):
         return None
     return (_words(given) if PROJECT_OPTIONS[name][0] == "args" else given), INI
+
+
+def given_environments(config: pytest.Config) -> dict[str, Specification]:
+    """The environments of the ini file and of the command line, by name; the command line's win.
+
+    Raises:
+        pytest.UsageError: for one without a name, with a name that is given twice, or that cannot be read.
+    """
+    base = config.inipath.parent if config.inipath else config.rootpath
+    ini = [_named(text, ":") for text in config.getini("roundtrip_environments")]
+    line = [_named(text, "=") for text in config.getoption("roundtrip_environment")]
+    found = environments_of(ini, base, INI)
+    return {**found, **environments_of(line, config.invocation_params.dir, COMMAND_LINE)}
+
+
+def environments_of(named: Iterable[tuple[str, str]], folder: Path, source: str) -> dict[str, Specification]:
+    """Names and specifications, read.
+
+    Raises:
+        pytest.UsageError: as above.
+    """
+    found: dict[str, Specification] = {}
+    for name, text in named:
+        try:
+            if name in found or name == "here":
+                raise Unreadable("the name is taken")
+            if not NAME.fullmatch(name):
+                raise Unreadable("a name of letters, digits, _ and . is expected before the specification")
+            found[name] = parse(text, folder)
+        except Unreadable as error:
+            raise pytest.UsageError(f"roundtrip environment {name!r} ({source}): {error}") from None
+    return found
+
+
+def _named(text: str, mark: str) -> tuple[str, str]:
+    name, found, specification = text.partition(mark)
+    return (name.strip(), specification.strip()) if found else (text.strip(), "")
 
 
 def keep(config: pytest.Config) -> str:

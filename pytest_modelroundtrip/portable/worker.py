@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import functools
+import hashlib
 import os
 import shutil
 import signal
@@ -21,7 +22,7 @@ import traceback
 import warnings
 from typing import Any, Callable, Dict, List, NoReturn, Optional
 
-from . import library, reloading, tensors
+from . import library, machine, reloading, tensors, transfer
 
 CHUNK = 1 << 26  # bytes of an answer that go into one message
 START_SECONDS = 300  # for a child's imports
@@ -31,12 +32,20 @@ def serve(channel: Any, archive: str, scratch: str) -> None:
     """Answer requests until the other side hangs up.
 
     A request is the bytes of a dict: `warm`, modules to import here; or `job`, with `seconds`, `fork` and `hash_seed` (of an
-    interpreter of its own; None for this one's). The answer is a count of chunks, then the chunks: the bytes of a dict with
-    `versions`, `broken` (what could not be imported) and `seconds`; for a job also `output`, the tail of what the child printed,
-    and all that `reloading.reload` gives, or `ended`: how the child ended without an answer.
+    interpreter of its own; None for this one's); or `sees`, a file, with its `sha256`; or `receive`, a folder of which the pieces
+    follow; or `send`, a folder of which the pieces are sent, and which is deleted. The answer is a count of chunks, then the
+    chunks: the bytes of a dict with `versions`, `broken` (what could not be imported) and `seconds`; for `warm` also `machine`;
+    for `sees`, whether it is seen; for a job also `output`, the tail of what the child printed, and all that `reloading.reload`
+    gives, or `ended`: how the child ended without an answer.
     """
     for message in channel:
-        data = tensors.dump(_answer_to(tensors.load(message), channel.isclosed, archive, scratch))
+        request = tensors.load(message)
+        if "receive" in request:
+            transfer.receive(channel.receive, request["receive"])
+        if "send" in request:
+            transfer.send(channel.send, request["send"])
+            shutil.rmtree(request["send"])
+        data = tensors.dump(_answer_to(request, channel.isclosed, archive, scratch))
         chunks = [data[start : start + CHUNK] for start in range(0, len(data), CHUNK)]
         channel.send(len(chunks))
         for chunk in chunks:
@@ -44,8 +53,10 @@ def serve(channel: Any, archive: str, scratch: str) -> None:
 
 
 def _answer_to(request: Dict[str, Any], hung_up: Callable[[], bool], archive: str, scratch: str) -> Dict[str, Any]:
+    if "sees" in request:
+        return {**_warmed([]), "sees": _sees(request["sees"], request["sha256"])}
     if "job" not in request:
-        return _warmed(request["warm"])
+        return {**_warmed(request.get("warm", [])), "machine": machine.machine()}
     job = request["job"]
     if request["fork"] and hasattr(os, "fork"):
         answer = _warmed(job["warm"])
@@ -56,6 +67,14 @@ def _answer_to(request: Dict[str, Any], hung_up: Callable[[], bool], archive: st
             return {**answer, **reloaded, "seconds": {**answer["seconds"], **reloaded["seconds"]}}
     start = functools.partial(_start, archive=archive, hash_seed=request["hash_seed"])
     return {"broken": [], **_reload_in_child(job, request["seconds"], hung_up, start, scratch)}
+
+
+def _sees(path: str, sha256: str) -> bool:
+    try:
+        with open(path, "rb") as source:
+            return hashlib.sha256(source.read()).hexdigest() == sha256
+    except OSError:
+        return False
 
 
 def _warmed(modules: List[str]) -> Dict[str, Any]:

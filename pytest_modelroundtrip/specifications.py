@@ -1,0 +1,158 @@
+"""What is said of an environment -> what starts it. Nothing is started or looked for here."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import execnet
+from packaging.requirements import InvalidRequirement, Requirement
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]*")  # it becomes part of a test's id
+FORMS = (
+    "a specification is the path of a Python or of a virtual environment, requirements such as "
+    "'python==3.11 tensorflow-cpu==2.15.1' or '-r requirements.txt', or an execnet gateway such as "
+    "'ssh=host//python=/opt/venv/bin/python'"
+)
+
+
+class Unreadable(ValueError):
+    """A specification that says nothing; the text tells why."""
+
+
+@dataclass(frozen=True)
+class Specification:
+    """What starts an interpreter: a command, to be run here or on a host, or requirements from which one is made first.
+
+    `command` is one word for an interpreter, several for what ends in one (`docker run -i --rm IMAGE python`).
+    """
+
+    text: str
+    command: tuple[str, ...] = ()
+    host: tuple[str, ...] = ()  # the arguments of ssh
+    requirements: tuple[str, ...] = ()  # the arguments of `uv pip install`
+    python: str = ""  # the interpreter that uv is asked for
+    variables: tuple[tuple[str, str], ...] = ()
+
+
+HERE = Specification("this interpreter, started clean", command=(sys.executable,))
+
+
+def parse(text: str, folder: Path) -> Specification:
+    """Read a specification; relative paths start from `folder`.
+
+    Raises:
+        Unreadable: when it is none.
+    """
+    what, variables = _without_variables(text.strip())
+    if not what:
+        raise Unreadable(f"it is empty; {FORMS}")
+    kind = re.split(r"[=/]", what, maxsplit=1)[0]
+    if kind in ("popen", "ssh"):
+        return _gateway(text, what, variables, folder)
+    if kind in ("socket", "vagrant_ssh") and what.startswith(f"{kind}="):
+        raise Unreadable(f"{kind} gateways cannot be started clean; popen and ssh can")
+    if _is_path(what, folder):
+        return Specification(text, command=(_interpreter(what, folder),), variables=variables)
+    return _requirements(text, what, variables, folder)
+
+
+def _without_variables(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """The specification proper, and the environment variables after it."""
+    what, *rest = re.split(r"//(?=env:)", text)
+    variables = []
+    for part in rest:
+        found = re.fullmatch(r"env:([A-Za-z_][A-Za-z0-9_]*)=(.*)", part, re.DOTALL)
+        if not found:
+            raise Unreadable(f"{part!r}: env:NAME=value is expected, after all else")
+        variables.append((found[1], found[2]))
+    return what.strip(), tuple(variables)
+
+
+def _gateway(text: str, what: str, variables: tuple[tuple[str, str], ...], folder: Path) -> Specification:
+    try:
+        spec = execnet.XSpec(what)
+    except (AttributeError, ValueError, IndexError) as error:
+        raise Unreadable(f"execnet cannot read it: {error}") from None
+    unused = sorted(set(vars(spec)) - {"popen", "ssh", "ssh_config", "python", "env", "_spec"})
+    if unused or (spec.popen and spec.ssh):
+        raise Unreadable(
+            f"{', '.join(unused) or 'popen and ssh together'}: not used; what is are ssh, ssh_config, popen, python, env"
+        )
+    try:
+        command = tuple(shlex.split(spec.python)) if spec.python else ("python3",) if spec.ssh else (sys.executable,)
+        if spec.ssh:
+            config = ("-F", str(_resolved(str(spec.ssh_config), folder))) if spec.ssh_config else ()
+            return Specification(text, command, host=(*config, *shlex.split(spec.ssh)), variables=variables)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise Unreadable(f"a value is missing or its quotes are open: {error}") from None
+    if len(command) == 1:
+        command = (_interpreter(command[0], folder),)
+    return Specification(text, command, variables=variables)
+
+
+def _is_path(what: str, folder: Path) -> bool:
+    if what.startswith(("/", "./", "../", "~")) or shutil.which(what):
+        return True
+    return len(what.split()) == 1 and ("/" in what or _resolved(what, folder).exists())
+
+
+def _interpreter(what: str, folder: Path) -> str:
+    """Of a virtual environment its Python. A name without a folder is looked for in PATH, as a shell does."""
+    found = shutil.which(what) if "/" not in what else None
+    if found and not _resolved(what, folder).is_dir():
+        return found
+    path = _resolved(what, folder)
+    return str(path / "bin" / "python" if path.is_dir() else path)
+
+
+def _resolved(what: str, folder: Path) -> Path:
+    """Absolute, without resolving links: a virtual environment's Python is one."""
+    return folder / Path(what).expanduser()
+
+
+def _requirements(text: str, what: str, variables: tuple[tuple[str, str], ...], folder: Path) -> Specification:
+    try:
+        words = shlex.split(what)
+    except ValueError as error:
+        raise Unreadable(f"its quotes are open: {error}") from None
+    python, arguments = "", []
+    while words:
+        word = words.pop(0)
+        if word in ("-r", "--requirement"):
+            if not words:
+                raise Unreadable("a file is expected after -r")
+            path = _resolved(words.pop(0), folder)
+            python = python or _python_of(path)
+            arguments += ["-r", str(path)]
+        elif word.startswith(("./", "../", "/")):
+            arguments.append(str(_resolved(word, folder)))
+        else:
+            requirement = _requirement(word)
+            if requirement.name == "python":
+                python = str(requirement.specifier)
+            else:
+                arguments.append(word)
+    if not arguments:
+        raise Unreadable("it names a Python and nothing to install there")
+    return Specification(text, requirements=tuple(arguments), python=re.sub(r"^==(?=[\d.]+$)", "", python), variables=variables)
+
+
+def _requirement(word: str) -> Requirement:
+    try:
+        return Requirement(word)
+    except InvalidRequirement:
+        raise Unreadable(f"{word!r} is neither a path that exists nor a requirement (PEP 508); {FORMS}") from None
+
+
+def _python_of(path: Path) -> str:
+    """What the comment `# python==3.11` in a requirements file asks for: kept artefacts have one."""
+    try:
+        found = re.search(r"^#\s*python\s*([<>=!~][^\s;]*)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    except OSError as error:
+        raise Unreadable(f"{path} cannot be read: {error.strerror}") from None
+    return found[1] if found else ""
