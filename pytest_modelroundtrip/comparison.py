@@ -27,11 +27,15 @@ TOLERANCES = {
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far outputs may be apart: `rtol` and `atol` of the user, else by dtype; not at all when `exact`."""
+    """How far outputs may be apart: `rtol` and `atol` of the user, else by dtype; not at all when `exact`.
+
+    `across` versions of the libraries a config may have a key more or less: no value is lost with it.
+    """
 
     exact: bool = False
     rtol: float | None = None
     atol: float | None = None
+    across: bool = False
 
     def of(self, dtype: np.dtype[Any]) -> tuple[float, float]:
         if self.exact or not _is_floating(dtype):
@@ -251,7 +255,7 @@ def _shape(value: Array) -> str:
 
 def _compare_config(before: Any, after: Any, tolerance: Tolerance, found: Comparison) -> None:
     if before["config"] is not None:
-        _compare_json("config", before["config"], after["config"], found)
+        _compare_json("config", before["config"], after["config"], tolerance, found)
     for path, kept in before["arguments"].items():
         came = after["arguments"].get(path, {})
         for name in kept.keys() & came.keys() if came.get("class") == kept["class"] else ():
@@ -262,12 +266,14 @@ def _compare_config(before: Any, after: Any, tolerance: Tolerance, found: Compar
 
 
 def _compare_compile(before: Any, after: Any, tolerance: Tolerance, found: Comparison) -> None:
-    _compare_json("compile", before, after, found)
+    _compare_json("compile", before, after, tolerance, found)
 
 
-def _compare_json(check: str, before: Any, after: Any, found: Comparison) -> None:
+def _compare_json(check: str, before: Any, after: Any, tolerance: Tolerance, found: Comparison) -> None:
     found.compared[check] += 1
     for path, one, other in _json_differences(before, after, check):
+        if tolerance.across and MISSING in (one, other):
+            continue
         found.add(check, f"{path}: {one!r} came back as {other!r}")
 
 

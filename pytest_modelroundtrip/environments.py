@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -91,12 +91,17 @@ class Reply:
     ended: dict[str, str] | None = None
 
 
+def _nothing(text: str) -> None:
+    """Who tells nobody."""
+
+
 class Environment:
     """A named interpreter, made and started when it is first needed and kept warm: each reload is a fork of it."""
 
     def __init__(self, name: str, specification: Specification, archive: bytes, isolation: str) -> None:
         self.name, self.specification = name, specification
-        self.tell: Callable[[str], None] = lambda text: None  # what takes long, and how far it is
+        self.tell: provisioning.Tell = _nothing  # that it is being made
+        self.progress: provisioning.Tell = _nothing  # how much of an artefact has been sent
         self.broken: str | None = None
         self._archive, self._fork = archive, isolation == "fork"
         self._group: execnet.Group | None = None
@@ -215,7 +220,7 @@ class Environment:
             sent += len(piece)
             if size > TOLD_BYTES and (time.monotonic() - told > 1 or not piece):
                 told = time.monotonic()
-                self.tell(f"{self.name}: {min(sent, size) / 1e6:.0f} of {size / 1e6:.0f} MB sent")
+                self.progress(f"{self.name}: {min(sent, size) / 1e6:.0f} of {size / 1e6:.0f} MB sent")
 
         copy = f"{self._there}/{name}"
         self._ask({"receive": copy})

@@ -32,8 +32,10 @@ SSH = ("ssh", "-C", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "-o", "Ser
 
 def clean_variables(specification: Specification) -> dict[str, str]:
     """The environment variables that a clean interpreter is started with."""
-    prefixes = PASSED_EVERYWHERE if specification.host else (*PASSED, *PASSED_PREFIXES, *PASSED_EVERYWHERE)
-    passed = {name: value for name, value in os.environ.items() if name.startswith(prefixes)}
+    names, prefixes = ((), ()) if specification.host else (PASSED, PASSED_PREFIXES)
+    passed = {
+        name: value for name, value in os.environ.items() if name in names or name.startswith((*prefixes, *PASSED_EVERYWHERE))
+    }
     seed = "3" if os.environ.get("PYTHONHASHSEED") == HASH_SEED else HASH_SEED
     own = {"PYTHONHASHSEED": seed, "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     return {"TF_CPP_MIN_LOG_LEVEL": "1", **passed, **own, **dict(specification.variables)}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from .portable import library
 from .portable.formats import BUILT_IN
 from .portable.observation import CHECKS, SLOW
 
@@ -67,7 +68,7 @@ def failure_text(trip: RoundTrip, again: str) -> str:
     """
     headline = HEADLINES.get(trip.verdict, "format {}, reloaded in environment {!r}")
     lines = [*_wrapped(f"{trip.verdict.upper()}: {headline.format(trip.format, trip.environment)}", "", "  ")]
-    elsewhere = differ(trip.versions)
+    elsewhere = library.differ(trip.versions)
     lines += [*(f"  {line}" for line in _sides(trip.versions)), ""] if elsewhere else []
     lines += [line for problem in trip.problems for told in _clipped(problem).splitlines() for line in _wrapped(told, "  ", "    ")]
     if trip.hint:
@@ -79,12 +80,6 @@ def failure_text(trip: RoundTrip, again: str) -> str:
     if trip.detail.strip():
         lines += ["", f"{'traceback' if 'Traceback (' in trip.detail else 'it printed'}:", _tail(trip.detail)]
     return "\n".join(lines)
-
-
-def differ(versions: dict[str, dict[str, str]]) -> bool:
-    """Whether a module has another version where it was reloaded."""
-    saved, reloaded = versions.get("saved", {}), versions.get("reloaded", {})
-    return any(saved.get(module, version) != version for module, version in reloaded.items())
 
 
 def _wrapped(text: str, first: str, following: str) -> list[str]:
@@ -190,7 +185,7 @@ def _environment_lines(records: list[Record]) -> list[str]:
         saved, reloaded = (item["versions"].get(side, {}) for side in ("saved", "reloaded"))
         if saved:
             lines.setdefault("saved", f"saved with {version_line(saved)}")
-        if differ(item["versions"]):
+        if library.differ(item["versions"]):
             lines.setdefault(item["environment"], f"{item['environment']}: reloaded with {version_line(reloaded)}")
         if item["verdict"] == "environment broken":
             lines.setdefault(item["environment"], f"{item['environment']}: {' '.join(item['problems'][0].split())}")

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from . import report, settings
+from . import provenance, report, settings
 from .environments import Environment, install_hint, portable_archive
 from .original import Original, System, Unusable
 from .portable.formats import BUILT_IN
@@ -94,6 +94,8 @@ class Session:
         }
         for environment in found.values():
             environment.tell = self._tell
+            if self.config.get_verbosity() > 0:
+                environment.progress = self._tell
         return found
 
     def _tell(self, text: str) -> None:
@@ -205,24 +207,28 @@ class Carrier:
         if trip.spoilt:
             self._session.release()
         record = report.record(self._item.nodeid, self._cell.id, trip)
+        again = environment.again(str(folder)) if trip.verdict != "environment broken" and (folder / "job").exists() else ""
+        if self._is_kept(trip) and trip.artifact.exists():
+            (folder / "reload.pyz").write_bytes(self._session.archive)
+            provenance.write(folder, record["test"], trip, system, self._cell.settings.imports, again)
         self._item.user_properties.append((report.PROPERTY, json.dumps(record)))
         if trip.verdict == "unsupported" and not self._cell.settings.named:
             pytest.skip(f"{trip.format}: {trip.problems[0]}")
         if not trip.passed:
-            again = ""
-            if (folder / "job").exists() and trip.verdict != "environment broken":
-                (folder / "reload.pyz").write_bytes(self._session.archive)
-                again = environment.again(str(folder))
             raise RoundTripError(report.failure_text(trip, again), trip, pytrace)
         return trip
 
     def finish(self) -> None:
         """Tell who wants to know, and delete what need not be kept."""
-        keep = settings.keep(self._session.config)
         for trip in self.trips:
             self._session.config.hook.pytest_modelroundtrip_finished(trip=trip, config=self._session.config)
-            if keep == "none" or (keep == "failed" and (trip.passed or trip.verdict in ("unsupported", "environment broken"))):
+            if not self._is_kept(trip):
                 discard(trip)
+
+    def _is_kept(self, trip: RoundTrip) -> bool:
+        keep = settings.keep(self._session.config)
+        nothing_failed = trip.passed or trip.verdict in ("unsupported", "environment broken")
+        return keep == "all" or (keep == "failed" and not nothing_failed)
 
 
 def prepared(model: Any, args: Sequence[Any], kwargs: dict[str, Any], pytrace: bool) -> System:

@@ -79,3 +79,9 @@ def versions() -> Dict[str, str]:
         if version:
             found[name] = str(version)
     return found
+
+
+def differ(versions: Dict[str, Dict[str, str]]) -> bool:
+    """Whether a module has another version where it was `reloaded` than where it was `saved`."""
+    saved, reloaded = versions.get("saved", {}), versions.get("reloaded", {})
+    return any(saved.get(module, version) != version for module, version in reloaded.items())
