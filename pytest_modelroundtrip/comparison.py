@@ -51,7 +51,7 @@ class Comparison:
 
     differences: dict[str, list[str]] = field(default_factory=dict)
     compared: Counter[str] = field(default_factory=Counter)
-    max_ulp: int = 0  # between two outputs
+    distances: dict[str, int] = field(default_factory=dict)  # check -> how far apart two of its tensors are at most, in ULP
     near: set[str] = field(default_factory=set)  # the checks in which bits differ
     origins: dict[str, tuple[str, str]] = field(default_factory=dict)  # path of a wrong weight -> where its value comes from
 
@@ -94,7 +94,8 @@ def together(comparisons: Iterable[Comparison]) -> Comparison:
         for check, lines in found.differences.items():
             whole.differences.setdefault(check, []).extend(lines)
         whole.compared.update(found.compared)
-        whole.max_ulp = max(whole.max_ulp, found.max_ulp)
+        for check, distance in found.distances.items():
+            whole.distances[check] = max(whole.distances.get(check, 0), distance)
         whole.near |= found.near
         whole.origins.update(found.origins)
     return whole
@@ -409,8 +410,7 @@ def _values_difference(before: Array, after: Array, tolerance: Tolerance, found:
         return ""
     found.near.add(check)
     distance = _ulp(before, after)
-    if check == "outputs":
-        found.max_ulp = max(found.max_ulp, int(distance.max()))
+    found.distances[check] = max(found.distances.get(check, 0), int(distance.max()))
     wrong = apart & ~_within(before, after, *tolerance.of(before.dtype))
     if not wrong.any():
         return ""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from . import hookspecs, settings
+from . import hookspecs, report_file, settings
 from .environments import EnvironmentBroken
 from .original import System
 from .report import Record, probed_lines, promises_table, records_of, write_summary
@@ -39,7 +40,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", settings.MARKER_SIGNATURE)
     config.stash[SESSION] = Session(config)
     settings.given_environments(config)  # a mistake is told before anything is collected
-    config.pluginmanager.register(Gathered(), "modelroundtrip-gathered")
+    path = None if hasattr(config, "workerinput") else settings.report_path(config)
+    config.pluginmanager.register(Gathered(path), "modelroundtrip-gathered")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -223,12 +225,17 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 class Gathered:
     """The results of all tests, read from their reports, so that those of xdist's workers are among them."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path | None) -> None:
         self.records: list[Record] = []
+        self._path = path
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call":
             self.records += records_of(report)
+
+    def pytest_sessionfinish(self) -> None:
+        if self._path:
+            report_file.write(self._path, self.records)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
         if self.records:

@@ -127,8 +127,8 @@ def _tail(text: str) -> str:
 # one record
 
 
-def record(nodeid: str, cell: str, trip: RoundTrip) -> Record:
-    """The result as JSON holds it: it travels in the `user_properties` of the test's report."""
+def record(nodeid: str, cell: str, trip: RoundTrip, text: str) -> Record:
+    """The result as JSON holds it: it travels in the `user_properties` of the test's report. `text` is that of a failure."""
     return {
         "test": _without_cell(nodeid, cell),
         "format": trip.format,
@@ -136,7 +136,9 @@ def record(nodeid: str, cell: str, trip: RoundTrip) -> Record:
         "verdict": trip.verdict,
         "max_ulp": trip.max_ulp,
         "checks": trip.checks,
+        "distances": trip.distances,
         "problems": trip.problems,
+        "text": text,
         "seconds": {phase: round(seconds, 4) for phase, seconds in trip.seconds.items()},
         "versions": trip.versions,
         "size": trip.size,

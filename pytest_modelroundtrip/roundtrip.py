@@ -52,6 +52,7 @@ class RoundTrip:
     expected: Any = None  # of the original
     max_ulp: int = 0  # the largest distance between two outputs
     checks: dict[str, str] = field(default_factory=dict)  # check -> "exact", "close", "differs", "n/a": not promised, not asked for
+    distances: dict[str, int] = field(default_factory=dict)  # check -> the largest distance in ULP, of those that measure one
     problems: list[str] = field(default_factory=list)  # what was lost, or what went wrong, a line each
     detail: str = ""  # the traceback, or the tail of what the clean interpreter printed
     hint: str = ""  # what to do
@@ -289,7 +290,9 @@ def _warm(system: System, fmt: Format) -> list[str]:
 
 def _judge(trip: RoundTrip, found: Comparison, checks: Sequence[str], fmt: Format) -> None:
     trip.checks = {check: found.row(check) if check in checks else "n/a" for check in observation.CHECKS}
-    trip.max_ulp = max(trip.max_ulp, found.max_ulp)
+    for check, distance in found.distances.items():  # of all generations
+        trip.distances[check] = max(trip.distances.get(check, 0), distance)
+    trip.max_ulp = trip.distances.get("outputs", 0)
     if found.differences:
         _ended(trip, "differs", _lines(found))
     elif not sum(found.compared.values()) or ("outputs" in checks and not found.compared["outputs"]):

@@ -206,16 +206,18 @@ class Carrier:
         self.trips.append(trip)
         if trip.spoilt:
             self._session.release()
-        record = report.record(self._item.nodeid, self._cell.id, trip)
         again = environment.again(str(folder)) if trip.verdict != "environment broken" and (folder / "job").exists() else ""
         if self._is_kept(trip) and trip.artifact.exists():
             (folder / "reload.pyz").write_bytes(self._session.archive)
-            provenance.write(folder, record["test"], trip, system, self._cell.settings.imports, again)
+            provenance.write(folder, self._item.nodeid, trip, system, self._cell.settings.imports, again)
+        failed = not trip.passed and (trip.verdict != "unsupported" or self._cell.settings.named)
+        text = report.failure_text(trip, again) if failed else ""
+        record = report.record(self._item.nodeid, self._cell.id, trip, text)
         self._item.user_properties.append((report.PROPERTY, json.dumps(record)))
-        if trip.verdict == "unsupported" and not self._cell.settings.named:
+        if failed:
+            raise RoundTripError(text, trip, pytrace)
+        if trip.verdict == "unsupported":
             pytest.skip(f"{trip.format}: {trip.problems[0]}")
-        if not trip.passed:
-            raise RoundTripError(report.failure_text(trip, again), trip, pytrace)
         return trip
 
     def finish(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -95,6 +96,7 @@ def add_options(parser: pytest.Parser) -> None:
         "Without --roundtrip-environments the tests reload in those that are given so. Can be given again",
     )
     parser.addini("roundtrip_environments", type="linelist", default=[], help="environments, one a line, NAME: SPECIFICATION")
+    group.addoption("--roundtrip-report", metavar="PATH", help="write the results of all round trips to a JSON file")
     group.addoption("--roundtrip-list", action="store_true", help="print formats, checks and environments, and exit")
 
 
@@ -164,6 +166,21 @@ def environments_of(named: Iterable[tuple[str, str]], folder: Path, source: str)
 def _named(text: str, mark: str) -> tuple[str, str]:
     name, found, specification = text.partition(mark)
     return (name.strip(), specification.strip()) if found else (text.strip(), "")
+
+
+def report_path(config: pytest.Config) -> Path | None:
+    """Where the JSON report is to be written.
+
+    Raises:
+        pytest.UsageError: where it cannot be: told before the tests run, not after.
+    """
+    given = config.getoption("roundtrip_report")
+    if given is None:
+        return None
+    path = Path(config.invocation_params.dir, given)
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise pytest.UsageError(f"--roundtrip-report={given}: a file in a folder that can be written to is expected")
+    return path
 
 
 def keep(config: pytest.Config) -> str:

@@ -1,0 +1,44 @@
+"""Saves each model of the matrix in every format: run by `run.py`, with one TensorFlow for all loaders."""
+
+import matrix_models as models
+import numpy as np
+import pytest
+import tensorflow as tf
+
+numbers = np.random.default_rng(0)
+TOKENS = numbers.integers(1, 20, (3, 6)).astype("int32")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def seed():
+    tf.random.set_seed(1)
+
+
+@pytest.mark.roundtrip
+def test_dense():
+    return models.dense(), numbers.normal(size=(3, 4)).astype("float32")
+
+
+@pytest.mark.roundtrip
+def test_convolutional():
+    return models.convolutional(), numbers.normal(size=(3, 8, 8, 3)).astype("float32")
+
+
+@pytest.mark.roundtrip
+def test_encoder_decoder():
+    return models.encoder_decoder(), [TOKENS, TOKENS[:, ::-1].copy()]
+
+
+@pytest.mark.roundtrip(factory="matrix_models:text_classifier")
+def test_text_classifier():
+    return models.text_classifier(), np.array([[text] for text in models.SENTENCES])
+
+
+@pytest.mark.roundtrip
+def test_transformer_block():
+    return models.transformer_block(), TOKENS
+
+
+@pytest.mark.roundtrip(factory="matrix_models:sentence_encoder")
+def test_sentence_encoder():
+    return models.sentence_encoder(), models.SENTENCES
