@@ -6,6 +6,7 @@ A model is judged by its own class, never by what can be imported: since TensorF
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from typing import Any, Dict, Optional, Tuple
 
@@ -22,17 +23,14 @@ def generation(model: Any) -> Optional[int]:
 
 
 def keras(wanted: int) -> Any:
-    """The module `keras` of that generation.
+    """The module `keras` of that generation; where this interpreter has none, the Keras that it has: so does who loads there.
 
     Raises:
-        ImportError: where this interpreter has none.
+        ImportError: where there is no Keras.
     """
     if wanted == 3:
-        found = importlib.import_module("keras")
-        if not str(found.__version__).startswith("3"):
-            raise ImportError("the model is a Keras 3 model; Keras %s is installed here" % found.__version__)
-        return found
-    if tensorflow_version() >= (2, 16):
+        return importlib.import_module("keras")
+    if tensorflow_version() >= (2, 16) and importlib.util.find_spec("tf_keras"):
         return importlib.import_module("tf_keras")
     return importlib.import_module("tensorflow").keras
 
