@@ -149,7 +149,11 @@ def _children(found: Any) -> Dict[str, Any]:
     if hasattr(found, "_maybe_initialize_trackable"):
         found._maybe_initialize_trackable()  # as TensorFlow itself does before it asks
     if hasattr(found, "_trackable_children"):  # TensorFlow 2.9 and later
-        return dict(sorted(found._trackable_children("checkpoint").items()))  # a table of TensorFlow 2.12 has no default
+        try:
+            children = found._trackable_children()
+        except TypeError:  # a table of TensorFlow 2.12 has no default
+            children = found._trackable_children("checkpoint")
+        return dict(sorted(children.items()))
     return {ref.name: ref.ref for ref in sorted(getattr(found, "_checkpoint_dependencies", ()), key=lambda ref: ref.name)}
 
 
