@@ -40,11 +40,15 @@ tempfile.tempdir = None
 path = os.path.join(scratch, "portable.pyz")
 with open(path, "wb") as out:
     out.write(archive)
-channel.send(scratch)
 sys.path[:] = [path] + [entry for entry in sys.path if entry not in ("", "/", scratch)]
-from pytest_modelroundtrip.portable import worker
 try:
-    worker.serve(channel, path, scratch)
+    try:
+        from pytest_modelroundtrip.portable import worker
+    except ImportError as error:  # a Python without NumPy
+        channel.send((scratch, "%s: %s" % (type(error).__name__, error)))
+    else:
+        channel.send((scratch, ""))
+        worker.serve(channel, path, scratch)
 finally:  # the test process may have been killed
     shutil.rmtree(scratch, ignore_errors=True)
 """
@@ -142,9 +146,12 @@ class Environment:
             self._channel = gateway.remote_exec(BOOTSTRAP)
             scratch = str(self._scratch) if self._local else ""
             self._channel.send((scratch, launching.clean_variables(self.specification), self._archive))
-            self._there = self._channel.receive(launching.CONNECT_SECONDS)
+            self._there, missing = self._channel.receive(launching.CONNECT_SECONDS)
         except (OSError, EOFError, AssertionError, execnet.RemoteError, execnet.TimeoutError) as error:
             raise self._failed("cannot be started", error) from error
+        if missing:
+            self._end()
+            raise self._unimportable([missing])
 
     @property
     def _local(self) -> bool:
@@ -268,13 +275,12 @@ class Environment:
             raise self._failed("gave no answer", error) from error
         self._awaited -= 1
         if answer["broken"]:
-            said = "\n".join([*answer["broken"], *self._said()])
-            raise EnvironmentBroken(
-                f"{self.python} cannot import what the reload needs:\n  "
-                + "\n  ".join(answer["broken"])
-                + f"\n{mending.advice(said, self.name, self.specification)}"
-            )
+            raise self._unimportable(answer["broken"])
         return answer
+
+    def _unimportable(self, errors: list[str]) -> EnvironmentBroken:
+        advice = mending.advice("\n".join([*errors, *self._said()]), self.name, self.specification)
+        return EnvironmentBroken("\n".join([f"{self.python} cannot import what the reload needs:", *errors, advice]))
 
     def _said(self) -> list[str]:
         """The last lines that the interpreter itself, or ssh, printed."""
@@ -283,7 +289,8 @@ class Environment:
 
     def _failed(self, what: str, error: BaseException) -> EnvironmentBroken:
         """End it; the error to raise, with what was said last."""
-        said = self._said() or str(error).strip().splitlines()[-1:] or [type(error).__name__]
+        remote = str(error).strip().splitlines()[-1:] if isinstance(error, (execnet.RemoteError, execnet.TimeoutError)) else []
+        said = self._said() or remote or ["it ended without a word"]
         self._end()
         return EnvironmentBroken("\n  ".join([f"{self.python} {what}: {said[-1]}", *said[:-1]]))
 

@@ -13,7 +13,7 @@ INSTALLED: tuple[tuple[str, str], ...] = (  # what is said -> what is to be inst
     (r"Descriptors cannot not? be created directly|google\.protobuf", "protobuf<3.21"),
     (r"No module named 'tensorflow_hub'", "tensorflow-hub"),
     (r"No module named 'tf_keras'", "tf-keras"),
-    (r"No module named 'tensorflow'", "tensorflow-cpu"),
+    (r"No module named '(tensorflow|numpy)'", "tensorflow-cpu"),
 )
 
 
