@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from .specifications import Specification
 
@@ -98,28 +99,20 @@ def _uv(*arguments: str, tell: Tell) -> None:
     """Run uv and show what it says as it says it."""
     said: list[str] = []
     environment = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")}
-    process = subprocess.Popen(
-        [_uv_command(), *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        env=environment,
-    )
-    limit = threading.Timer(LIMIT_SECONDS, process.kill)
-    limit.start()
-    try:
-        assert process.stdout is not None
-        for line in filter(str.strip, process.stdout):
-            said.append(line.rstrip())
-            if line[0].isalpha() and not line.lower().startswith("warning"):  # not what it lists
-                tell(f"  uv: {line.rstrip()}")
-        process.wait()
-    finally:
-        limit.cancel()
-        process.kill()
-        process.wait()
+    pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen([_uv_command(), *arguments], text=True, errors="replace", env=environment, **pipes) as process:
+        limit = threading.Timer(LIMIT_SECONDS, process.kill)
+        limit.start()
+        try:
+            assert process.stdout is not None
+            for line in filter(str.strip, process.stdout):
+                said.append(line.rstrip())
+                if line[0].isalpha() and not line.lower().startswith("warning"):  # not what it lists
+                    tell(f"  uv: {line.rstrip()}")
+            process.wait()
+        finally:
+            limit.cancel()
+            process.kill()
     if process.returncode:
         what = "uv pip install" if arguments[0] == "pip" else "uv venv"
         raise Unmade("\n  ".join([f"{what} failed (exit status {process.returncode}):", *said[-SHOWN:]]))

@@ -119,7 +119,7 @@ def test_checkpoint_before_the_latest(trained, checkpoints, name):
 def test_release(roundtrip, trained, checkpoints):
     """From the latest checkpoint into a SavedModel and out of it: what is released is still what was trained."""
     trip = roundtrip(restore("translator", checkpoints["translator"].latest_checkpoint), INPUTS)
-    np.testing.assert_array_equal(trip.outputs, answers(trained.translator, INPUTS))
+    np.testing.assert_array_equal(trip.expected, answers(trained.translator, INPUTS))
 
 
 def restore(name, checkpoint):

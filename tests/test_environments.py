@@ -1,0 +1,202 @@
+"""Where a model is reloaded: how an environment is said, made, started and found broken."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_modelroundtrip import provisioning, specifications
+
+MODEL = "@pytest.mark.roundtrip{}\ndef test_it():\n    return dense()\n"
+HERE = sys.executable
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("/opt/python", {"command": ("/opt/python",)}),
+        ("venv", {"command": ("{folder}/venv/bin/python",)}),
+        ("sub/python", {"command": ("{folder}/sub/python",)}),
+        ("/opt/python//env:A=b=//c//env:D=", {"command": ("/opt/python",), "variables": (("A", "b=//c"), ("D", ""))}),
+        ("python==3.11 tensorflow-cpu==2.15.1 numpy<2", {"python": "3.11", "requirements": ("tensorflow-cpu==2.15.1", "numpy<2")}),
+        ("python>=3.10,<3.12 six", {"python": "<3.12,>=3.10", "requirements": ("six",)}),
+        ("-r kept.txt", {"python": "3.10", "requirements": ("-r", "{folder}/kept.txt")}),
+        ("popen", {"command": (HERE,)}),
+        ("popen//python=/opt/python", {"command": ("/opt/python",)}),
+        ("popen//python=docker run -i 'an image' python", {"command": ("docker", "run", "-i", "an image", "python")}),
+        ("ssh=-p 22 me@host//python=/opt/python", {"command": ("/opt/python",), "host": ("-p", "22", "me@host")}),
+        (
+            "ssh=host//ssh_config=its//env:A=b",
+            {"command": ("python3",), "host": ("-F", "{folder}/its", "host"), "variables": (("A", "b"),)},
+        ),
+    ],
+)
+def test_a_specification_is_read(tmp_path: Path, text: str, expected: dict[str, Any]) -> None:
+    (tmp_path / "venv").mkdir()
+    (tmp_path / "kept.txt").write_text("# python==3.10\n# what saved it\nsix==1.16.0\n")
+
+    def placed(value: Any) -> Any:
+        return tuple(map(placed, value)) if isinstance(value, tuple) else value.replace("{folder}", str(tmp_path))
+
+    read = specifications.parse(text, tmp_path)
+    assert {name: getattr(read, name) for name in expected} == {name: placed(value) for name, value in expected.items()}
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        ("=/opt/python", "a name of letters, digits, _ and . is expected"),
+        ("a-b=/opt/python", "a name of letters, digits, _ and . is expected"),
+        ("here=/opt/python", "the name is taken"),
+        ("a", "it is empty; a specification is the path of a Python"),
+        ("a=tensorflow=2.15", "'tensorflow=2.15' is neither a path that exists nor a requirement"),
+        ("a=python==3.11", "it names a Python and nothing to install there"),
+        ("a=-r nowhere.txt", "nowhere.txt cannot be read: No such file"),
+        ("a=/opt/python//env:A", "env:NAME=value is expected"),
+        ("a=popen//chdir=/x", "chdir: not used"),
+        ("a=socket=host:80", "socket gateways cannot be started clean"),
+    ],
+)
+def test_a_mistake_in_a_specification_is_told_at_once(pytester: pytest.Pytester, given: str, said: str) -> None:
+    result = pytester.runpytest_inprocess(f"--roundtrip-environment={given}", "--collect-only")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert said in result.stderr.str() and "Traceback" not in result.stderr.str()
+    assert "(the command line)" in result.stderr.str()
+
+
+def test_environments_of_ini_hook_and_command_line(run: Any, pytester: pytest.Pytester) -> None:
+    """They are in the ids; the command line's choice and definition win, the marker chooses else."""
+    pytester.makeini(f"[pytest]\nroundtrip_environments =\n    ini: {HERE}\n    other: /nowhere/python\n")
+    pytester.makeconftest(f"def pytest_modelroundtrip_environments(config):\n    return {{'hook': {HERE!r}}}\n")
+    source = MODEL.format("(formats=['saved_model'], environments=['here', 'ini', 'hook'])")
+    result = run(source, "-v")
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["*saved_model-hook* PASSED*", "*saved_model-ini* PASSED*"], consecutive=False)
+    run(source, f"--roundtrip-environment=other={HERE}").assert_outcomes(passed=1)
+    run(source, "--roundtrip-environments=ini,here").assert_outcomes(passed=2)
+    pytester.makeconftest("def pytest_modelroundtrip_environments(config):\n    return {'ini': '/x'}\n")
+    assert "there is an environment 'ini' already" in run(source).stdout.str() + run(source).stderr.str()
+
+
+BROKEN = {
+    "path": ("/nowhere/python", "there is no Python at /nowhere/python"),
+    "silent": ("popen//python=true x", "true x cannot be started: it ended without a word"),
+    "old": ("{old}", "3.8 or newer is needed"),
+    "host": ("ssh=nohost.invalid//python=python3", "Could not resolve hostname nohost.invalid"),
+    "bare": ("{bare}", "-m pip install tensorflow-cpu"),
+}
+
+
+def test_a_broken_environment_is_told_in_a_line_and_the_others_go_on(run: Any, pytester: pytest.Pytester) -> None:
+    bare = pytester.path / "bare"
+    subprocess.run([HERE, "-m", "venv", "--without-pip", str(bare)], check=True)
+    old = pytester.path / "old"  # as a Python 3.7 answers; there need be none on this machine
+    old.write_text(f'#!/bin/sh\nexec {HERE} -c "import sys; sys.version_info = (3, 7); exec(sys.argv[1])" "$2"\n')
+    old.chmod(0o755)
+    names = [name for name in BROKEN if name != "host" or shutil.which("ssh")]
+    said = [f"--roundtrip-environment={name}={BROKEN[name][0].format(bare=bare, old=old)}" for name in names]
+    chosen = f"--roundtrip-environments=here,{','.join(names)}"
+    result = run(MODEL.format("(formats=['saved_model'])"), *said, chosen)
+    result.assert_outcomes(passed=1, failed=len(names))
+    text = " ".join(result.stdout.str().split())
+    for name in names:
+        assert f"reloaded in environment '{name}'" in text
+        assert BROKEN[name][1] in text
+    assert "Traceback" not in text and "INTERNALERROR" not in text
+    listed = run(MODEL, *said, "--roundtrip-list").stdout.str()
+    assert "threads" in listed and all(BROKEN[name][1] in listed for name in names)
+
+
+def test_variables_reach_the_environment(run: Any) -> None:
+    result = run(
+        MODEL.format("(formats=['saved_model'])"),
+        f"--roundtrip-environment=set={HERE}//env:TF_CPP_MIN_LOG_LEVEL=x//env:OMP_NUM_THREADS=1",
+    )
+    result.assert_outcomes(passed=1)
+    assert "-> set" in result.stdout.str()
+
+
+def container(hidden: Path) -> str:
+    """An interpreter that sees nothing in a folder, as one in a container would."""
+    script = f'mount -t tmpfs none {shlex.quote(str(hidden))} && exec "$@"'
+    return shlex.join(["unshare", "-Um", "--map-root-user", "sh", "-c", script, "sh", HERE])
+
+
+def test_artefacts_go_and_come_where_the_file_system_is_not_shared(
+    run: Any, pytester: pytest.Pytester, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A module to import goes too; what the reload saves again comes back and goes again."""
+    start = container(tmp_path_factory.getbasetemp())
+    if not shutil.which("unshare") or subprocess.run([*shlex.split(start), "-c", ""], capture_output=True).returncode:
+        pytest.skip("needs an unshare that may make a mount namespace")
+    Path(pytester.mkpydir("lib"), "anew.py").write_text(
+        "import tensorflow as tf\n\ndef build():\n    return tf.keras.Sequential([tf.keras.layers.Dense(3, input_shape=(4,))])\n"
+    )
+    source = (
+        "@pytest.mark.roundtrip(formats=['saved_model', 'weights'], generations=2, factory='anew:build')\n"
+        "def test_it():\n    return K.Sequential([K.Input((4,)), L.Dense(3)])\n"
+    )
+    result = run(source, f"--roundtrip-environment=apart=popen//python={start}", "--roundtrip-pythonpath=lib")
+    result.assert_outcomes(passed=2)
+
+
+def test_what_is_kept_tells_its_origin_and_rebuilds_its_machine(run: Any, pytester: pytest.Pytester) -> None:
+    source = (
+        "@pytest.mark.roundtrip(formats=['saved_model'])\ndef test_it():\n    return dense(), np.float32([[1, 2, 3, np.nan]])\n"
+    )
+    run(source, "--roundtrip-keep=all", f"--basetemp={pytester.path / 'kept'}").assert_outcomes(passed=1)
+    (kept,) = pytester.path.glob("kept/roundtrip-saved_model0/1")
+    told = json.loads((kept / "roundtrip.json").read_text())
+    assert told["verdict"] == "exact" and told["versions"]["saved"]["numpy"] == told["versions"]["reloaded"]["numpy"]
+    assert told["inputs"][""]["args"][0]["values"] == [1.0, 2.0, 3.0, "nan"]
+    assert told["outputs"][""]["shape"] == [1, 3]
+    assert told["sha256"].keys() == {path.relative_to(kept).as_posix() for path in kept.glob("artifact/**/*") if path.is_file()}
+    lines = (kept / "requirements.txt").read_text().splitlines()
+    assert lines[0] == f"# python=={sys.version_info[0]}.{sys.version_info[1]}"
+    assert any(line.startswith("numpy==") for line in lines)
+    assert any(line.startswith(("tensorflow==", "tensorflow-cpu==")) for line in lines)
+    again = specifications.parse(f"-r {kept / 'requirements.txt'}", kept)
+    assert again.python == lines[0].split("==")[1]
+    done = subprocess.run(["sh", "-c", told["again"]], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+needs_uv = pytest.mark.skipif(not (shutil.which("uv") or provisioning.importlib.util.find_spec("uv")), reason="needs uv")
+
+
+@needs_uv
+def test_requirements_are_installed_once_whoever_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    wanted = specifications.parse("six==1.16.0", tmp_path)
+    told: list[str] = []
+    together = threading.Barrier(2)
+
+    def ask() -> str:
+        together.wait(30)
+        return provisioning.interpreter(wanted, told.append)
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        one, other = [task.result(300) for task in [pool.submit(ask), pool.submit(ask)]]
+    assert one == other
+    assert sum("making the environment" in line for line in told) == 1
+    assert any("another process is making" in line for line in told)
+    version = subprocess.run([one, "-c", "import six; print(six.__version__)"], capture_output=True, text=True, check=True)
+    assert version.stdout.strip() == "1.16.0"
+
+
+@needs_uv
+def test_requirements_that_cannot_be_had_are_told_and_leave_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    wanted = specifications.parse("six==0.0.99", tmp_path)
+    with pytest.raises(provisioning.Unmade, match=r"uv pip install failed(.|\n)*No solution found"):
+        provisioning.interpreter(wanted, print)
+    assert not [path for path in provisioning.cache_folder().iterdir() if path.is_dir()]
