@@ -78,6 +78,7 @@ def round_trip(system: System, fmt: Format, environment: Environment, settings: 
     """Do one round trip below `folder`; the verdict is in the result."""
     trip = RoundTrip(fmt.name, environment.name, folder / "artifact", expected=system.expected)
     clock = _Clock(trip.seconds)
+    trip.versions["saved"] = library.versions()
     if environment.broken:
         return _ended(trip, "environment broken", [environment.broken])
     try:
@@ -91,7 +92,6 @@ def round_trip(system: System, fmt: Format, environment: Environment, settings: 
         return _ended(trip, "unsupported", [reason])
     if system.unstable.differences or (settings.exact and system.unstable.near):
         return _not_deterministic(trip, system.unstable)
-    trip.versions["saved"] = library.versions()
     clock.ended("observe")
     if not _save(system, fmt, trip, folder):
         return trip

@@ -1,0 +1,202 @@
+"""Reports -> the matrix: per format and model kind, who saved down, who loaded across."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from packaging.version import InvalidVersion, Version
+
+from . import report, report_file
+from .portable.formats import BUILT_IN
+
+Record = dict[str, Any]
+
+PASSED = ("exact", "close")
+LINE = 110  # of an error in a cell's failure
+SIGNS = {"all": "✓", "some": "◐", "none": "✗", "n/a": "-"}
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, order=True)
+class Side:
+    """Who saved, or who loaded: sorted by the version of TensorFlow."""
+
+    order: tuple[Version, ...]
+    name: str
+    versions: str
+
+
+@dataclass
+class Failure:
+    """What went wrong in the same way in one cell or in several."""
+
+    number: int
+    verdict: str
+    line: str
+    text: str  # of the first of them, as a user sees it
+    where: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model, format, saver and loader."""
+
+    text: str
+    passed: bool | None  # None: n/a
+    failure: Failure | None = None
+
+
+@dataclass
+class Sheet:
+    """One format: the overview, the models, and what went wrong."""
+
+    name: str
+    overview: dict[tuple[Side, Side], str] = field(default_factory=dict)
+    models: dict[str, dict[tuple[Side, Side], Cell]] = field(default_factory=dict)
+    failures: dict[str, Failure] = field(default_factory=dict)
+    reasons: list[str] = field(default_factory=list)  # why it is n/a
+
+
+@dataclass
+class Matrix:
+    """All of it: the rows, the columns and a sheet for each format."""
+
+    savers: list[Side]
+    loaders: list[Side]
+    sheets: list[Sheet]
+    round_trips: int
+    passed: int
+
+
+def merged(reports: Iterable[dict[str, Any]]) -> Matrix:
+    """The matrix of several reports, as `report_file.read` gives them. Of a cell that is met again the newest counts."""
+    cells: dict[tuple[str, str, Side, Side], list[Record]] = {}
+    reports = sorted(reports, key=lambda one: str(one.get("created", "")))
+    loaders = _loaders(item for one in reports for item in one["roundtrips"])
+    for one in reports:
+        saved = [item["versions"]["saved"] for item in one["roundtrips"] if "saved" in item["versions"]]
+        for item in one["roundtrips"]:  # what was not saved, was not saved by the same interpreter
+            saver = _saver(item["versions"].get("saved") or next(iter(saved), {}))
+            loader = loaders.get(item["environment"], saver)
+            cells.setdefault((item["format"], item["test"], saver, loader), []).append(item)
+    names = _short({test for _, test, _, _ in cells})
+    sheets: dict[str, Sheet] = {}
+    for (fmt, test, saver, loader), items in cells.items():
+        sheet = sheets.setdefault(fmt, Sheet(fmt))
+        where = f"{names[test]}, {saver.name} → {loader.name}"
+        sheet.models.setdefault(names[test], {})[saver, loader] = _cell(items, sheet, where)
+    for sheet in sheets.values():
+        _summarise(sheet)
+    order = {name: number for number, name in enumerate(BUILT_IN)}
+    tried = [cell for sheet in sheets.values() for row in sheet.models.values() for cell in row.values() if cell.passed is not None]
+    return Matrix(
+        savers=sorted({saver for _, _, saver, _ in cells}),
+        loaders=sorted({loader for _, _, _, loader in cells}),
+        sheets=sorted(sheets.values(), key=lambda sheet: (order.get(sheet.name, len(order)), sheet.name)),
+        round_trips=len(tried),
+        passed=sum(bool(cell.passed) for cell in tried),
+    )
+
+
+def _saver(versions: dict[str, str]) -> Side:
+    name = f"TF {versions['tensorflow']}" if "tensorflow" in versions else f"Keras {versions.get('keras', '')}"
+    return Side(_order(name, versions), name, _beside_tensorflow(versions))
+
+
+def _loaders(items: Iterable[Record]) -> dict[str, Side]:
+    """The environments by name, with the versions that were seen there; `here` is whoever saved."""
+    seen: dict[str, dict[str, str]] = {}
+    for item in items:
+        seen[item["environment"]] = item["versions"].get("reloaded") or seen.get(item["environment"], {})
+    told = {name: f"TF {v['tensorflow']}, " if "tensorflow" in v else "" for name, v in seen.items()}
+    return {n: Side(_order(n, v), n, told[n] + _beside_tensorflow(v)) for n, v in seen.items() if n != "here"}
+
+
+def _beside_tensorflow(versions: dict[str, str]) -> str:
+    return report.version_line(
+        {module: version for module, version in versions.items() if module in ("python", "keras", "jax", "torch")}
+    )
+
+
+def _order(name: str, versions: dict[str, str]) -> tuple[Version, ...]:
+    """By the version of TensorFlow, else by the numbers in the name."""
+    told = [versions.get("tensorflow", ""), *re.findall(r"\d+(?:\.\d+)*", name)]
+    found = []
+    for text in told:
+        try:
+            found.append(Version(text))
+        except InvalidVersion:
+            continue
+    return tuple(found[:1])
+
+
+def _short(tests: set[str]) -> dict[str, str]:
+    """Tests by their name without the file, where that is clear."""
+    names = {test: test.rsplit("::", 1)[-1].removeprefix("test_") for test in tests}
+    return {test: name if list(names.values()).count(name) == 1 else test for test, name in names.items()}
+
+
+def _cell(items: list[Record], sheet: Sheet, where: str) -> Cell:
+    newest = items[-1]
+    verdicts = list(dict.fromkeys(_verdict(item) for item in items))
+    text = " / ".join(verdicts)  # more than one: a second run said otherwise
+    if newest["verdict"] == "unsupported":
+        if newest["problems"] and newest["problems"][0] not in sheet.reasons:
+            sheet.reasons.append(newest["problems"][0])
+        return Cell(text, None)
+    if newest["verdict"] in PASSED:
+        return Cell(text, True)
+    line = _first_line(newest)
+    key = f"{newest['verdict']} {re.sub(r'0x[0-9a-f]+|[0-9]+|/[^ ]*', '#', line)}"
+    failure = sheet.failures.setdefault(key, Failure(len(sheet.failures) + 1, newest["verdict"], line, newest["text"]))
+    failure.where.append(where)
+    return Cell(text, False, failure)
+
+
+def _verdict(item: Record) -> str:
+    if item["verdict"] == "close":
+        return f"close ({item['max_ulp']} ulp)"
+    return {"unsupported": "n/a"}.get(item["verdict"], str(item["verdict"]))
+
+
+def _first_line(item: Record) -> str:
+    """What says most: the error, or the first difference."""
+    lines = [" ".join(re.sub(r"/\S*/(?=artifact|saving)", "", str(line)).split()) for line in item["problems"]]
+    told = next((line for line in lines if not line.endswith((":", " differences", "as the original can"))), "")
+    return told if len(told) <= LINE else told[: LINE - 4] + " ..."
+
+
+def _summarise(sheet: Sheet) -> None:
+    """How many of the models came back, for each saver and loader."""
+    pairs: dict[tuple[Side, Side], list[Cell]] = {}
+    for row in sheet.models.values():
+        for pair, cell in row.items():
+            pairs.setdefault(pair, []).append(cell)
+    for pair, cells in pairs.items():
+        tried = [cell for cell in cells if cell.passed is not None]
+        good = sum(bool(cell.passed) for cell in tried)
+        sign = SIGNS["n/a"] if not tried else SIGNS["all" if good == len(tried) else "some" if good else "none"]
+        sheet.overview[pair] = f"{sign} {good}/{len(tried)}" if tried else f"{sign} n/a"
+
+
+def rendered(matrix: Matrix, template: str) -> str:
+    """The matrix as a page: `template` is `matrix.html.jinja` or `matrix.md.jinja`.
+
+    Raises:
+        ImportError: without Jinja2.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=jinja2.select_autoescape(["html.jinja"]),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["cell"] = lambda text: text.replace("|", "\\|").replace("\n", " ")
+    return environment.get_template(template).render(matrix=matrix, schema=report_file.SCHEMA)
