@@ -27,7 +27,7 @@ class Side:
 
     order: tuple[Version, ...]
     name: str
-    versions: str
+    versions: tuple[str, ...]
 
 
 @dataclass
@@ -112,14 +112,13 @@ def _loaders(items: Iterable[Record]) -> dict[str, Side]:
     seen: dict[str, dict[str, str]] = {}
     for item in items:
         seen[item["environment"]] = item["versions"].get("reloaded") or seen.get(item["environment"], {})
-    told = {name: f"TF {v['tensorflow']}, " if "tensorflow" in v else "" for name, v in seen.items()}
+    told = {name: (f"TF {v['tensorflow']}",) if "tensorflow" in v else () for name, v in seen.items()}
     return {n: Side(_order(n, v), n, told[n] + _beside_tensorflow(v)) for n, v in seen.items() if n != "here"}
 
 
-def _beside_tensorflow(versions: dict[str, str]) -> str:
-    return report.version_line(
-        {module: version for module, version in versions.items() if module in ("python", "keras", "jax", "torch")}
-    )
+def _beside_tensorflow(versions: dict[str, str]) -> tuple[str, ...]:
+    shown = ("keras", "jax", "torch", "python")
+    return tuple(f"{report.MODULES.get(module, module)} {versions[module]}" for module in shown if module in versions)
 
 
 def _order(name: str, versions: dict[str, str]) -> tuple[Version, ...]:
@@ -198,5 +197,10 @@ def rendered(matrix: Matrix, template: str) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters["cell"] = lambda text: text.replace("|", "\\|").replace("\n", " ")
+    environment.filters["plain"] = _plain
     return environment.get_template(template).render(matrix=matrix, schema=report_file.SCHEMA)
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown takes for nothing else, in a table's cell too."""
+    return re.sub(r"([|`*_<>\[\]\\])", r"\\\1", " ".join(text.split()))

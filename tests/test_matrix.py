@@ -1,0 +1,92 @@
+"""Reports merged into the matrix: what a cell says, what is escaped, which files are refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_modelroundtrip import __main__ as command
+from pytest_modelroundtrip import matrix, report_file
+
+pytest.importorskip("jinja2")
+
+HOSTILE = "<script>alert('x')</script>"
+
+
+def record(environment: str, verdict: str, saved: str = "2.21.0", **more: Any) -> dict[str, Any]:
+    versions = {"saved": {"tensorflow": saved, "keras": "3.15.1", "python": "3.11.7"}}
+    told = {"test": "a.py::test_dense", "format": "keras", "environment": environment, "verdict": verdict, "max_ulp": 0}
+    return {**told, "checks": {}, "problems": [], "text": "", "versions": versions, **more}
+
+
+def report(*records: dict[str, Any], created: str = "2026-01-01T00:00:00+00:00") -> dict[str, Any]:
+    return {"schema": 1, "created": created, "roundtrips": list(records)}
+
+
+def cells(*reports: dict[str, Any]) -> dict[str, str]:
+    (sheet,) = matrix.merged(reports).sheets
+    return {f"{saver.name} {loader.name}": cell.text for (saver, loader), cell in sheet.models["dense"].items()}
+
+
+def test_a_cell_says_how_near_it_was_and_whether_a_second_run_agrees() -> None:
+    first = report(record("tf2.4", "close", max_ulp=7), record("tf2.10", "exact"), record("here", "unsupported", problems=["no"]))
+    second = report(record("tf2.4", "close", max_ulp=7), record("tf2.10", "load error", problems=["E: no"]), created="2026-02-01")
+    assert cells(second, first) == {
+        "TF 2.21.0 tf2.4": "close (7 ulp)",
+        "TF 2.21.0 tf2.10": "exact / load error",
+        "TF 2.21.0 TF 2.21.0": "n/a",
+    }
+    whole = matrix.merged([first, second])
+    assert [side.name for side in whole.loaders] == ["tf2.4", "tf2.10", "TF 2.21.0"]
+    assert (whole.passed, whole.round_trips) == (1, 2)  # the newest counts; what is n/a does not
+
+
+def test_failures_that_say_the_same_are_told_once() -> None:
+    records = [record(f"tf2.{n}", "load error", problems=[f"KeyError: at /tmp/x{n}/artifact/v 0x{n}f"]) for n in range(4, 9)]
+    (sheet,) = matrix.merged([report(*records)]).sheets
+    (failure,) = sheet.failures.values()
+    assert failure.line == "KeyError: at artifact/v 0x4f"
+    assert len(failure.where) == 5
+
+
+def test_what_comes_from_tests_is_escaped(tmp_path: Path) -> None:
+    problem = {"problems": [f"{HOSTILE} a|b"], "text": HOSTILE, "test": f"a.py::test_{HOSTILE}"}
+    (tmp_path / "a.json").write_text(json.dumps(report(record(HOSTILE, "differs", **problem))))
+    page, text = tmp_path / "page.html", tmp_path / "page.md"
+    assert command.main(["report", str(tmp_path / "a.json"), "--html", str(page), "--markdown", str(text)]) == 0
+    assert "<script>" not in page.read_text() and "&lt;script&gt;" in page.read_text()
+    assert "<script>" not in text.read_text().replace("\\<script\\>", "") and "a\\|b" in text.read_text()
+    assert "src=" not in page.read_text() and "@import" not in page.read_text()
+
+
+@pytest.mark.parametrize(
+    "content, said",
+    [
+        (None, "No such file"),
+        ("{", "is no JSON"),
+        ("[]", "is no report of pytest-modelroundtrip"),
+        ('{"schema": 99, "roundtrips": []}', "has schema 99; this version reads up to 1"),
+        ('{"schema": 1, "roundtrips": [{"test": 3}]}', "round trip 0 has no test, format"),
+    ],
+)
+def test_what_is_no_report_is_refused_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, said: str) -> None:
+    path = tmp_path / "bad.json"
+    if content is not None:
+        path.write_text(content)
+    assert command.main(["report", str(path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(path) in line and said in line
+
+
+def test_no_round_trips_make_a_page_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report_file.write(tmp_path / "none.json", [])
+    assert command.main(["report", str(tmp_path / "none.json")]) == 0
+    assert "0 of 0 round trips" in capsys.readouterr().out
+
+
+def test_numbers_that_json_has_not_are_written_as_words(tmp_path: Path) -> None:
+    report_file.write(tmp_path / "a.json", [record("here", "exact", seconds={"save": float("nan")})])
+    assert report_file.read(tmp_path / "a.json")["roundtrips"][0]["seconds"] == {"save": "nan"}
