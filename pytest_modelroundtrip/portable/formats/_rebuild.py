@@ -21,7 +21,7 @@ def needs_factory(model: Any) -> Optional[str]:
 
 
 def save_architecture(model: Any, folder: str) -> None:
-    """Write the model's config beside its weights, where it has one: what `factory` need not tell."""
+    """Write the config of the model and of its optimizer beside its weights, where it has one: what `factory` need not tell."""
     architecture = _architecture(model)
     if architecture is not None:
         with open(os.path.join(folder, ARCHITECTURE), "w") as out:
@@ -33,11 +33,7 @@ def _architecture(model: Any) -> Optional[Dict[str, Any]]:
         return None  # Keras 2 cannot build a subclass from its JSON
     try:
         architecture = {"model": json.loads(model.to_json()), "optimizer_built": _optimizer_built(model)}
-        if getattr(model, "optimizer", None) is None:
-            return architecture
-        if hasattr(model, "get_compile_config"):
-            architecture["compile"] = json.loads(json.dumps(model.get_compile_config()))
-        else:  # TensorFlow before 2.12
+        if getattr(model, "optimizer", None) is not None:
             architecture["optimizer"] = json.loads(json.dumps(_optimizers(model).serialize(model.optimizer), default=float))
     except (NotImplementedError, TypeError, ValueError):
         return None  # a subclass without get_config
@@ -54,9 +50,12 @@ def _optimizer_built(model: Any) -> bool:
     return len(found() if callable(found) else found) > len(model.trainable_variables)
 
 
-def rebuilt(folder: str, options: Options) -> Any:
-    """A fresh model from the factory, else from its config; built, every weight of it overwritten."""
-    model = part_of(options.factory(), options.part) if options.factory else _from_architecture(folder, options)
+def rebuilt(folder: str, options: Options, optimizer: bool = False) -> Any:
+    """A fresh model from the factory, else from its config; built, every weight of it overwritten.
+
+    Its `optimizer` is built too where the format keeps its state.
+    """
+    model = part_of(options.factory(), options.part) if options.factory else _from_architecture(folder, options, optimizer)
     return overwritten(model, options)
 
 
@@ -80,19 +79,18 @@ def overwritten(model: Any, options: Options) -> Any:
     return model
 
 
-def _from_architecture(folder: str, options: Options) -> Any:
+def _from_architecture(folder: str, options: Options, optimizer: bool) -> Any:
     path = os.path.join(folder, ARCHITECTURE)
     with open(path) as source:
         architecture = json.load(source)
     keras = library.keras(options.generation or 3)
     model = keras.models.model_from_json(json.dumps(architecture["model"]), custom_objects=options.custom_objects)
-    if getattr(model, "optimizer", None) is None and "compile" in architecture:
-        model.compile_from_config(architecture["compile"])
-    elif "optimizer" in architecture:
-        model.compile(_optimizers(model).deserialize(architecture["optimizer"], custom_objects=options.custom_objects))
-    if not architecture["optimizer_built"] and _optimizer_built(model):  # Keras builds it at once; the saved one has no slots
-        model.optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
-    if architecture["optimizer_built"] and not _optimizer_built(model):
-        build = getattr(model.optimizer, "build", None) or model.optimizer._create_all_weights  # before TensorFlow 2.11
-        build(model.trainable_variables)
+    if optimizer and "optimizer" in architecture:
+        if getattr(model, "optimizer", None) is None:
+            model.compile(keras.optimizers.deserialize(architecture["optimizer"], custom_objects=options.custom_objects))
+        if not architecture["optimizer_built"] and _optimizer_built(model):  # built at once; the saved one has no slots
+            model.optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
+        if architecture["optimizer_built"] and not _optimizer_built(model):
+            build = getattr(model.optimizer, "build", None) or model.optimizer._create_all_weights  # before TensorFlow 2.11
+            build(model.trainable_variables)
     return model

@@ -49,7 +49,7 @@ def _write(models: Dict[str, Any], folder: str) -> None:
 
 
 def load(folder: str, options: Options) -> Any:
-    return _restored({"model": rebuilt(folder, options)}, folder)["model"]
+    return _restored({"model": rebuilt(folder, options, optimizer=True)}, folder)["model"]
 
 
 def load_together(folder: str, options: Dict[str, Options]) -> Dict[str, Any]:
@@ -59,7 +59,7 @@ def load_together(folder: str, options: Dict[str, Options]) -> Dict[str, Any]:
     models = {}
     for name, its in options.items():
         inner = os.path.join(folder, name)
-        models[name] = rebuilt(inner, its) if built is None else overwritten(part_of(built, name), its)
+        models[name] = rebuilt(inner, its, optimizer=True) if built is None else overwritten(part_of(built, name), its)
     return _restored(models, folder)
 
 
