@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from pytest_modelroundtrip import report_file
+
 from pytest_modelroundtrip.portable.formats import BUILT_IN as FORMATS
 from pytest_modelroundtrip.report import promises_table
 
@@ -110,6 +112,20 @@ def test_under_xdist_there_is_one_table(run: Any, pytester: pytest.Pytester, ten
     assert rows.count("test_dense") >= 1 and "test_lambda_again" in rows
 
 
+def test_the_report_is_the_same_under_xdist(run: Any, pytester: pytest.Pytester) -> None:
+    pytest.importorskip("xdist")
+    said = []
+    for workers in "0", "2":
+        path = pytester.path / f"{workers}.json"
+        run(SOURCE, "-n", workers, f"--roundtrip-report={path}")
+        records = report_file.read(path)["roundtrips"]
+        said.append(sorted((item["test"].split("::")[1], item["format"], item["verdict"], item["checks"]) for item in records))
+    assert said[0] == said[1] and len(said[0]) > 2
+    result = run("", "--roundtrip-report=nowhere/a.json")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "a file in a folder that can be written to is expected" in result.stderr.str()
+
+
 def test_a_mistake_under_xdist_is_told(run: Any) -> None:
     pytest.importorskip("xdist")
     result = run("@pytest.mark.roundtrip(formts=1)\n@pytest.mark.parametrize('n', [1])\ndef test_it(n): ...\n", "-n", "1")
@@ -129,7 +145,9 @@ def test_the_list(run: Any, tensorflow: Any) -> None:
             "| format | signature | weights | config | compile | optimizer | outputs | losses | self_contained | training |",
             "| `h5` | x | x | x | x | on request with Keras 3 | x | x | x | on request |",
             "environments:",
-            f"  here              Python 3.*, TF {tensorflow.__version__}*({sys.executable})",
+            f"  here              Python 3.*, TF {tensorflow.__version__}*",
+            f"   *{sys.executable}",
+            "   *threads*",
         ]
     )
 
