@@ -11,6 +11,7 @@ from ..variables import numbered_weights
 from . import SERVED, Options, saved_model, why_not_keras
 
 PROMISES = SERVED
+NEEDS = ("tensorflow",)
 
 
 def supports(model: Any) -> Optional[str]:
