@@ -88,7 +88,7 @@ def why_not_keras2(model: Any) -> Optional[str]:
 def why_not_needed(needs: Sequence[str], there: Dict[str, Any]) -> Optional[str]:
     """The reason why a format that needs these modules cannot be loaded by an interpreter without them, or None."""
     missing = [name for name in needs if name not in there["installed"]]
-    return "there is no %s there" % missing[0] if missing else None
+    return "%s is not installed there" % missing[0].replace("_", "-") if missing else None
 
 
 def why_not_its_keras(generation: Optional[int], there: Dict[str, Any]) -> Optional[str]:
@@ -96,8 +96,9 @@ def why_not_its_keras(generation: Optional[int], there: Dict[str, Any]) -> Optio
     if generation in (None, *library.generations(there["versions"], there["installed"])):
         return None
     versions = there["versions"]
-    found = next(("%s %s" % (name, versions[name]) for name in ("keras", "tensorflow") if name in versions), "neither")
-    return "a model of Keras %d is read by Keras %d only; there is %s" % (generation or 0, generation or 0, found)
+    names = (("keras", "Keras"), ("tensorflow", "TensorFlow"))
+    found = next(("%s %s" % (name, versions[module]) for module, name in names if module in versions), "none")
+    return "a model of Keras {0} is read by Keras {0} only; there is {1}".format(generation, found)
 
 
 def load_options(options: Options) -> Dict[str, Any]:
