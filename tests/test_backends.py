@@ -87,11 +87,11 @@ def test_what_tensorflow_computed_is_reloaded(backend: str, run: Any, tmp_path: 
         f"--roundtrip-environment={_environment(backend)}",
         f"--roundtrip-environments={backend}",
         "--roundtrip-formats=keras,weights",
-        f"--roundtrip-json={told}",
+        f"--roundtrip-report={told}",
     )
     result.assert_outcomes(passed=10)
     result.stdout.fnmatch_lines([f"{backend}: reloaded with *{backend} *"])
-    versions = [item["versions"]["reloaded"] for item in json.loads(told.read_text())["results"]]
+    versions = [item["versions"]["reloaded"] for item in json.loads(told.read_text())["roundtrips"]]
     assert {seen["backend"] for seen in versions} == {backend}
     assert not any("tensorflow" in seen for seen in versions)
 

@@ -19,6 +19,8 @@ def supports(model: Any) -> Optional[str]:
         return "model.export came with TensorFlow 2.13"
     if library.backend(model) == "torch":
         return "Keras does not export a SavedModel from torch"
+    if not library.is_installed("tensorflow"):
+        return "Keras exports a SavedModel with TensorFlow, which is not installed"
     return why_not_keras(model)
 
 
