@@ -30,13 +30,15 @@ class Tolerance:
     """How far outputs may be apart: `rtol` and `atol` of the user, else by dtype; not at all when `exact`.
 
     `across` versions of the libraries a config is written in another form: a key more, a policy for its name, a class renamed. Only
-    the plain values that both sides have are compared then.
+    the plain values that both sides have are compared then. Across `backends` Keras' own integers, the counters of optimizers among
+    them, have another width: int64 with TensorFlow, int32 with the others.
     """
 
     exact: bool = False
     rtol: float | None = None
     atol: float | None = None
     across: bool = False
+    backends: bool = False
 
     def of(self, dtype: np.dtype[Any]) -> tuple[float, float]:
         if self.exact or not _is_floating(dtype):
@@ -166,7 +168,7 @@ def _specs(specs: list[Any]) -> str:
 
 
 def _compare_weights(before: list[Any], after: list[Any], tolerance: Tolerance, found: Comparison) -> None:
-    _compare_variables("weights", "weight", before, after, found)
+    _compare_variables("weights", "weight", before, after, tolerance, found)
 
 
 def _compare_optimizer(before: list[Any], after: list[Any], tolerance: Tolerance, found: Comparison) -> None:
@@ -176,12 +178,12 @@ def _compare_optimizer(before: list[Any], after: list[Any], tolerance: Tolerance
     after = [v for v in after if v["path"] in paths[0] or v["value"].any()]
     if not any(v["value"].any() for v in before):
         after = [v for v in after if v["path"] in paths[0]]  # it has not made a step: what it starts with is its own affair
-    _compare_variables("optimizer", "", before, after, found)
+    _compare_variables("optimizer", "", before, after, tolerance, found)
     found.compared["optimizer"] += 1  # that it is there
 
 
-def _compare_variables(check: str, noun: str, before: list[Any], after: list[Any], found: Comparison) -> None:
-    kept, came = _paired(before, after)
+def _compare_variables(check: str, noun: str, before: list[Any], after: list[Any], tolerance: Tolerance, found: Comparison) -> None:
+    kept, came = _paired(before, after, tolerance)
     named = {path: f"{noun} {path}".lstrip() for path in {**kept, **came}}
     for path in sorted(kept.keys() - came.keys()):
         found.add(check, f"{named[path]} {_shape(kept[path]['value'])} did not come back")
@@ -202,7 +204,23 @@ def _compare_variables(check: str, noun: str, before: list[Any], after: list[Any
             found.add(check, f"{named[path]} {message}{ORIGINS[kind].format(what)}")
 
 
-def _paired(before: list[Any], after: list[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _paired(before: list[Any], after: list[Any], tolerance: Tolerance) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both by the paths of the original, the integers of another backend in the original's width."""
+    kept, came = _by_path(before, after)
+    if tolerance.backends:
+        came = {path: {**w, "value": _as_wide(w["value"], kept[path]["value"])} if path in kept else w for path, w in came.items()}
+    return kept, came
+
+
+def _as_wide(value: Array, original: Array) -> Array:
+    """The same integers in the original's width, where they fit."""
+    if value.dtype.kind != original.dtype.kind or value.dtype.kind not in "iu":
+        return value
+    cast = value.astype(original.dtype)
+    return cast if (cast == value).all() else value
+
+
+def _by_path(before: list[Any], after: list[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Both by the paths of the original.
 
     A model that is built anew counts its layers from another number, `dense_3` for `dense`: there the places count (see
@@ -344,7 +362,7 @@ def _compare_training(before: Any, after: Any, tolerance: Tolerance, found: Comp
         found.add("training", f"the next training step raised {after['raised']}")
         return
     _compare_values("training", "the next step's ", before["losses"], after["losses"], tolerance, found)
-    kept, came = ({path: w["value"] for path, w in side.items()} for side in _paired(before["after"], after["after"]))
+    kept, came = ({path: w["value"] for path, w in side.items()} for side in _paired(before["after"], after["after"], tolerance))
     _compare_values("training", "after the next step, ", kept, came, tolerance, found)
 
 

@@ -24,7 +24,7 @@ from .portable import tensors, transfer
 from .specifications import Specification
 
 PACKAGE = Path(__file__).parent
-START_SECONDS = 300  # until an interpreter has imported TensorFlow: a cold disk takes minutes
+START_SECONDS = 300  # until an interpreter has imported its Keras: a cold disk takes minutes
 GRACE_SECONDS = 30  # the worker keeps the time limit; beyond this it is taken for dead
 TOLD_BYTES = 10_000_000  # what is larger is sent with its progress told
 ARTIFACT = "artifact"  # the names of what is sent where the file system is not shared
@@ -61,7 +61,7 @@ sys.exit(worker.main(sys.argv[1:] or [os.path.join(os.path.dirname(os.path.abspa
 
 
 class EnvironmentBroken(Exception):
-    """The interpreter cannot be started, cannot import TensorFlow, or is gone. The text says which and what to do."""
+    """The interpreter cannot be started, cannot import its Keras, or is gone. The text says which and what to do."""
 
 
 def portable_archive(formats: Mapping[str, ModuleType]) -> bytes:
@@ -119,13 +119,13 @@ class Environment:
         self._facts: dict[str, Any] | None = None
 
     def begin(self) -> None:
-        """Start the interpreter and let it import TensorFlow while this process goes on. Its first use tells what went wrong."""
+        """Start the interpreter and let it import its Keras while this process goes on. Its first use tells what went wrong."""
         if self._channel is not None or self.broken is not None:
             return
         try:
             self._start()
             if self._fork:
-                self._ask({"warm": ["tensorflow"]})
+                self._ask({"needs": []})
         except EnvironmentBroken as error:
             self.broken = str(error)
 
@@ -165,15 +165,17 @@ class Environment:
         return host + (" ".join(self.specification.command) or self.specification.text)
 
     def probe(self) -> dict[str, Any]:
-        """The interpreter's `versions` by name of the module, and its `machine`; asked once.
+        """The interpreter's `versions` of what it has imported, by name of the module, what is `installed`, and its `machine`.
+
+        It is asked once.
 
         Raises:
-            EnvironmentBroken: when it cannot be started or cannot import TensorFlow.
+            EnvironmentBroken: when it cannot be started or cannot import its Keras.
         """
         if self._facts is None:
             try:
                 self._ready()
-                self._ask({"warm": ["tensorflow"]})
+                self._ask({"needs": []})
                 self._facts = self._answer(START_SECONDS)
             except EnvironmentBroken as error:
                 self.broken = str(error)

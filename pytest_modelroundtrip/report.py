@@ -28,6 +28,8 @@ MODULES = {
     "keras": "Keras",
     "tf_keras": "tf-keras",
     "tensorflow_hub": "hub",
+    "jax": "jax",
+    "torch": "torch",
     "numpy": "NumPy",
 }
 

@@ -82,9 +82,11 @@ def round_trip(system: System, fmt: Format, environment: Environment, settings: 
     if environment.broken:
         return _ended(trip, "environment broken", [environment.broken])
     try:
-        reason = _unsupported(fmt, system, settings)
+        reason = _unsupported(fmt, system, settings) or _unreadable(fmt, system, environment, settings)
         checks = _checks(fmt, system, settings)
         before = system.observe(fmt.module, checks, anew=False) if reason is None else {}
+    except EnvironmentBroken as error:
+        return _ended(trip, "environment broken", [str(error)])
     except Exception as error:
         trip.detail = traceback.format_exc()
         return _ended(trip, "save error", [f"the format {fmt.name} cannot look at the model: {_said(error)}"])
@@ -131,6 +133,21 @@ def _unsupported(fmt: Format, system: System, settings: Settings) -> str | None:
         reason = fmt.module.why_not_together(system.models, settings.factory)
         return str(reason) if reason else None
     return None
+
+
+def _unreadable(fmt: Format, system: System, environment: Environment, settings: Settings) -> str | None:
+    """The reason why no interpreter like that one could load it; not looked for where the format was asked for by name.
+
+    Raises:
+        EnvironmentBroken: when there is no such interpreter.
+    """
+    if environment.name == "here" or "formats" in settings.sources:
+        return None
+    there = environment.probe()
+    reasons = [formats.why_not_needed(getattr(fmt.module, "NEEDS", ()), there)]
+    if hasattr(fmt.module, "why_not_there"):
+        reasons += [fmt.module.why_not_there(part.generation, there) for part in system.parts.values()]
+    return next(filter(None, reasons), None)
 
 
 def _save(system: System, fmt: Format, trip: RoundTrip, folder: Path) -> bool:
@@ -198,7 +215,7 @@ def _job(
         for name, part in system.parts.items()
     ]
     job = {
-        "warm": _warm(system, fmt),
+        "needs": list(getattr(fmt.module, "NEEDS", ())),
         "format": fmt.name,
         "folder": str(folder),
         "save_to": str(save_to) if save_to else None,
@@ -233,7 +250,8 @@ def _reload_and_judge(
         return
     answers = {name: seen.get("outputs", {}).get("", {}).get(observation.GIVEN) for name, seen in reply.observation.items()}
     trip.outputs = answers.get("", answers)
-    found = _compared(before, reply.observation, settings.tolerance, across=library.differ(trip.versions))
+    tolerance = replace(settings.tolerance, backends=library.differ_in_backend(trip.versions))
+    found = _compared(before, reply.observation, tolerance, across=library.differ(trip.versions))
     _judge(trip, found, job["checks"], fmt)
     clock.ended("compare")
     if found.differences:
@@ -280,12 +298,6 @@ def _blame(trip: RoundTrip, reply: Reply, settings: Settings, system: System) ->
     else:
         _ended(trip, "timed out", [f"the reload took more than {settings.timeout:g} s, in the step {step!r}; it was killed"])
         trip.hint = "If it only needs longer, say so with timeout=... or the ini option roundtrip_timeout."
-
-
-def _warm(system: System, fmt: Format) -> list[str]:
-    """What the clean interpreter imports once, before it forks: the libraries that the models and the format need."""
-    keras2_apart = any(part.generation == 2 for part in system.parts.values()) and library.tensorflow_version() >= (2, 16)
-    return ["tensorflow", *(["tf_keras"] if keras2_apart else []), *getattr(fmt.module, "NEEDS", ())]
 
 
 def _judge(trip: RoundTrip, found: Comparison, checks: Sequence[str], fmt: Format) -> None:

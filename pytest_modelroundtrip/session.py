@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import importlib.util
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -20,6 +19,7 @@ import pytest
 from . import provenance, report, settings
 from .environments import Environment, install_hint, portable_archive
 from .original import Original, System, Unusable
+from .portable import library
 from .portable.formats import BUILT_IN
 from .portable.tensors import Output, leaves
 from .roundtrip import Format, RoundTrip, RoundTripError, discard, round_trip
@@ -269,7 +269,8 @@ def prepared_parts(parts: dict[str, Any]) -> System:
 
 
 def missing_tensorflow() -> str | None:
-    """What to install, where there is no TensorFlow."""
-    if importlib.util.find_spec("tensorflow") is None:
+    """What to install, where there is neither TensorFlow nor a Keras that computes with another library."""
+    elsewhere = library.chosen_backend() != "tensorflow" and library.is_installed("keras")
+    if not elsewhere and not library.is_installed("tensorflow"):
         return f"TensorFlow is not installed. {install_hint()}"
     return None

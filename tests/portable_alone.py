@@ -52,7 +52,7 @@ def carry(folder: str) -> None:
 def job_for(fmt, artifact, batch, before, calling):  # type: ignore[no-untyped-def]
     """What the test process would send."""
     return {
-        "warm": [],
+        "needs": [],
         "format": fmt.__name__.split(".")[-1],
         "folder": artifact,
         "save_to": None,

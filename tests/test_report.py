@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from pytest_modelroundtrip import report_file
-
 from pytest_modelroundtrip.portable.formats import BUILT_IN as FORMATS
 from pytest_modelroundtrip.report import promises_table
 

@@ -47,9 +47,19 @@ def callers(model: Any, template: Any = None) -> Tuple[Call, Optional[Call]]:
 
 
 def _in_numpy(model: Any, call: Call) -> Call:
-    if library.backend(model) != "tensorflow":
-        return lambda args, kwargs: tensors.to_numpy(call(args, kwargs))
-    return lambda args, kwargs: tensors.to_numpy(call(to_tensorflow(args), to_tensorflow(kwargs)))
+    return lambda args, kwargs: tensors.to_numpy(call(to_tensors(model, args), to_tensors(model, kwargs)))
+
+
+def to_tensors(model: Any, value: Any) -> Any:
+    """A value in NumPy form with the tensors that the model computes with for leaves."""
+    if library.backend(model) == "tensorflow":
+        return to_tensorflow(value)
+    convert = library.own_keras(model).ops.convert_to_tensor
+    return tensors.map_leaves(lambda leaf: convert(leaf) if _is_numbers(leaf) else leaf, value)
+
+
+def _is_numbers(leaf: Any) -> bool:
+    return isinstance(leaf, np.ndarray) and leaf.dtype != object
 
 
 def to_tensorflow(value: Any) -> Any:

@@ -137,13 +137,9 @@ def _learning_rate(optimizer: Any) -> Any:
     if rate is None:
         return None
     if callable(rate) and not hasattr(rate, "assign"):
-        return {type(rate).__name__: {"step %d" % step: _rounded(rate(_as_step(rate, step))) for step in STEPS}}
+        counted = [calling.to_tensors(optimizer, np.array(step, "int64")) for step in STEPS]  # a user's own may ask for its dtype
+        return {type(rate).__name__: {"step %d" % step: _rounded(rate(count)) for step, count in zip(STEPS, counted)}}
     return _rounded(rate)
-
-
-def _as_step(schedule: Any, step: int) -> Any:
-    """The number as an optimizer gives it to a schedule: a user's own may ask for its dtype."""
-    return calling.to_tensorflow(np.array(step, "int64")) if library.backend(schedule) == "tensorflow" else step
 
 
 def _rounded(rate: Any) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Tuple
 
-from . import calling, library
+from . import calling, library, tensors
 
 
 def layer_outputs(model: Any, args: List[Any], kwargs: Dict[str, Any]) -> List[Any]:
@@ -12,12 +12,12 @@ def layer_outputs(model: Any, args: List[Any], kwargs: Dict[str, Any]) -> List[A
     if not library.is_graph(model):
         return []
     calls = [call for call in _calls(model) if call[2]]
-    flat = [tensor for _, _, tensors in calls for tensor in tensors]
+    flat = [tensor for _, _, outputs in calls for tensor in outputs]
     try:
         answers = iter(calling.caller(library.own_keras(model).Model(_inputs(model), flat))(args, kwargs))
     except Exception:  # Keras calls some operations in a whole model only; a diagnosis says what it can
         return []
-    return [[name, cls, [next(answers) for _ in tensors]] for name, cls, tensors in calls]
+    return [[name, cls, [next(answers) for _ in outputs]] for name, cls, outputs in calls]
 
 
 def _calls(model: Any) -> List[Tuple[str, str, List[Any]]]:
@@ -31,9 +31,8 @@ def _calls(model: Any) -> List[Tuple[str, str, List[Any]]]:
 
 
 def _outputs(node: Any) -> List[Any]:
-    import tensorflow as tf
-
-    return list(tf.nest.flatten(node.output_tensors if hasattr(node, "output_tensors") else node.outputs))
+    held = node.output_tensors if hasattr(node, "output_tensors") else node.outputs
+    return [tensor for _, tensor in tensors.leaves(held)]
 
 
 def _inputs(model: Any) -> Any:

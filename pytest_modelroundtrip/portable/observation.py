@@ -115,14 +115,16 @@ def _losses(subject: Subject, batches: List[Batch], beside: Any) -> Any:
     if subject.losses is None:
         return None
     constrained = [(weight, getattr(weight.variable, "constraint", None)) for weight in subject.weights]
-    constraints = [[weight.path, _constrained(weight.variable, constraint)] for weight, constraint in constrained if constraint]
+    constraints = [
+        [weight.path, _constrained(subject.model, weight.variable, constraint)] for weight, constraint in constrained if constraint
+    ]
     return {"losses": _called(subject, subject.losses, "", batches[0]), "constraints": constraints}
 
 
-def _constrained(variable: Any, constraint: Callable[[Any], Any]) -> Any:
+def _constrained(model: Any, variable: Any, constraint: Callable[[Any], Any]) -> Any:
     value = variables.value_of(variable)
     numbers = np.linspace(-3, 3, value.size).reshape(value.shape).astype(value.dtype)
-    return tensors.to_numpy(constraint(calling.to_tensorflow(numbers)))
+    return tensors.to_numpy(constraint(calling.to_tensors(model, numbers)))
 
 
 def _self_contained(subject: Subject, batches: List[Batch], beside: Any) -> Any:

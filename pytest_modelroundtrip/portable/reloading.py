@@ -11,7 +11,7 @@ import sys
 import time
 import traceback
 from types import TracebackType
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from . import formats, library, observation, variables
 from .tripwire import TRIPWIRE
@@ -23,17 +23,17 @@ def reload(job: Dict[str, Any], entering: Step) -> Dict[str, Any]:
     """Do the job; never raises.
 
     Args:
-        job: `warm` (modules to import first, which no time limit counts), `format` (its name), `folder` (the artefact),
-            `imports`, `pythonpath`, `custom_objects`, `factory`, `safe_mode`, `checks`, `save_to` (where to save again, or None)
-            and `parts`: of each `name`, `generation`, `template`, `paths` and `batches`. A single model is a part named "".
+        job: `needs` (what the format needs besides Keras; imported first, which no time limit counts), `format` (its name),
+            `folder` (the artefact), `imports`, `pythonpath`, `custom_objects`, `factory`, `safe_mode`, `checks`, `save_to` (where
+            to save again, or None) and `parts`: of each `name`, `generation`, `template`, `paths` and `batches`. A single model is
+            a part named "".
         entering: told the name of each step as it begins, so that a step that kills the process is known.
 
     Returns:
-        `observation` by part, or `error` with `step`, `type`, `message`, `traceback`, or `broken`: what of `warm` could not be
-        imported; `seconds` by step; `versions`.
+        `observation` by part, or `error` with `step`, `type`, `message`, `traceback`, or `broken`: what could not be imported;
+        `seconds` by step; `versions`.
     """
-    began = time.perf_counter()
-    broken = list(warm(job["warm"]))
+    broken, imported = warm(job["needs"], generations(job))
     if broken:
         return {"broken": broken, "seconds": {}, "versions": library.versions()}
     answer: Dict[str, Any] = {}
@@ -49,8 +49,8 @@ def reload(job: Dict[str, Any], entering: Step) -> Dict[str, Any]:
             "traceback": "".join(traceback.format_exception(type(raised), raised, _beyond_us(raised.__traceback__))),
         }
     answer["seconds"] = clock.stop()
-    if job["warm"]:
-        answer["seconds"]["start"] = clock.began - began
+    if imported:
+        answer["seconds"]["start"] = imported
     answer["versions"] = library.versions()
     return answer
 
@@ -124,8 +124,24 @@ def named(where: str) -> Any:
     return found
 
 
-def warm(modules: List[str]) -> Iterator[str]:
-    """Import what can be imported; yields what could not, and why."""
+def generations(job: Dict[str, Any]) -> List[Optional[int]]:
+    """Of the job's models, the Keras that they were made with."""
+    return [part["generation"] for part in job["parts"]]
+
+
+def warm(needs: Sequence[str], models: Sequence[Optional[int]]) -> Tuple[List[str], float]:
+    """Import the Keras that is here, or TensorFlow with its own, and what a reload of such `models` needs besides.
+
+    Returns:
+        What could not be imported, and why; and the seconds that it took, 0 where all was there already.
+    """
+    known, began = len(sys.modules), time.perf_counter()
+    broken = [*_imported(library.needed(needs)), *(_imported(["tf_keras"]) if 2 in models and library.keras2_is_apart() else [])]
+    return broken, time.perf_counter() - began if len(sys.modules) > known else 0.0
+
+
+def _imported(modules: List[str]) -> Iterator[str]:
+    """Yields what could not be imported, and why."""
     for name in modules:
         try:
             found = importlib.import_module(name)
@@ -138,7 +154,6 @@ def warm(modules: List[str]) -> Iterator[str]:
 class _Clock:
     def __init__(self, entering: Step) -> None:
         self.step, self._entering, self._since = "start", entering, time.perf_counter()
-        self.began = self._since
         self._seconds: Dict[str, float] = {}
 
     def enter(self, step: str) -> None:

@@ -82,8 +82,8 @@ def _at_tensorflow_width(array: np.ndarray) -> np.ndarray:
 
 
 def _array(tensor: Any) -> np.ndarray:
-    if hasattr(tensor, "detach"):  # a torch tensor may sit on the autograd tape
-        tensor = tensor.detach().cpu()
+    if hasattr(tensor, "detach"):
+        tensor = _torch_array(tensor)
     array = np.asarray(tensor.numpy() if hasattr(tensor, "numpy") else tensor)
     if array.dtype.kind in "US" or array.dtype == object:
         strings = np.empty(array.shape, dtype=object)
@@ -93,6 +93,14 @@ def _array(tensor: Any) -> np.ndarray:
     if array.dtype.kind not in "biufcV" or array.dtype.fields:
         raise TypeError("a tensor or an array is expected, not %s of dtype %s" % (type(tensor).__name__, array.dtype))
     return np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
+
+
+def _torch_array(tensor: Any) -> Any:
+    """A torch tensor may sit on the autograd tape or a device, and hold floats that NumPy knows by ml_dtypes only."""
+    tensor = tensor.detach().cpu()
+    if tensor.is_floating_point() and tensor.element_size() < 4:
+        return tensor.float().numpy().astype(dtype_named(str(tensor.dtype).rpartition(".")[2]))
+    return tensor.numpy()
 
 
 def _bytes(item: Any) -> bytes:

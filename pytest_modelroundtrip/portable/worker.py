@@ -1,6 +1,7 @@
 """The loop in the clean interpreter: fork (or start) a process for each reload, watch it, answer.
 
-TensorFlow is imported once, here; its runtime never starts here, so a fork is safe. The child, not this process, loads models.
+TensorFlow, or the library that Keras computes with, is imported once, here; its runtime never starts here, so a fork is safe.
+The child, not this process, loads models.
 A child gets its own process group and dies with this process.
 """
 
@@ -31,12 +32,12 @@ START_SECONDS = 300  # for a child's imports
 def serve(channel: Any, archive: str, scratch: str) -> None:
     """Answer requests until the other side hangs up.
 
-    A request is the bytes of a dict: `warm`, modules to import here; or `job`, with `seconds`, `fork` and `hash_seed` (of an
-    interpreter of its own; None for this one's); or `sees`, a file, with its `sha256`; or `receive`, a folder of which the pieces
-    follow; or `send`, a folder of which the pieces are sent, and which is deleted. The answer is a count of chunks, then the
-    chunks: the bytes of a dict with `versions`, `broken` (what could not be imported) and `seconds`; for `warm` also `machine`;
-    for `sees`, whether it is seen; for a job also `output`, the tail of what the child printed, and all that `reloading.reload`
-    gives, or `ended`: how the child ended without an answer.
+    A request is the bytes of a dict: `needs`, modules to import here after Keras; or `job`, with `seconds`, `fork` and `hash_seed`
+    (of an interpreter of its own; None for this one's); or `sees`, a file, with its `sha256`; or `receive`, a folder of which the
+    pieces follow; or `send`, a folder of which the pieces are sent, and which is deleted. The answer is a count of chunks, then
+    the chunks: the bytes of a dict with `versions`, `broken` (what could not be imported) and `seconds`; for `needs` also
+    `machine` and what is `installed`; for `sees`, whether it is seen; for a job also `output`, the tail of what the child printed,
+    and all that `reloading.reload` gives, or `ended`: how the child ended without an answer.
     """
     for message in channel:
         request = tensors.load(message)
@@ -54,16 +55,18 @@ def serve(channel: Any, archive: str, scratch: str) -> None:
 
 def _answer_to(request: Dict[str, Any], hung_up: Callable[[], bool], archive: str, scratch: str) -> Dict[str, Any]:
     if "sees" in request:
-        return {**_warmed([]), "sees": _sees(request["sees"], request["sha256"])}
+        return {**_IDLE, "versions": library.versions(), "sees": _sees(request["sees"], request["sha256"])}
+    if "needs" in request:
+        return {**_warmed(request["needs"], []), "machine": machine.machine(), "installed": library.installed()}
     if "job" not in request:
-        return {**_warmed(request.get("warm", [])), "machine": machine.machine()}
+        return {**_IDLE, "versions": library.versions()}
     job = request["job"]
     if request["fork"] and hasattr(os, "fork"):
-        answer = _warmed(job["warm"])
+        answer = _warmed(job["needs"], reloading.generations(job))
         if answer["broken"]:
             return answer
         if not _runtime_started():  # which an import may have done
-            reloaded = _reload_in_child({**job, "warm": []}, request["seconds"], hung_up, _fork, scratch)
+            reloaded = _reload_in_child(job, request["seconds"], hung_up, _fork, scratch)
             return {**answer, **reloaded, "seconds": {**answer["seconds"], **reloaded["seconds"]}}
     start = functools.partial(_start, archive=archive, hash_seed=request["hash_seed"])
     return {"broken": [], **_reload_in_child(job, request["seconds"], hung_up, start, scratch)}
@@ -77,19 +80,21 @@ def _sees(path: str, sha256: str) -> bool:
         return False
 
 
-def _warmed(modules: List[str]) -> Dict[str, Any]:
-    """Import them here; the seconds are 0 where all were there already."""
-    cold, began = any(name not in sys.modules for name in modules), time.perf_counter()
-    broken = list(reloading.warm(modules))
-    seconds = {"warm": time.perf_counter() - began if cold else 0.0}
-    return {"versions": library.versions(), "broken": broken, "seconds": seconds}
+_IDLE: Dict[str, Any] = {"broken": [], "seconds": {"warm": 0.0}}  # what is answered where nothing is imported
+
+
+def _warmed(needs: List[str], models: List[Optional[int]]) -> Dict[str, Any]:
+    """Import here what a reload of such models needs (see `reloading.warm`)."""
+    broken, seconds = reloading.warm(needs, models)
+    return {"versions": library.versions(), "broken": broken, "seconds": {"warm": seconds}}
 
 
 def _runtime_started() -> bool:
-    """Whether TensorFlow's runtime, and its threads with it, already runs in this process."""
-    context = sys.modules.get("tensorflow.python.eager.context")
-    current = getattr(context, "_context", None)
-    return bool(getattr(current, "_initialized", False))
+    """Whether the runtime of TensorFlow, JAX or CUDA, and its threads with it, already runs in this process."""
+    tensorflow = getattr(sys.modules.get("tensorflow.python.eager.context"), "_context", None)
+    jax = getattr(sys.modules.get("jax._src.xla_bridge"), "_backends", None)
+    cuda = getattr(sys.modules.get("torch.cuda"), "is_initialized", bool)
+    return bool(getattr(tensorflow, "_initialized", False) or jax or cuda())
 
 
 def _reload_in_child(

@@ -10,7 +10,9 @@ A format module has
 * `subject(model, options)`: how the checks look at it, on both sides,
 * optionally `NEVER_KEPT`: a check that it promises -> the generations of Keras of which no version keeps it; each trained model
   would fail, whatever it is, so it is made only where the test asks for it,
-* optionally `NEEDS`: modules that the clean interpreter imports once, before it forks,
+* optionally `NEEDS`: the modules besides Keras that load it; the clean interpreter imports them once, before it forks,
+* optionally `why_not_there(generation, there)`: None, or the reason why an interpreter cannot load a model of that generation of
+  Keras; `there` has the `versions` of what is imported there, by module, and the names of what is `installed`,
 * optionally `needs_factory(model)`, where it keeps weights only: None, or the reason why only a factory can build the model anew,
 * optionally `save_together(models, folder)`, `load_together(folder, options)` and `why_not_together(models, factory)`, where the
   parts of a system go into one artefact; elsewhere each part is saved on its own, in a folder of its name.
@@ -81,6 +83,22 @@ def why_not_keras2(model: Any) -> Optional[str]:
     if library.is_model(model) and library.generation(model) != 2:
         return "Keras 3 has no such format"
     return why_not_keras(model)
+
+
+def why_not_needed(needs: Sequence[str], there: Dict[str, Any]) -> Optional[str]:
+    """The reason why a format that needs these modules cannot be loaded by an interpreter without them, or None."""
+    missing = [name for name in needs if name not in there["installed"]]
+    return "%s is not installed there" % missing[0].replace("_", "-") if missing else None
+
+
+def why_not_its_keras(generation: Optional[int], there: Dict[str, Any]) -> Optional[str]:
+    """The reason why an interpreter has no Keras for a model of that generation, or None."""
+    if generation in (None, *library.generations(there["versions"], there["installed"])):
+        return None
+    versions = there["versions"]
+    names = (("keras", "Keras"), ("tensorflow", "TensorFlow"))
+    found = next(("%s %s" % (name, versions[module]) for module, name in names if module in versions), "none")
+    return "a model of Keras {0} is read by Keras {0} only; there is {1}".format(generation, found)
 
 
 def load_options(options: Options) -> Dict[str, Any]:

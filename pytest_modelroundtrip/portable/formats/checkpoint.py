@@ -8,11 +8,13 @@ from typing import Any, Dict, Optional
 from .. import library, variables
 from ..observation import Subject, keras_subject
 from . import WEIGHTS, Options
+from . import why_not_its_keras as why_not_there
 from ._rebuild import needs_factory, overwritten, part_of, rebuilt, save_architecture
 
-__all__ = ["PROMISES", "load", "needs_factory", "save", "subject", "supports"]
+__all__ = ["NEEDS", "PROMISES", "load", "needs_factory", "save", "subject", "supports", "why_not_there"]
 
 PROMISES = ("optimizer", *WEIGHTS)
+NEEDS = ("tensorflow",)
 
 
 def supports(model: Any) -> Optional[str]:

@@ -11,6 +11,7 @@ from ..variables import numbered_weights
 from . import SERVED, Options, saved_model, why_not_keras
 
 PROMISES = SERVED
+NEEDS = ("tensorflow",)
 
 
 def supports(model: Any) -> Optional[str]:
@@ -18,6 +19,8 @@ def supports(model: Any) -> Optional[str]:
         return "model.export came with TensorFlow 2.13"
     if library.backend(model) == "torch":
         return "Keras does not export a SavedModel from torch"
+    if not library.is_installed("tensorflow"):
+        return "Keras exports a SavedModel with TensorFlow, which is not installed"
     return why_not_keras(model)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Optional
+from typing import Any, Dict, Optional
 
 from .. import library
 from ..observation import Subject, keras_subject
-from . import WHOLE, Options, load_keras, why_not_keras
+from . import WHOLE, Options, load_keras, why_not_its_keras, why_not_keras
 
 PROMISES = WHOLE
 NEVER_KEPT = {"optimizer": (3,)}  # Keras 3 writes the optimizer's slots and does not read them
@@ -17,6 +17,10 @@ def supports(model: Any) -> Optional[str]:
     if library.is_model(model) and not library.is_graph(model):
         return "HDF5 holds functional and sequential models only"
     return why_not_keras(model)
+
+
+def why_not_there(generation: Optional[int], there: Dict[str, Any]) -> Optional[str]:
+    return why_not_its_keras(generation, there)
 
 
 def save(model: Any, folder: str) -> None:

@@ -9,7 +9,7 @@ from ..observation import Subject
 from . import Options, saved_model
 from .saved_model import PROMISES, save
 
-NEEDS = ("tensorflow_hub",)
+NEEDS = ("tensorflow", "tensorflow_hub")
 
 __all__ = ["NEEDS", "PROMISES", "load", "save", "subject", "supports"]
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, Dict, Optional
 
 from ..observation import Subject, keras_subject
-from . import WHOLE, Options, load_keras, why_not_keras2
+from . import WHOLE, Options, load_keras, why_not_its_keras, why_not_keras2
 
 PROMISES = WHOLE
+NEEDS = ("tensorflow",)
 NEVER_KEPT = {"optimizer": (2,)}  # no version reads the optimizer's slots
 
 
 def supports(model: Any) -> Optional[str]:
     return why_not_keras2(model)
+
+
+def why_not_there(generation: Optional[int], there: Dict[str, Any]) -> Optional[str]:
+    return why_not_its_keras(generation, there)
 
 
 def save(model: Any, folder: str) -> None:

@@ -9,6 +9,7 @@ from ..observation import Subject, object_subject
 from . import SERVED, Options
 
 PROMISES = SERVED
+NEEDS = ("tensorflow",)
 
 
 def supports(model: Any) -> Optional[str]:

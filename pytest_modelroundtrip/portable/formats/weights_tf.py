@@ -7,9 +7,12 @@ from typing import Any, Optional
 
 from ..observation import Subject, keras_subject
 from . import Options, why_not_keras2
+from . import why_not_its_keras as why_not_there
 from ._rebuild import PROMISES, needs_factory, rebuilt, save_architecture
 
-__all__ = ["PROMISES", "load", "needs_factory", "save", "subject", "supports"]
+NEEDS = ("tensorflow",)
+
+__all__ = ["NEEDS", "PROMISES", "load", "needs_factory", "save", "subject", "supports", "why_not_there"]
 
 
 def supports(model: Any) -> Optional[str]:
