@@ -85,8 +85,8 @@ def _command_line(specification: Specification, scratch: Path) -> list[str]:
     if len(specification.command) > 1:
         return ["sh", "-c", logged + 'shift; exec "$@"', "sh", str(scratch), *specification.command]
     python = specification.command[0]
-    script = logged + '"$3" -c "$2" || exit; shift 3; exec "$@"'
-    return ["sh", "-c", script, "sh", str(scratch), CHECK, python, "env", "-i", *_assigned(specification), python, "-s"]
+    script = logged + '"$3" -c "$2" || exit; shift 3; exec env -i HOME="$PWD" "$@"'
+    return ["sh", "-c", script, "sh", str(scratch), CHECK, python, *_assigned(specification), python, "-s"]
 
 
 def remote(specification: Specification, *arguments: str) -> str:
