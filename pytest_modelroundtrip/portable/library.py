@@ -30,7 +30,7 @@ def keras(wanted: int) -> Any:
     Raises:
         ImportError: where there is no Keras.
     """
-    if wanted == 3 or not is_installed("tensorflow"):
+    if (wanted == 3 and is_installed("keras")) or not is_installed("tensorflow"):
         return importlib.import_module("keras")
     if keras2_is_apart():
         return importlib.import_module("tf_keras")

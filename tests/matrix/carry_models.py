@@ -14,17 +14,17 @@ def seed():
     tf.random.set_seed(1)
 
 
-@pytest.mark.roundtrip
+@pytest.mark.roundtrip(factory="matrix_models:dense")
 def test_dense():
     return models.dense(), numbers.normal(size=(3, 4)).astype("float32")
 
 
-@pytest.mark.roundtrip
+@pytest.mark.roundtrip(factory="matrix_models:convolutional")
 def test_convolutional():
     return models.convolutional(), numbers.normal(size=(3, 8, 8, 3)).astype("float32")
 
 
-@pytest.mark.roundtrip
+@pytest.mark.roundtrip(factory="matrix_models:encoder_decoder")
 def test_encoder_decoder():
     return models.encoder_decoder(), [TOKENS, TOKENS[:, ::-1].copy()]
 
@@ -34,7 +34,7 @@ def test_text_classifier():
     return models.text_classifier(), np.array([[text] for text in models.SENTENCES])
 
 
-@pytest.mark.roundtrip
+@pytest.mark.roundtrip(factory="matrix_models:transformer_block")
 def test_transformer_block():
     return models.transformer_block(), TOKENS
 

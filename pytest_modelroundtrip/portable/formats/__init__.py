@@ -22,6 +22,7 @@ A plugin adds formats of its own with the hook `pytest_modelroundtrip_formats`.
 
 from __future__ import annotations
 
+import inspect
 import os
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Optional, Sequence
@@ -101,14 +102,8 @@ def why_not_its_keras(generation: Optional[int], there: Dict[str, Any]) -> Optio
     return "a model of Keras {0} is read by Keras {0} only; there is {1}".format(generation, found)
 
 
-def load_options(options: Options) -> Dict[str, Any]:
-    """`safe_mode` where the loader knows it: Keras 2.13 and later."""
-    if options.generation == 2 and library.tensorflow_version() < (2, 13):
-        return {}
-    return {"safe_mode": options.safe_mode}
-
-
 def load_keras(path: str, options: Options) -> Any:
     """`load_model` of the model's own Keras."""
     loader = library.keras(options.generation or 3).models.load_model
-    return loader(path, custom_objects=options.custom_objects, **load_options(options))
+    knows = "safe_mode" in inspect.signature(loader).parameters  # since TensorFlow 2.12
+    return loader(path, custom_objects=options.custom_objects, **({"safe_mode": options.safe_mode} if knows else {}))
