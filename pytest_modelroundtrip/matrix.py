@@ -117,8 +117,8 @@ def _loaders(items: Iterable[Record]) -> dict[str, Side]:
 
 
 def _beside_tensorflow(versions: dict[str, str]) -> tuple[str, ...]:
-    shown = ("keras", "jax", "torch", "python")
-    return tuple(f"{report.MODULES.get(module, module)} {versions[module]}" for module in shown if module in versions)
+    shown = [name for name in ("keras", *report.BACKENDS, "python") if name in versions and report.is_told(name, versions)]
+    return tuple(f"{report.MODULES[name]} {versions[name]}" for name in shown)
 
 
 def _order(name: str, versions: dict[str, str]) -> tuple[Version, ...]:

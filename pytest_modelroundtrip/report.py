@@ -33,6 +33,8 @@ MODULES = {
     "numpy": "NumPy",
 }
 
+BACKENDS = ("jax", "torch")
+
 HEADLINES = {  # where the usual one would be wrong
     "unsupported": "the test asks for the format {}, which cannot hold this model",
     "save error": "the format {} could not save the model",
@@ -100,7 +102,12 @@ def _sides(versions: dict[str, dict[str, str]]) -> list[str]:
 
 def version_line(versions: dict[str, str]) -> str:
     """In one line: `Python 3.11.7, TF 2.21.0, ...`."""
-    return ", ".join(f"{MODULES[name]} {versions[name]}" for name in MODULES if name in versions)
+    return ", ".join(f"{MODULES[name]} {versions[name]}" for name in MODULES if name in versions and is_told(name, versions))
+
+
+def is_told(module: str, versions: dict[str, str]) -> bool:
+    """Whether its version matters: TensorFlow imports jax for its own purposes, Keras computes with it or not."""
+    return module not in BACKENDS or versions.get("backend") == module
 
 
 def probed_lines(name: str, facts: dict[str, Any], python: str) -> list[str]:
