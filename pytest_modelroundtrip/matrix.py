@@ -166,6 +166,7 @@ def _first_line(item: Record) -> str:
     """What says most: the error, or the first difference."""
     lines = [" ".join(re.sub(r"/\S*/(?=artifact|saving)", "", str(line)).split()) for line in item["problems"]]
     told = next((line for line in lines if not line.endswith((":", " differences", "as the original can"))), "")
+    told = told.rpartition("Exception encountered: ")[2]  # Keras tells the cause last, after all the configs around it
     return told if len(told) <= LINE else told[: LINE - 4] + " ..."
 
 
