@@ -210,8 +210,8 @@ def test_no_child_outlives_a_killed_test_run(pytester: pytest.Pytester, tensorfl
     (scratch,) = set(re.findall(rb"HOME=(/[^\0]*/roundtrip-[^/\0]*)", Path(f"/proc/{child}/environ").read_bytes()))
     process.send_signal(signal.SIGKILL)
     process.wait(10)
-    _until(lambda: not Path(f"/proc/{child}").exists() or Path(f"/proc/{child}/stat").read_text().split()[2] == "Z", 15)
-    _until(lambda: not os.path.exists(scratch), 15)
+    _until(lambda: not Path(f"/proc/{child}").exists() or Path(f"/proc/{child}/stat").read_text().split()[2] == "Z", 60)
+    _until(lambda: not os.path.exists(scratch), 60)
 
 
 def _until(find: Any, seconds: float) -> Any:
