@@ -291,8 +291,8 @@ class Environment:
 
     def _failed(self, what: str, error: BaseException) -> EnvironmentBroken:
         """End it; the error to raise, with what was said last."""
-        remote = str(error).strip().splitlines()[-1:] if isinstance(error, (execnet.RemoteError, execnet.TimeoutError)) else []
-        said = self._said() or remote or ["it ended without a word"]
+        told = isinstance(error, (execnet.RemoteError, execnet.TimeoutError, TimeoutError))
+        said = self._said() or (str(error).strip().splitlines()[-1:] if told else []) or ["it ended without a word"]
         self._end()
         return EnvironmentBroken("\n  ".join([f"{self.python} {what}: {said[-1]}", *said[:-1]]))
 

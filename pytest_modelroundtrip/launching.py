@@ -45,7 +45,7 @@ def connect(specification: Specification, scratch: Path) -> tuple[execnet.Group,
     """Start it; the group and the gateway to it. What it prints goes to a log in `scratch`.
 
     Raises:
-        OSError, EOFError, AssertionError: when it does not start, or says nothing for `CONNECT_SECONDS`.
+        OSError, EOFError, AssertionError: when it does not start, or (TimeoutError) says nothing for `CONNECT_SECONDS`.
     """
     group, made = execnet.Group(), []
     spec = execnet.XSpec("popen")
@@ -64,7 +64,7 @@ def connect(specification: Specification, scratch: Path) -> tuple[execnet.Group,
     if thread.is_alive():
         with contextlib.suppress(OSError, ValueError):
             os.kill(int((scratch / PID).read_text()), signal.SIGKILL)
-        raise EOFError(f"it said nothing for {CONNECT_SECONDS} s")
+        raise TimeoutError(f"it said nothing for {CONNECT_SECONDS} s")
     if errors:
         raise errors[0]
     return group, made[0]

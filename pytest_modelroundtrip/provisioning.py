@@ -43,8 +43,18 @@ def interpreter(specification: Specification, tell: Tell) -> str:
     However many processes ask, one makes it and the others wait.
 
     Raises:
-        Unmade: when uv is missing, cannot resolve or install them, or takes longer than `LIMIT_SECONDS`.
+        Unmade: when uv is missing, cannot resolve or install them, or takes longer than `LIMIT_SECONDS`; or the cache is no folder
+            that can be written to.
     """
+    try:
+        return _kept(specification, tell)
+    except OSError as error:
+        raise Unmade(
+            f"{error.filename or cache_folder()}: {error.strerror}; XDG_CACHE_HOME says where environments are kept"
+        ) from error
+
+
+def _kept(specification: Specification, tell: Tell) -> str:
     folder = cache_folder() / _key(specification)
     python = str(folder / "bin" / "python")
     folder.parent.mkdir(parents=True, exist_ok=True)

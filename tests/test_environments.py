@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pytest_modelroundtrip import provisioning, specifications
+from pytest_modelroundtrip import launching, provisioning, specifications
 
 MODEL = "@pytest.mark.roundtrip{}\ndef test_it():\n    return dense()\n"
 HERE = sys.executable
@@ -91,12 +91,16 @@ BROKEN = {
     "path": ("/nowhere/python", "there is no Python at /nowhere/python"),
     "silent": ("popen//python=true x", "true x cannot be started: it ended without a word"),
     "old": ("{old}", "3.8 or newer is needed"),
+    "hangs": ("popen//python=sh -c 'exec sleep 1234.5' x", "cannot be started: it said nothing for 3 s"),
     "host": ("ssh=nohost.invalid//python=python3", "Could not resolve hostname nohost.invalid"),
     "bare": ("{bare}", "-m pip install tensorflow-cpu"),
 }
 
 
-def test_a_broken_environment_is_told_in_a_line_and_the_others_go_on(run: Any, pytester: pytest.Pytester) -> None:
+def test_a_broken_environment_is_told_in_a_line_and_the_others_go_on(
+    run: Any, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launching, "CONNECT_SECONDS", 3)
     bare = pytester.path / "bare"
     subprocess.run([HERE, "-m", "venv", "--without-pip", str(bare)], check=True)
     old = pytester.path / "old"  # as a Python 3.7 answers; there need be none on this machine
@@ -112,6 +116,7 @@ def test_a_broken_environment_is_told_in_a_line_and_the_others_go_on(run: Any, p
         assert f"reloaded in environment '{name}'" in text
         assert BROKEN[name][1] in text
     assert "Traceback" not in text and "INTERNALERROR" not in text
+    assert subprocess.run(["pgrep", "-f", "^sleep 1234.5"], capture_output=True).returncode  # it is gone
     listed = run(MODEL, *said, "--roundtrip-list").stdout.str()
     assert "threads" in listed and all(BROKEN[name][1] in listed for name in names)
 
@@ -200,3 +205,9 @@ def test_requirements_that_cannot_be_had_are_told_and_leave_nothing(tmp_path: Pa
     with pytest.raises(provisioning.Unmade, match=r"uv pip install failed(.|\n)*No solution found"):
         provisioning.interpreter(wanted, print)
     assert not [path for path in provisioning.cache_folder().iterdir() if path.is_dir()]
+
+
+def test_a_cache_that_is_no_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
+    with pytest.raises(provisioning.Unmade, match="XDG_CACHE_HOME says where"):
+        provisioning.interpreter(specifications.parse("six==1.16.0", tmp_path), print)
