@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-USER = "roundtrip-guest"
+USER = f"roundtrip-{os.getpid()}"
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/bin:/sbin:/bin")
 REQUIREMENTS = ["tensorflow-cpu==2.15.*", "tensorflow-hub", "setuptools<81"]
 
@@ -61,9 +61,9 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     shutil.copy(folder / "key.pub", public / "authorized_keys")
     (folder / "config").write_text(CONFIG.format(**names))
     (folder / "sshd_config").write_text(DAEMON.format(**names))
-    subprocess.run(["useradd", "--create-home", "--shell", "/bin/sh", "--password", "*", USER], check=True)
     daemon = subprocess.Popen([str(SSHD), "-D", "-e", "-f", str(folder / "sshd_config")], stderr=subprocess.DEVNULL)
     try:
+        subprocess.run(["useradd", "--create-home", "--shell", "/bin/sh", "--password", "*", USER], check=True)
         # of the system's Python: a guest cannot enter the home folder where another may lie
         subprocess.run(["uv", "venv", "-q", "-p", "/usr/bin/python3", str(public / "venv")], check=True)
         subprocess.run(["uv", "pip", "install", "-q", "-p", str(public / "venv"), *REQUIREMENTS], check=True)
@@ -73,7 +73,7 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         daemon.kill()
         daemon.wait()
         subprocess.run(["pkill", "-KILL", "-u", USER])
-        subprocess.run(["userdel", "--remove", USER], capture_output=True)
+        subprocess.run(["userdel", "--force", "--remove", USER], capture_output=True)
         shutil.rmtree(public, ignore_errors=True)
 
 
