@@ -10,7 +10,7 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
-from . import report, report_file
+from . import report
 from .portable.formats import BUILT_IN
 
 Record = dict[str, Any]
@@ -18,6 +18,7 @@ Record = dict[str, Any]
 PASSED = ("exact", "close")
 LINE = 110  # of an error in a cell's failure
 SIGNS = {"all": "✓", "some": "◐", "none": "✗", "n/a": "-"}
+SHOWN = ("tensorflow", "keras", "python")  # by these two interpreters of one name are told apart
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -28,6 +29,9 @@ class Side:
     order: tuple[Version, ...]
     name: str
     versions: tuple[str, ...]
+
+
+Place = tuple[str, str, Side, Side]  # a cell: format, test, saver, loader
 
 
 @dataclass
@@ -52,13 +56,15 @@ class Cell:
 
 @dataclass
 class Sheet:
-    """One format: the overview, the models, and what went wrong."""
+    """One format: the overview, the models, and what went wrong; of the round trips that were tried, how many passed."""
 
     name: str
     overview: dict[tuple[Side, Side], str] = field(default_factory=dict)
     models: dict[str, dict[tuple[Side, Side], Cell]] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)  # why it is n/a
+    round_trips: int = 0
+    passed: int = 0
 
 
 @dataclass
@@ -74,15 +80,11 @@ class Matrix:
 
 def merged(reports: Iterable[dict[str, Any]]) -> Matrix:
     """The matrix of several reports, as `report_file.read` gives them. Of a cell that is met again the newest counts."""
-    cells: dict[tuple[str, str, Side, Side], list[Record]] = {}
     reports = sorted(reports, key=lambda one: str(one.get("created", "")))
-    loaders = _loaders(item for one in reports for item in one["roundtrips"])
-    for one in reports:
-        saved = [item["versions"]["saved"] for item in one["roundtrips"] if "saved" in item["versions"]]
-        for item in one["roundtrips"]:  # what was not saved, was not saved by the same interpreter
-            saver = _saver(item["versions"].get("saved") or next(iter(saved), {}))
-            loader = loaders.get(item["environment"], saver)
-            cells.setdefault((item["format"], item["test"], saver, loader), []).append(item)
+    cells: dict[Place, list[Record]] = {}
+    for one, loaders in zip(reports, _loaders(reports), strict=True):
+        for place, items in _placed(one["roundtrips"], loaders).items():
+            cells.setdefault(place, []).append(report.worst(items))
     names = _short({test for _, test, _, _ in cells})
     sheets: dict[str, Sheet] = {}
     for (fmt, test, saver, loader), items in cells.items():
@@ -92,14 +94,24 @@ def merged(reports: Iterable[dict[str, Any]]) -> Matrix:
     for sheet in sheets.values():
         _summarise(sheet)
     order = {name: number for number, name in enumerate(BUILT_IN)}
-    tried = [cell for sheet in sheets.values() for row in sheet.models.values() for cell in row.values() if cell.passed is not None]
     return Matrix(
         savers=sorted({saver for _, _, saver, _ in cells}),
         loaders=sorted({loader for _, _, _, loader in cells}),
         sheets=sorted(sheets.values(), key=lambda sheet: (order.get(sheet.name, len(order)), sheet.name)),
-        round_trips=len(tried),
-        passed=sum(bool(cell.passed) for cell in tried),
+        round_trips=sum(sheet.round_trips for sheet in sheets.values()),
+        passed=sum(sheet.passed for sheet in sheets.values()),
     )
+
+
+def _placed(items: list[Record], loaders: dict[str, Side]) -> dict[Place, list[Record]]:
+    """One report's round trips by their cell: a test may make several."""
+    saved = [item["versions"]["saved"] for item in items if "saved" in item["versions"]]
+    cells: dict[Place, list[Record]] = {}
+    for item in items:  # what was not saved, was not saved by the same interpreter
+        saver = _saver(item["versions"].get("saved") or next(iter(saved), {}))
+        loader = loaders.get(item["environment"], saver)
+        cells.setdefault((item["format"], item["test"], saver, loader), []).append(item)
+    return cells
 
 
 def _saver(versions: dict[str, str]) -> Side:
@@ -107,17 +119,43 @@ def _saver(versions: dict[str, str]) -> Side:
     return Side(_order(name, versions), name, _beside_tensorflow(versions))
 
 
-def _loaders(items: Iterable[Record]) -> dict[str, Side]:
-    """The environments by name, with the versions that were seen there; `here` is whoever saved."""
-    seen: dict[str, dict[str, str]] = {}
-    for item in items:
-        seen[item["environment"]] = item["versions"].get("reloaded") or seen.get(item["environment"], {})
-    told = {name: (f"TF {v['tensorflow']}",) if "tensorflow" in v else () for name, v in seen.items()}
-    return {n: Side(_order(n, v), n, told[n] + _beside_tensorflow(v)) for n, v in seen.items() if n != "here"}
+def _loaders(reports: list[dict[str, Any]]) -> list[dict[str, Side]]:
+    """For each report its environments by name, with the versions that were seen there; `here` is whoever saved.
+
+    An environment that was updated between two reports is two loaders of one name.
+    """
+    known: dict[str, list[dict[str, str]]] = {}
+    found = []
+    for one in reports:
+        seen: dict[str, dict[str, str]] = {}
+        for item in one["roundtrips"]:
+            seen.setdefault(item["environment"], {}).update(item["versions"].get("reloaded", {}))
+        found.append({name: _same(known.setdefault(name, []), versions) for name, versions in seen.items() if name != "here"})
+    return [{name: _loader(name, versions) for name, versions in environments.items()} for environments in found]
+
+
+def _same(known: list[dict[str, str]], versions: dict[str, str]) -> dict[str, str]:
+    """That of the known interpreters which these versions do not contradict, completed by them.
+
+    A reload that failed early imported less than others.
+    """
+    shown = {name: version for name, version in versions.items() if name in SHOWN}
+    for one in known:
+        if all(one.get(name, version) == version for name, version in shown.items()):
+            one.update(versions)
+            return one
+    known.append(dict(versions))
+    return known[-1]
+
+
+def _loader(name: str, versions: dict[str, str]) -> Side:
+    tensorflow = (f"TF {versions['tensorflow']}",) if "tensorflow" in versions else ()
+    return Side(_order(name, versions), name, tensorflow + _beside_tensorflow(versions))
 
 
 def _beside_tensorflow(versions: dict[str, str]) -> tuple[str, ...]:
-    shown = [name for name in ("keras", *report.BACKENDS, "python") if name in versions and report.is_told(name, versions)]
+    keras = "keras" if "keras" in versions else "tf_keras"  # with TF_USE_LEGACY_KERAS TensorFlow imports no other
+    shown = [name for name in (keras, *report.BACKENDS, "python") if name in versions and report.is_told(name, versions)]
     return tuple(f"{report.MODULES[name]} {versions[name]}" for name in shown)
 
 
@@ -171,7 +209,7 @@ def _first_line(item: Record) -> str:
 
 
 def _summarise(sheet: Sheet) -> None:
-    """How many of the models came back, for each saver and loader."""
+    """How many of the models came back, for each saver and loader, and in all."""
     pairs: dict[tuple[Side, Side], list[Cell]] = {}
     for row in sheet.models.values():
         for pair, cell in row.items():
@@ -180,6 +218,8 @@ def _summarise(sheet: Sheet) -> None:
         tried = [cell for cell in cells if cell.passed is not None]
         good = sum(bool(cell.passed) for cell in tried)
         sign = SIGNS["n/a"] if not tried else SIGNS["all" if good == len(tried) else "some" if good else "none"]
+        sheet.round_trips += len(tried)
+        sheet.passed += good
         sheet.overview[pair] = f"{sign} {good}/{len(tried)}" if tried else f"{sign} n/a"
 
 
@@ -199,9 +239,10 @@ def rendered(matrix: Matrix, template: str) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["plain"] = _plain
-    return environment.get_template(template).render(matrix=matrix, schema=report_file.SCHEMA)
+    page = environment.get_template(template).render(matrix=matrix)
+    return page.encode("utf-8", "backslashreplace").decode("utf-8")  # an error's text may quote bytes that are no text
 
 
 def _plain(text: str) -> str:
     """Text that Markdown takes for nothing else, in a table's cell too."""
-    return re.sub(r"([|`*_<>\[\]\\])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([|`*_<>&\[\]\\])", r"\\\1", " ".join(text.split()))

@@ -13,7 +13,7 @@ import pytest
 from . import hookspecs, report_file, settings
 from .environments import EnvironmentBroken
 from .original import System
-from .report import Record, probed_lines, promises_table, records_of, write_summary
+from .report import PROPERTY, Record, probed_lines, promises_table, records_of, write_summary
 from .roundtrip import RoundTripError
 from .session import Carrier, Cell, Session, missing_tensorflow, prepared
 
@@ -157,6 +157,10 @@ def roundtrip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     if missing:
         pytest.fail(missing, pytrace=False)
     folder = tmp_path_factory.mktemp(f"roundtrip-{cell.id}")
+    properties = request.node.user_properties
+    properties[:] = [
+        (name, value) for name, value in properties if name != PROPERTY
+    ]  # of an earlier run of this item, if it is rerun
     carrier = Carrier(session, cell, folder, request.node)
     request.node.stash[CARRIER] = carrier
     yield carrier
@@ -226,12 +230,18 @@ class Gathered:
     """The results of all tests, read from their reports, so that those of xdist's workers are among them."""
 
     def __init__(self, path: Path | None) -> None:
-        self.records: list[Record] = []
+        self._by_item: dict[str, list[Record]] = {}
         self._path = path
+
+    @property
+    def records(self) -> list[Record]:
+        """In the order in which the items ended; of one that ran again, what its last run gave."""
+        return [item for records in self._by_item.values() for item in records]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call":
-            self.records += records_of(report)
+            self._by_item.pop(report.nodeid, None)  # so that it stands at its last run's place
+            self._by_item[report.nodeid] = records_of(report)
 
     def pytest_sessionfinish(self) -> None:
         if self._path:

@@ -162,10 +162,10 @@ def _without_cell(nodeid: str, cell: str) -> str:
 
 
 def records_of(test_report: pytest.TestReport) -> list[Record]:
-    """The records in a test's report, with the reason where the failure was expected."""
+    """The records in a test's report, with pytest's outcome, and the reason where the failure was expected."""
     found = [json.loads(str(value)) for name, value in test_report.user_properties if name == PROPERTY]
     expected = getattr(test_report, "wasxfail", None) if test_report.skipped else None
-    return [{**item, "expected_failure": expected} for item in found]
+    return [{**item, "outcome": test_report.outcome, "expected_failure": expected} for item in found]
 
 
 # the table
@@ -219,7 +219,7 @@ def _rows(records: list[Record]) -> dict[str, dict[str, list[Record]]]:
 
 def _cell(items: Iterable[Record]) -> tuple[str, dict[str, bool]]:
     """The text of a cell and its colour: that of the worst of its round trips."""
-    item = max(items, key=lambda item: (item["verdict"] not in ("exact", "close", "unsupported"), item["max_ulp"]))
+    item = worst(items)
     verdict = item["verdict"]
     if verdict == "exact":
         return "exact", {"green": True}
@@ -229,6 +229,11 @@ def _cell(items: Iterable[Record]) -> tuple[str, dict[str, bool]]:
         return "n/a", {"light": True}
     text = "DIFFERS" if verdict == "differs" else verdict
     return (f"({text})", {"yellow": True}) if item["expected_failure"] is not None else (text, {"red": True, "bold": True})
+
+
+def worst(items: Iterable[Record]) -> Record:
+    """Of several round trips of one test the one that tells of it: a failure, else the one that was furthest off."""
+    return max(items, key=lambda item: (item["verdict"] not in ("exact", "close", "unsupported"), item["max_ulp"]))
 
 
 def _fitting(formats: list[str], rows: dict[str, dict[str, list[Record]]], width: int) -> list[dict[str, int]]:

@@ -6,6 +6,7 @@ import datetime
 import json
 import math
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -55,20 +56,38 @@ def read(path: Path) -> dict[str, Any]:
     """A report.
 
     Raises:
-        Unreadable: when there is none, or it is of a newer schema.
+        Unreadable: when there is none, it is of a newer schema, or a field that a reader needs is of another type.
     """
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Unreadable(f"{path} is no JSON: {error}") from None
     if not isinstance(report, dict) or not isinstance(report.get("schema"), int) or not isinstance(report.get("roundtrips"), list):
         raise Unreadable(f"{path} is no report of pytest-modelroundtrip: it has no schema or no roundtrips")
     if report["schema"] > SCHEMA:
         raise Unreadable(f"{path} has schema {report['schema']}; this version reads up to {SCHEMA}: update pytest-modelroundtrip")
     for number, record in enumerate(report["roundtrips"]):
-        wrong = [name for name, kind in KEPT.items() if not isinstance(record, dict) or not isinstance(record.get(name), kind)]
+        wrong = _wrong(record)
         if wrong:
             raise Unreadable(f"{path}: round trip {number} has no {', '.join(wrong)}, or of another type")
     return report
+
+
+def _wrong(record: Any) -> list[str]:
+    """The fields of a round trip that are missing or of another type than a reader may expect."""
+    if not isinstance(record, dict):
+        return list(KEPT)
+    wrong = [name for name, kind in KEPT.items() if not isinstance(record.get(name), kind)]
+    if "problems" not in wrong and not _are_strings(record["problems"]):
+        wrong.append("problems")
+    if "versions" not in wrong:
+        sides = record["versions"].values()
+        if not all(isinstance(side, dict) and _are_strings(side.values()) for side in sides):
+            wrong.append("versions")
+    return wrong
+
+
+def _are_strings(values: Iterable[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)

@@ -178,7 +178,7 @@ def report_path(config: pytest.Config) -> Path | None:
     if given is None:
         return None
     path = Path(config.invocation_params.dir, given)
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise pytest.UsageError(f"--roundtrip-report={given}: a file in a folder that can be written to is expected")
     return path
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,32 @@ def test_a_cell_says_how_near_it_was_and_whether_a_second_run_agrees() -> None:
     assert (whole.passed, whole.round_trips) == (1, 2)  # the newest counts; what is n/a does not
 
 
+def test_several_trips_of_one_test_are_no_second_run() -> None:
+    again = report(
+        record("tf2.4", "close", max_ulp=7), record("tf2.4", "exact"), record("tf2.8", "load error"), record("tf2.8", "exact")
+    )
+    assert list(cells(again).values()) == ["close (7 ulp)", "load error"]
+
+
+def test_an_environment_that_was_updated_is_another_loader() -> None:
+    def seen(*versions: dict[str, str], created: str) -> dict[str, Any]:
+        saved = {"tensorflow": "2.21.0", "keras": "3.15.1", "python": "3.11.7"}
+        return report(*(record("prod", "exact", versions={"saved": saved, "reloaded": each}) for each in versions), created=created)
+
+    failed_early = {"tensorflow": "2.15.1"}
+    older = seen(failed_early, {"tensorflow": "2.15.1", "keras": "2.15.0"}, created="2026-01-01")
+    same, newer = seen(failed_early, created="2026-01-02"), seen({"tensorflow": "2.18.1"}, created="2026-01-03")
+    loaders = matrix.merged([older, same, newer]).loaders
+    assert [(side.name, side.versions) for side in loaders] == [("prod", ("TF 2.15.1", "Keras 2.15.0")), ("prod", ("TF 2.18.1",))]
+
+
+def test_tf_keras_in_the_place_of_keras_is_another_saver() -> None:
+    legacy = {"saved": {"tensorflow": "2.21.0", "tf_keras": "2.21.0"}}
+    beside = {"saved": {"tensorflow": "2.21.0", "tf_keras": "2.21.0", "keras": "3.15.1"}}  # as tensorflow-hub imports it
+    savers = matrix.merged([report(*(record("tf2.4", "exact", versions=each) for each in (legacy, beside)))]).savers
+    assert {side.versions for side in savers} == {("tf-keras 2.21.0",), ("Keras 3.15.1",)}
+
+
 def test_failures_that_say_the_same_are_told_once() -> None:
     records = [record(f"tf2.{n}", "load error", problems=[f"KeyError: at /tmp/x{n}/artifact/v 0x{n}f"]) for n in range(4, 9)]
     (sheet,) = matrix.merged([report(*records)]).sheets
@@ -53,8 +80,8 @@ def test_failures_that_say_the_same_are_told_once() -> None:
 
 
 def test_what_comes_from_tests_is_escaped(tmp_path: Path) -> None:
-    problem = {"problems": [f"{HOSTILE} a|b"], "text": HOSTILE, "test": f"a.py::test_{HOSTILE}"}
-    (tmp_path / "a.json").write_text(json.dumps(report(record(HOSTILE, "differs", **problem))))
+    problem = {"problems": [f"{HOSTILE} a|b"], "text": HOSTILE, "test": f"a.py::test_{HOSTILE}", "format": HOSTILE}
+    (tmp_path / "a.json").write_text(json.dumps(report(record(HOSTILE, HOSTILE, saved=HOSTILE, **problem))))
     page, text = tmp_path / "page.html", tmp_path / "page.md"
     assert command.main(["report", str(tmp_path / "a.json"), "--html", str(page), "--markdown", str(text)]) == 0
     assert "<script>" not in page.read_text() and "&lt;script&gt;" in page.read_text()
@@ -70,6 +97,9 @@ def test_what_comes_from_tests_is_escaped(tmp_path: Path) -> None:
         ("[]", "is no report of pytest-modelroundtrip"),
         ('{"schema": 99, "roundtrips": []}', "has schema 99; this version reads up to 1"),
         ('{"schema": 1, "roundtrips": [{"test": 3}]}', "round trip 0 has no test, format"),
+        ("[" * 100_000, "is no JSON"),
+        (json.dumps(report(record("here", "exact", versions={"saved": "2.21.0"}))), "round trip 0 has no versions"),
+        (json.dumps(report(record("here", "exact", problems=[1]))), "round trip 0 has no problems"),
     ],
 )
 def test_what_is_no_report_is_refused_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, said: str) -> None:
@@ -90,3 +120,19 @@ def test_no_round_trips_make_a_page_too(tmp_path: Path, capsys: pytest.CaptureFi
 def test_numbers_that_json_has_not_are_written_as_words(tmp_path: Path) -> None:
     report_file.write(tmp_path / "a.json", [record("here", "exact", seconds={"save": float("nan")})])
     assert report_file.read(tmp_path / "a.json")["roundtrips"][0]["seconds"] == {"save": "nan"}
+
+
+def test_what_is_no_text_makes_a_page_too(tmp_path: Path) -> None:
+    report_file.write(tmp_path / "a.json", [record("here", "load error", text="a path with \udcff")])
+    assert command.main(["report", str(tmp_path / "a.json"), "--html", str(tmp_path / "a.html")]) == 0
+    assert "a path with \\udcff" in (tmp_path / "a.html").read_text(encoding="utf-8")
+
+
+def test_without_jinja2_it_says_what_to_install(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report_file.write(tmp_path / "a.json", [])
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    assert command.main(["report", str(tmp_path / "a.json")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith('-m pip install "pytest-modelroundtrip[report]"')

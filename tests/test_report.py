@@ -50,6 +50,22 @@ def test_plain():
     pass
 """
 
+MODULE = """
+class Times(tf.Module):
+    def __init__(self):
+        super().__init__()
+        self.n = tf.Variable(2.0)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 1], tf.float32)])
+    def __call__(self, x):
+        return x * self.n
+
+@pytest.mark.roundtrip(formats=["saved_model"])
+def test_times():
+    return Times()
+
+"""
+
 
 def table(result: pytest.RunResult) -> list[str]:
     """The lines of the summary."""
@@ -120,9 +136,34 @@ def test_the_report_is_the_same_under_xdist(run: Any, pytester: pytest.Pytester)
         records = report_file.read(path)["roundtrips"]
         said.append(sorted((item["test"].split("::")[1], item["format"], item["verdict"], item["checks"]) for item in records))
     assert said[0] == said[1] and len(said[0]) > 2
-    result = run("", "--roundtrip-report=nowhere/a.json")
+
+
+@pytest.mark.parametrize("path", ["nowhere/a.json", "file/a.json", "."])
+def test_a_report_that_cannot_be_written_is_told_before_the_tests_run(run: Any, pytester: pytest.Pytester, path: str) -> None:
+    (pytester.path / "file").touch()
+    result = run("", f"--roundtrip-report={path}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "a file in a folder that can be written to is expected" in result.stderr.str()
+
+
+def test_an_interrupted_run_is_reported_too(run: Any, pytester: pytest.Pytester) -> None:
+    source = "def test_stop():\n    pytest.exit('enough')\n"
+    result = run(MODULE + source, "--roundtrip-report=a.json")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    (record,) = report_file.read(pytester.path / "a.json")["roundtrips"]
+    assert (record["verdict"], record["outcome"], record["distances"], record["text"]) == ("exact", "passed", {}, "")
+
+
+def test_of_a_test_that_runs_again_the_last_run_is_reported(run: Any, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        "from _pytest.runner import runtestprotocol\n"
+        "def pytest_runtest_protocol(item, nextitem):\n"
+        "    for _ in range(2):  # as pytest-rerunfailures does it\n"
+        "        runtestprotocol(item, nextitem=nextitem)\n"
+        "    return True\n"
+    )
+    run(MODULE, "--roundtrip-report=a.json")
+    assert len(report_file.read(pytester.path / "a.json")["roundtrips"]) == 1
 
 
 def test_a_mistake_under_xdist_is_told(run: Any) -> None:
@@ -170,5 +211,5 @@ def test_neither_tensorflow_nor_keras_is_imported_with_the_plugin() -> None:
     code = "import sys, pytest_modelroundtrip.plugin; print(sorted({name.split('.')[0] for name in sys.modules}))"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "pytest_modelroundtrip" in modules
-    for heavy in ("tensorflow", "keras", "tf_keras", "tensorflow_hub", "h5py"):
+    for heavy in ("tensorflow", "keras", "tf_keras", "tensorflow_hub", "h5py", "jinja2"):
         assert f"'{heavy}'" not in modules
