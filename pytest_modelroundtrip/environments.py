@@ -8,6 +8,7 @@ import hashlib
 import io
 import shutil
 import sys
+import tarfile
 import tempfile
 import time
 import zipfile
@@ -30,7 +31,8 @@ TOLD_BYTES = 10_000_000  # what is larger is sent with its progress told
 ARTIFACT = "artifact"  # the names of what is sent where the file system is not shared
 
 BOOTSTRAP = """
-import os, shutil, sys, tempfile
+import os, shutil, signal, sys, tempfile
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends when the line is closed; execnet's interrupt would break off the cleaning
 scratch, variables, archive = channel.receive()
 scratch = scratch or tempfile.mkdtemp(prefix="roundtrip-")
 os.chdir(scratch)
@@ -150,8 +152,9 @@ class Environment:
         except (OSError, EOFError, AssertionError, execnet.RemoteError, execnet.TimeoutError) as error:
             raise self._failed("cannot be started", error) from error
         if missing:
+            broken = self._unimportable([missing])
             self._end()
-            raise self._unimportable([missing])
+            raise broken
 
     @property
     def _local(self) -> bool:
@@ -246,7 +249,7 @@ class Environment:
         self._ask({"send": self._saved_again})
         try:
             transfer.receive(lambda: bytes(self._channel.receive(START_SECONDS)), folder)
-        except (EOFError, OSError, execnet.TimeoutError) as error:
+        except (EOFError, OSError, tarfile.TarError, execnet.RemoteError, execnet.TimeoutError) as error:
             raise self._failed("went away while an artefact was fetched", error) from error
         self._answer(START_SECONDS)
 
@@ -292,7 +295,7 @@ class Environment:
     def _failed(self, what: str, error: BaseException) -> EnvironmentBroken:
         """End it; the error to raise, with what was said last."""
         told = isinstance(error, (execnet.RemoteError, execnet.TimeoutError, TimeoutError))
-        said = self._said() or (str(error).strip().splitlines()[-1:] if told else []) or ["it ended without a word"]
+        said = (str(error).strip().splitlines()[-1:] if told else []) or self._said() or ["it ended without a word"]
         self._end()
         return EnvironmentBroken("\n  ".join([f"{self.python} {what}: {said[-1]}", *said[:-1]]))
 

@@ -21,7 +21,7 @@ from .specifications import Specification
 
 PASSED = ("PATH", "LANG", "LD_LIBRARY_PATH")
 PASSED_PREFIXES = ("CUDA_", "LC_")
-PASSED_EVERYWHERE = ("KERAS_BACKEND", "TF_", "OMP_")  # to a host as well, whose own paths and languages these are not
+PASSED_EVERYWHERE = ("KERAS_BACKEND", "TF_", "OMP_")  # to a host and a container as well, whose own the others are not
 HASH_SEED = "2"
 CONNECT_SECONDS = 120  # until an interpreter speaks: a container may have to be fetched
 LOG, PID = "log", "pid"  # in the scratch folder on this side: what the interpreter itself prints, and the process that was started
@@ -32,7 +32,8 @@ SSH = ("ssh", "-C", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "-o", "Ser
 
 def clean_variables(specification: Specification) -> dict[str, str]:
     """The environment variables that a clean interpreter is started with."""
-    names, prefixes = ((), ()) if specification.host else (PASSED, PASSED_PREFIXES)
+    elsewhere = specification.host or len(specification.command) > 1
+    names, prefixes = ((), ()) if elsewhere else (PASSED, PASSED_PREFIXES)
     passed = {
         name: value for name, value in os.environ.items() if name in names or name.startswith((*prefixes, *PASSED_EVERYWHERE))
     }

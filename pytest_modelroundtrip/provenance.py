@@ -63,7 +63,7 @@ def _described(leaf: Any) -> Any:
     if isinstance(leaf, (tensors.Ragged, tensors.Sparse)):
         return {type(leaf).__name__.lower(): {name: described(part) for name, part in leaf._asdict().items()}}
     if not isinstance(leaf, np.ndarray):
-        return leaf
+        return str(leaf) if isinstance(leaf, float) and not np.isfinite(leaf) else leaf
     told = {"dtype": leaf.dtype.name, "shape": list(leaf.shape), "sha256": hashlib.sha256(tensors.dump(leaf)).hexdigest()}
     if leaf.dtype == object:
         told["dtype"] = "string"

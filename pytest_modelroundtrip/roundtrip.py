@@ -19,7 +19,7 @@ from .comparison import Comparison, Tolerance, compare, together
 from .environments import Environment, EnvironmentBroken, Reply
 from .original import System
 from .portable import calling, formats, library, observation, tensors
-from .settings import Settings
+from .settings import COMMAND_LINE, MARKER, Settings
 
 PASSED = ("exact", "close")
 SHOWN = 5  # differences of a check in the text of a failure
@@ -141,7 +141,7 @@ def _unreadable(fmt: Format, system: System, environment: Environment, settings:
     Raises:
         EnvironmentBroken: when there is no such interpreter.
     """
-    if environment.name == "here" or "formats" in settings.sources:
+    if environment.name == "here" or settings.sources.get("formats") in (MARKER, COMMAND_LINE):
         return None
     there = environment.probe()
     reasons = [formats.why_not_needed(getattr(fmt.module, "NEEDS", ()), there)]
@@ -257,7 +257,10 @@ def _reload_and_judge(
     if found.differences:
 
         def again(checks: list[str], hash_seed: str | None = None) -> dict[str, Any] | None:
-            return environment.reload({**job, "checks": checks, "save_to": None}, settings.timeout, hash_seed).observation
+            try:
+                return environment.reload({**job, "checks": checks, "save_to": None}, settings.timeout, hash_seed).observation
+            except EnvironmentBroken:
+                return None  # the differences are known; what they mean is not
 
         told = diagnosis.diagnose(found, before, reply.observation, system, again)
         trip.verdict, trip.problems = told.verdict or trip.verdict, [*told.lines, *trip.problems]

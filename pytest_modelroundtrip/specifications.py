@@ -129,8 +129,6 @@ def _requirements(text: str, what: str, variables: tuple[tuple[str, str], ...], 
             path = _resolved(words.pop(0), folder)
             python = python or _python_of(path)
             arguments += ["-r", str(path)]
-        elif word.startswith(("./", "../", "/")):
-            arguments.append(str(_resolved(word, folder)))
         else:
             requirement = _requirement(word)
             if requirement.name == "python":
@@ -153,6 +151,6 @@ def _python_of(path: Path) -> str:
     """What the comment `# python==3.11` in a requirements file asks for: kept artefacts have one."""
     try:
         found = re.search(r"^#\s*python\s*([<>=!~][^\s;]*)", path.read_text(encoding="utf-8"), re.MULTILINE)
-    except OSError as error:
-        raise Unreadable(f"{path} cannot be read: {error.strerror}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unreadable(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     return found[1] if found else ""

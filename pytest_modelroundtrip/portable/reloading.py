@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import sys
 import time
 import traceback
@@ -78,6 +79,7 @@ def _observed(job: Dict[str, Any], clock: "_Clock") -> Dict[str, Any]:
     seen = _each_part(fmt, subjects, options, job["checks"])
     if job["save_to"]:
         clock.enter("save again")
+        shutil.rmtree(job["save_to"], ignore_errors=True)  # of an earlier reload that broke off there
         os.mkdir(job["save_to"])
         formats.save_all(fmt, models, job["save_to"])
     return seen

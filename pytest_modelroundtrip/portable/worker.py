@@ -42,7 +42,7 @@ def serve(channel: Any, archive: str, scratch: str) -> None:
     for message in channel:
         request = tensors.load(message)
         if "receive" in request:
-            transfer.receive(channel.receive, request["receive"])
+            transfer.receive(channel.receive, request["receive"], "tar")  # a user's folder may link to what is not sent
         if "send" in request:
             transfer.send(channel.send, request["send"])
             shutil.rmtree(request["send"])
