@@ -46,11 +46,22 @@ def serve(channel: Any, archive: str, scratch: str) -> None:
         if "send" in request:
             transfer.send(channel.send, request["send"])
             shutil.rmtree(request["send"])
-        data = tensors.dump(_answer_to(request, channel.isclosed, archive, scratch))
+        data = tensors.dump(_answer_to(request, functools.partial(_hung_up, channel), archive, scratch))
         chunks = [data[start : start + CHUNK] for start in range(0, len(data), CHUNK)]
         channel.send(len(chunks))
         for chunk in chunks:
             channel.send(chunk)
+
+
+def _hung_up(channel: Any) -> bool:
+    """Whether the other side is gone. When its process dies execnet ends what is received, and `isclosed` does not tell."""
+    try:
+        channel.waitclose(0)
+    except channel.TimeoutError:
+        return False
+    except Exception:
+        return True
+    return True
 
 
 def _answer_to(request: Dict[str, Any], hung_up: Callable[[], bool], archive: str, scratch: str) -> Dict[str, Any]:
