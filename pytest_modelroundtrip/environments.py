@@ -48,6 +48,7 @@ try:
         from pytest_modelroundtrip.portable import worker
     except ImportError as error:  # a Python without NumPy
         channel.send((scratch, "%s: %s" % (type(error).__name__, error)))
+        channel.waitclose()  # the log in this folder is read before it goes
     else:
         channel.send((scratch, ""))
         worker.serve(channel, path, scratch)
@@ -289,8 +290,11 @@ class Environment:
 
     def _said(self) -> list[str]:
         """The last lines that the interpreter itself, or ssh, printed."""
-        log = self._scratch / launching.LOG
-        return log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:] if log.exists() else []
+        try:
+            log = (self._scratch / launching.LOG).read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:  # it was not started, or has ended and removed its folder
+            return []
+        return log.strip().splitlines()[-5:]
 
     def _failed(self, what: str, error: BaseException) -> EnvironmentBroken:
         """End it; the error to raise, with what was said last."""
