@@ -10,6 +10,7 @@ import contextlib
 import os
 import shlex
 import signal
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ CONNECT_SECONDS = 120  # until an interpreter speaks: a container may have to be
 LOG, PID = "log", "pid"  # in the scratch folder on this side: what the interpreter itself prints, and the process that was started
 
 CHECK = 'import sys; sys.version_info >= (3, 8) or sys.exit("it is Python %d.%d; 3.8 or newer is needed" % sys.version_info[:2])'
+IN_ITS_OWN_GROUP = "import os, sys; os.setsid(); os.execvp(sys.argv[1], sys.argv[1:])"
 SSH = ("ssh", "-C", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "-o", "ServerAliveInterval=15")
 
 
@@ -50,7 +52,7 @@ def connect(specification: Specification, scratch: Path) -> tuple[execnet.Group,
     """
     group, made = execnet.Group(), []
     spec = execnet.XSpec("popen")
-    spec.python = shlex.join(_command_line(specification, scratch))
+    spec.python = shlex.join([sys.executable, "-ISc", IN_ITS_OWN_GROUP, *_command_line(specification, scratch)])
     errors: list[BaseException] = []
 
     def make() -> None:
@@ -64,7 +66,7 @@ def connect(specification: Specification, scratch: Path) -> tuple[execnet.Group,
     thread.join(CONNECT_SECONDS)
     if thread.is_alive():
         with contextlib.suppress(OSError, ValueError):
-            os.kill(int((scratch / PID).read_text()), signal.SIGKILL)
+            os.killpg(int((scratch / PID).read_text()), signal.SIGKILL)  # with what a wrapper started
         raise TimeoutError(f"it said nothing for {CONNECT_SECONDS} s")
     if errors:
         raise errors[0]

@@ -9,7 +9,9 @@ import importlib
 import importlib.util
 import itertools
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -32,8 +34,9 @@ class Unmade(Exception):
 
 
 def cache_folder() -> Path:
-    """Where virtual environments are kept: in the user's cache, for all projects. `XDG_CACHE_HOME` moves it."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    """Where virtual environments are kept: in the user's cache, for all projects. `XDG_CACHE_HOME`, an absolute path, moves it."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    base = base if os.path.isabs(base) else os.path.join(os.path.expanduser("~"), ".cache")
     return Path(base, "pytest-modelroundtrip", "environments")
 
 
@@ -58,14 +61,14 @@ def _kept(specification: Specification, tell: Tell) -> str:
     folder = cache_folder() / _key(specification)
     python = str(folder / "bin" / "python")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(folder.with_suffix(".lock"), tell):
-        if not (folder / READY).exists():
+    with _locked(folder.with_suffix(".lock"), tell) as lock:
+        if not (folder / READY).exists() or not os.path.exists(python):  # the Python that it links to may be gone
             tell(f"making the environment {' '.join(specification.requirements)} (once; kept in {folder})")
             began = time.monotonic()
             shutil.rmtree(folder, ignore_errors=True)
             try:
-                _uv("venv", "--quiet", "--no-project", *_wanted_python(specification), str(folder), tell=tell)
-                _uv("pip", "install", "--python", python, *specification.requirements, tell=tell)
+                _uv("venv", "--quiet", "--no-project", *_wanted_python(specification), str(folder), tell=tell, lock=lock)
+                _uv("pip", "install", "--python", python, *specification.requirements, tell=tell, lock=lock)
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
@@ -83,13 +86,25 @@ def _key(specification: Specification) -> str:
     said = [*_wanted_python(specification), *specification.requirements]
     files = [Path(after) for option, after in itertools.pairwise(said) if option == "-r"]
     said = [word for word in said if word not in {str(file) for file in files}]
-    return hashlib.sha256("\n".join([*said, *(file.read_text(encoding="utf-8") for file in files)]).encode()).hexdigest()[:16]
+    texts = [text for file in files for text in _texts(file, set())]
+    return hashlib.sha256("\n".join([*said, *texts]).encode()).hexdigest()[:16]
+
+
+def _texts(file: Path, seen: set[Path]) -> Iterator[str]:
+    """What is in a requirements file and in those that it names, each once."""
+    if file in seen or not file.is_file():  # uv tells of one that is missing
+        return
+    seen.add(file)
+    text = file.read_text(encoding="utf-8", errors="replace")
+    yield text
+    for named in re.findall(r"^\s*(?:-r|-c|--requirement|--constraint)[=\s]*(\S+)", text, re.MULTILINE):
+        yield from _texts(file.parent / named, seen)
 
 
 @contextlib.contextmanager
-def _locked(path: Path, tell: Tell) -> Iterator[None]:
-    """One process at a time; the lock of one that died is free."""
-    told, limit = False, time.monotonic() + LIMIT_SECONDS
+def _locked(path: Path, tell: Tell) -> Iterator[int]:
+    """One process at a time; the lock of one that died is free. Gives the lock's descriptor: who inherits it holds the lock too."""
+    told, limit = False, time.monotonic() + 2 * LIMIT_SECONDS  # uv is run twice
     with path.open("a") as lock:
         while True:
             try:
@@ -97,22 +112,28 @@ def _locked(path: Path, tell: Tell) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > limit:
-                    raise Unmade(f"another process holds {path} for more than {LIMIT_SECONDS} s") from None
+                    raise Unmade(f"another process holds {path} for more than {2 * LIMIT_SECONDS} s") from None
                 if not told:
                     tell("another process is making the environment; waiting for it")
                     told = True
                 time.sleep(0.2)
-        yield
+        yield lock.fileno()
 
 
-def _uv(*arguments: str, tell: Tell) -> None:
-    """Run uv and show what it says as it says it."""
+def _uv(*arguments: str, tell: Tell, lock: int) -> None:
+    """Run uv, show what it says as it says it, and leave nothing of it behind. It holds the lock as long as it lives."""
     said: list[str] = []
+    what, command = " ".join(["uv", *arguments[: 1 + (arguments[0] == "pip")]]), _uv_command()
     environment = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")}
+    options: dict[str, Any] = {"text": True, "errors": "replace", "env": environment, "pass_fds": [lock], "start_new_session": True}
     pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with subprocess.Popen([_uv_command(), *arguments], text=True, errors="replace", env=environment, **pipes) as process:
-        limit = threading.Timer(LIMIT_SECONDS, process.kill)
-        limit.start()
+    try:
+        process = subprocess.Popen([command, *arguments], **options, **pipes)
+    except OSError as error:
+        raise Unmade(f"{command} cannot be run: {error.strerror}") from error
+    ended = threading.Timer(LIMIT_SECONDS, _end, [process.pid])
+    with process:
+        ended.start()
         try:
             assert process.stdout is not None
             for line in filter(str.strip, process.stdout):
@@ -121,11 +142,18 @@ def _uv(*arguments: str, tell: Tell) -> None:
                     tell(f"  uv: {line.rstrip()}")
             process.wait()
         finally:
-            limit.cancel()
-            process.kill()
+            late = not ended.is_alive()
+            ended.cancel()
+            _end(process.pid)
+    if late:
+        raise Unmade(f"{what} took longer than {LIMIT_SECONDS} s")
     if process.returncode:
-        what = "uv pip install" if arguments[0] == "pip" else "uv venv"
         raise Unmade("\n  ".join([f"{what} failed (exit status {process.returncode}):", *said[-SHOWN:]]))
+
+
+def _end(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
 
 
 def _uv_command() -> str:

@@ -169,7 +169,7 @@ def _named(text: str, mark: str) -> tuple[str, str]:
 
 
 def report_path(config: pytest.Config) -> Path | None:
-    """Where the JSON report is to be written.
+    """Where the JSON report is to be written; None where it was not asked for, or no test is run.
 
     Raises:
         pytest.UsageError: where it cannot be: told before the tests run, not after.
@@ -177,10 +177,10 @@ def report_path(config: pytest.Config) -> Path | None:
     given = config.getoption("roundtrip_report")
     if given is None:
         return None
-    path = Path(config.invocation_params.dir, given)
-    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+    path = Path(config.invocation_params.dir, given).resolve()  # the file itself is replaced, not a link to it
+    if (path.exists() and not path.is_file()) or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise pytest.UsageError(f"--roundtrip-report={given}: a file in a folder that can be written to is expected")
-    return path
+    return None if config.option.collectonly else path
 
 
 def keep(config: pytest.Config) -> str:

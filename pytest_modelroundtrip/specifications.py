@@ -67,7 +67,7 @@ def _without_variables(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     variables = []
     for part in rest:
         found = re.fullmatch(r"env:([A-Za-z_][A-Za-z0-9_]*)=(.*)", part, re.DOTALL)
-        if not found:
+        if not found or re.search(r"//(popen|ssh|ssh_config|python)(=|//|$)", found[2]):
             raise Unreadable(f"{part!r}: env:NAME=value is expected, after all else")
         variables.append((found[1], found[2]))
     return what.strip(), tuple(variables)
@@ -83,21 +83,26 @@ def _gateway(text: str, what: str, variables: tuple[tuple[str, str], ...], folde
         raise Unreadable(
             f"{', '.join(unused) or 'popen and ssh together'}: not used; what is are ssh, ssh_config, popen, python, env"
         )
+    for name in ("ssh", "ssh_config", "python"):
+        if vars(spec).get(name, name) in (True, ""):
+            raise Unreadable(f"{name} has no value: {name}=... is expected")
     try:
         command = tuple(shlex.split(spec.python)) if spec.python else ("python3",) if spec.ssh else (sys.executable,)
-        if spec.ssh:
-            config = ("-F", str(_resolved(str(spec.ssh_config), folder))) if spec.ssh_config else ()
-            return Specification(text, command, host=(*config, *shlex.split(spec.ssh)), variables=variables)
-    except (AttributeError, TypeError, ValueError) as error:
-        raise Unreadable(f"a value is missing or its quotes are open: {error}") from None
-    if len(command) == 1:
-        command = (_interpreter(command[0], folder),)
-    return Specification(text, command, variables=variables)
+        host = tuple(shlex.split(spec.ssh)) if spec.ssh else ()
+    except ValueError as error:
+        raise Unreadable(f"its quotes are open: {error}") from None
+    if host:
+        config = ("-F", str(_resolved(spec.ssh_config, folder))) if spec.ssh_config else ()
+        return Specification(text, command, host=(*config, *host), variables=variables)
+    started = _interpreter(command[0], folder) if len(command) == 1 or "/" in command[0] else command[0]
+    return Specification(text, (started, *command[1:]), variables=variables)
 
 
 def _is_path(what: str, folder: Path) -> bool:
     if what.startswith(("/", "./", "../", "~")) or shutil.which(what):
         return True
+    if "://" in what:  # a requirement by its address
+        return False
     return len(what.split()) == 1 and ("/" in what or _resolved(what, folder).exists())
 
 
@@ -150,7 +155,7 @@ def _requirement(word: str) -> Requirement:
 def _python_of(path: Path) -> str:
     """What the comment `# python==3.11` in a requirements file asks for: kept artefacts have one."""
     try:
-        found = re.search(r"^#\s*python\s*([<>=!~][^\s;]*)", path.read_text(encoding="utf-8"), re.MULTILINE)
+        found = re.search(r"^#\s*python\s*([<>=!~][\d.,<>=!~*]*)\s*$", path.read_text(encoding="utf-8"), re.MULTILINE)
     except (OSError, UnicodeDecodeError) as error:
         raise Unreadable(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     return found[1] if found else ""

@@ -138,7 +138,7 @@ def test_the_report_is_the_same_under_xdist(run: Any, pytester: pytest.Pytester)
     assert said[0] == said[1] and len(said[0]) > 2
 
 
-@pytest.mark.parametrize("path", ["nowhere/a.json", "file/a.json", "."])
+@pytest.mark.parametrize("path", ["nowhere/a.json", "file/a.json", ".", "/dev/null"])
 def test_a_report_that_cannot_be_written_is_told_before_the_tests_run(run: Any, pytester: pytest.Pytester, path: str) -> None:
     (pytester.path / "file").touch()
     result = run("", f"--roundtrip-report={path}")
@@ -152,6 +152,8 @@ def test_an_interrupted_run_is_reported_too(run: Any, pytester: pytest.Pytester)
     assert result.ret == pytest.ExitCode.INTERRUPTED
     (record,) = report_file.read(pytester.path / "a.json")["roundtrips"]
     assert (record["verdict"], record["outcome"], record["distances"], record["text"]) == ("exact", "passed", {}, "")
+    run(MODULE, "--roundtrip-report=a.json", "--collect-only")
+    assert len(report_file.read(pytester.path / "a.json")["roundtrips"]) == 1  # there is nothing to tell instead
 
 
 def test_of_a_test_that_runs_again_the_last_run_is_reported(run: Any, pytester: pytest.Pytester) -> None:
