@@ -71,7 +71,9 @@ return model
 """,
     "scaled": """
 model = K.Sequential([K.Input((6,)), L.Dense(2, name="first")])
-model.compile(K.mixed_precision.LossScaleOptimizer(K.optimizers.SGD(0.01)), K.losses.MeanSquaredError())
+early = tuple(map(int, tf.__version__.split(".")[:2])) < (2, 13)  # 2.11 and 2.12 keep the state of no new one that is wrapped
+optimizers = getattr(K.optimizers, "legacy", K.optimizers) if early else K.optimizers
+model.compile(K.mixed_precision.LossScaleOptimizer(optimizers.SGD(0.01)), K.losses.MeanSquaredError())
 model.fit(np.ones((4, 6), "float32"), np.ones((4, 2), "float32"), verbose=0)
 return model
 """,

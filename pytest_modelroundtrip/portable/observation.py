@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -226,9 +227,8 @@ def named_for_part(part: str, weights: List[variables.Weight]) -> List[variables
 
 def _short(message: str) -> str:
     """TensorFlow's message without the stack that it repeats in it."""
-    return "\n".join(
-        line for line in message.splitlines() if line.strip() and not line.lstrip().startswith(('File "', "Detected at"))
-    )
+    message = re.sub(r'^( *)File ".*\n(\1 +(?!File ").*\n)?', "", message, flags=re.MULTILINE)  # a frame, and its source
+    return "\n".join(line for line in message.splitlines() if line.strip() and not line.startswith("Detected at"))
 
 
 Check = Callable[[Subject, List[Batch], Sequence[variables.Weight]], Any]

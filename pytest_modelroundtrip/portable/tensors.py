@@ -92,7 +92,10 @@ def _array(tensor: Any) -> np.ndarray:
         return strings
     if array.dtype.kind not in "biufcV" or array.dtype.fields:
         raise TypeError("a tensor or an array is expected, not %s of dtype %s" % (type(tensor).__name__, array.dtype))
-    return np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
+    own = dtype_named(array.dtype.name)
+    if array.dtype.newbyteorder("=") != own:  # TensorFlow 2.12 still has a bfloat16 beside that of ml_dtypes
+        array = array.view(own)
+    return np.array(array, dtype=own, order="C")
 
 
 def _torch_array(tensor: Any) -> Any:

@@ -12,6 +12,7 @@ import faulthandler
 import functools
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -267,12 +268,14 @@ def _written(path: str) -> Any:
 
 
 def _tail(path: str, size: int = 4000) -> str:
+    """What was printed last, without the long list of modules with which Python ends what it says of a crash."""
     try:
         with open(path, "rb") as source:
-            source.seek(max(0, os.path.getsize(path) - size))
-            return source.read(size).decode("utf-8", "replace")
+            source.seek(max(0, os.path.getsize(path) - 4 * size))
+            said = source.read(4 * size).decode("utf-8", "replace")
     except OSError:
         return ""
+    return re.sub(r"^Extension modules: .*\n?", "", said, flags=re.MULTILINE)[-size:]
 
 
 def main(arguments: List[str]) -> int:

@@ -26,7 +26,7 @@ def save(model: Any, folder: str) -> None:
 
 def load(folder: str, options: Options) -> Any:
     model = rebuilt(folder, options)
-    model.load_weights(os.path.join(folder, "weights")).assert_consumed()
+    model.load_weights(os.path.join(folder, "weights")).assert_existing_objects_matched()  # it may hold the optimizer too
     return model
 
 
