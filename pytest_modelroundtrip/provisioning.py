@@ -86,7 +86,7 @@ def _key(specification: Specification) -> str:
     said = [*_wanted_python(specification), *specification.requirements]
     files = [Path(after) for option, after in itertools.pairwise(said) if option == "-r"]
     said = [word for word in said if word not in {str(file) for file in files}]
-    texts = [text for file in files for text in _texts(file, set())]
+    texts = [text for file in files for text in _texts(file.resolve(), set())]
     return hashlib.sha256("\n".join([*said, *texts]).encode()).hexdigest()[:16]
 
 
@@ -98,7 +98,7 @@ def _texts(file: Path, seen: set[Path]) -> Iterator[str]:
     text = file.read_text(encoding="utf-8", errors="replace")
     yield text
     for named in re.findall(r"^\s*(?:-r|-c|--requirement|--constraint)[=\s]*(\S+)", text, re.MULTILINE):
-        yield from _texts(file.parent / named, seen)
+        yield from _texts((file.parent / named).resolve(), seen)
 
 
 @contextlib.contextmanager

@@ -236,7 +236,7 @@ def test_a_cached_environment_is_made_anew_when_it_is_no_longer_what_is_asked_fo
     (tmp_path / "all.txt").write_text("-r nested.txt\n")
 
     def made(version: str) -> Path:
-        (tmp_path / "nested.txt").write_text(f"six=={version}\n")
+        (tmp_path / "nested.txt").write_text(f"six=={version}\n# and back:\n-c ../{tmp_path.name}/nested.txt\n")
         python = provisioning.interpreter(specifications.parse("-r all.txt", tmp_path), print)
         done = subprocess.run([python, "-c", "import six; print(six.__version__)"], capture_output=True, text=True, check=True)
         assert done.stdout.strip() == version
