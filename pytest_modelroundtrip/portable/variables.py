@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -68,7 +68,7 @@ def _ways(layer: Any, path: str, place: str) -> Iterator[Weight]:
     """Each weight of a layer, once for each layer through which it is reached."""
     inner_ids = set()
     counted: Counter[str] = Counter()
-    for inner in layer._flatten_layers(include_self=False, recursive=False):
+    for inner in _inner_layers(layer):
         base = _default_name(inner)
         counted_name = inner.name
         if re.fullmatch(base + r"(_\d+)?", inner.name):
@@ -83,6 +83,17 @@ def _ways(layer: Any, path: str, place: str) -> Iterator[Weight]:
     for name, held in vars(layer).items() if library.generation(layer) == 3 else ():
         if is_variable(held) and hasattr(held, "handle") and all(held is not variable for variable in layer.weights):
             yield Weight(path + name, held, bool(held.trainable), place + name)
+
+
+def _inner_layers(layer: Any) -> Iterable[Any]:
+    """The layers that a layer holds itself."""
+    if hasattr(layer, "_flatten_layers"):
+        held: Iterable[Any] = layer._flatten_layers(include_self=False, recursive=False)
+        return held
+    from tensorflow.python.training.tracking import layer_utils  # TensorFlow 2.2
+
+    found: Iterable[Any] = layer_utils.filter_empty_layer_containers(getattr(layer, "_layers", []))
+    return found
 
 
 def _default_name(layer: Any) -> str:
@@ -242,7 +253,7 @@ def _captured(model: Any) -> List[Any]:
 
 def layers(model: Any) -> List[Any]:
     """Every Keras layer of a Keras model, the model itself first; none of anything else."""
-    flatten = getattr(model, "_flatten_layers", None)
+    flatten = getattr(model, "_flatten_layers", getattr(model, "_gather_layers", None))  # the latter in TensorFlow 2.2
     return list(flatten()) if flatten else []
 
 
