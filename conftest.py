@@ -1,4 +1,4 @@
-"""What Keras 3.0, the oldest Keras 3, is known to lose: each was seen without this plugin, and must be told as long as it is there."""
+"""What Keras 3.0, the oldest Keras 3, is known to lose: it was seen without this plugin, and must be told while it is so."""
 
 from importlib import metadata
 

@@ -200,7 +200,8 @@ def _compare_variables(check: str, noun: str, before: list[Any], after: list[Any
         message = _leaf_difference(one["value"], other["value"], Tolerance(exact=True), Comparison(), check)
         if message and not one["tied"]:
             kind, what = _origin(path, one["value"], other["value"], kept)
-            found.origins[path] = (kind, what)
+            if check == "weights":
+                found.origins[path] = (kind, what)
             found.add(check, f"{named[path]} {message}{ORIGINS[kind].format(what)}")
 
 
