@@ -43,13 +43,19 @@ def main() -> int:
 def _carry(matrix: dict[str, Any], saver: str, loaders: list[str], report: Path, more: list[str]) -> None:
     specification = specifications.parse(" ".join([matrix["environments"][saver], *matrix["saver_requirements"]]), HERE)
     python = provisioning.interpreter(specification, print)
-    command = [python, "-m", "pytest", "-p", "pytest_modelroundtrip.plugin", "-p", "no:cacheprovider", "-c", os.devnull, "-q"]
+    command = [python, "-m", "pytest", "-p", "pytest_modelroundtrip.plugin", "-p", "xdist.plugin", "-p", "no:cacheprovider"]
+    command += ["-c", os.devnull, "-q"]
     command += ["--rootdir", str(HERE), "--tb=no", "--no-header", "-W", "ignore", f"--roundtrip-report={report.resolve()}"]
     command += [f"--roundtrip-formats={','.join(matrix['formats'])}", f"--roundtrip-pythonpath={HERE}", "--roundtrip-keep=none"]
     for loader in loaders:
         command += ["--roundtrip-environment", f"{loader}={matrix['environments'][loader]}"]
     paths = os.pathsep.join([str(HERE.parents[1]), str(HERE)])
-    variables = {**os.environ, "PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    alone = {
+        "PYTHONPATH": paths,
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }  # a build of this project beside it would load it once more
+    variables = {**os.environ, **quiet, **alone}
     status = subprocess.call([*command, str(HERE / "carry_models.py"), *more], env=variables)
     if status not in (0, 1):
         raise SystemExit(f"pytest ended with status {status} in {saver}")
