@@ -11,7 +11,7 @@ from typing import Any
 
 from .comparison import Comparison, Tolerance, compare
 from .original import System
-from .portable import library, observation
+from .portable import library, observation, variables
 
 Again = Callable[..., "dict[str, Any] | None"]  # reload once more: checks, hash seed -> observation by part
 OTHER_HASH_SEED = "5"  # than that of the clean interpreter
@@ -90,7 +90,7 @@ def _weights_reading(found: Comparison) -> list[str]:
             lines.append(
                 f"{len(paths)} of {found.compared['weights']} weights {words.format(origins[paths[0]][1])}: {_some(paths)}"
             )
-    return lines if "weights" in found.differences else []
+    return lines
 
 
 def _optimizer_reading(found: Comparison, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
@@ -247,8 +247,7 @@ def _file(custom: Any) -> str:
 
 def _custom_objects(model: Any) -> list[Any]:
     """Classes and functions of the model that no installed library brings: layers, and what hangs on the model and on them."""
-    flatten = getattr(model, "_flatten_layers", None)
-    parts = [part for layer in (flatten() if flatten else []) for part in (layer, *vars(layer).values())]
+    parts = [part for layer in variables.layers(model) for part in (layer, *vars(layer).values())]
     if library.is_model(model):
         parts += [getattr(model, "optimizer", None), getattr(model, "loss", None)]
     found = [part if inspect.isfunction(part) or inspect.isclass(part) else type(part) for part in parts]

@@ -139,7 +139,7 @@ class Environment:
             except provisioning.Unmade as error:
                 raise EnvironmentBroken(str(error)) from error
             self.specification = dataclasses.replace(self.specification, command=(python,))
-        if self._local and not Path(self.python).exists():
+        if self.specification.local and not Path(self.python).exists():
             raise EnvironmentBroken(
                 f"there is no Python at {self.python}; give the path of an interpreter or of a virtual environment"
             )
@@ -147,7 +147,7 @@ class Environment:
         try:
             self._group, gateway = launching.connect(self.specification, self._scratch)
             self._channel = gateway.remote_exec(BOOTSTRAP)
-            scratch = str(self._scratch) if self._local else ""
+            scratch = str(self._scratch) if self.specification.local else ""
             self._channel.send((scratch, launching.clean_variables(self.specification), self._archive))
             self._there, missing = self._channel.receive(launching.CONNECT_SECONDS)
         except (OSError, EOFError, AssertionError, execnet.RemoteError, execnet.TimeoutError) as error:
@@ -156,11 +156,6 @@ class Environment:
             broken = self._unimportable([missing])
             self._end()
             raise broken
-
-    @property
-    def _local(self) -> bool:
-        """Whether it is an interpreter of this machine, not a container or on a host."""
-        return not self.specification.host and len(self.specification.command) <= 1
 
     @property
     def python(self) -> str:

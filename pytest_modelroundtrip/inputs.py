@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .portable import calling, library, tensors
+from .portable import calling, library, tensors, variables
 
 SEED = 20260101
 BATCH = 3
@@ -115,8 +115,7 @@ def _filled(shape: Any) -> tuple[int, ...]:
 def _token_counts(model: Any) -> list[int]:
     """How many tokens the layers know that look integers up: `Embedding(input_dim)`, `CategoryEncoding(num_tokens)`."""
     counts = []
-    flatten = getattr(model, "_flatten_layers", None)
-    for layer in flatten() if flatten else []:
+    for layer in variables.layers(model):
         for attribute in ("input_dim", "num_tokens"):
             count = getattr(layer, attribute, None)
             if isinstance(count, int) and count > 0:

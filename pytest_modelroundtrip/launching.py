@@ -34,8 +34,7 @@ SSH = ("ssh", "-C", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "-o", "Ser
 
 def clean_variables(specification: Specification) -> dict[str, str]:
     """The environment variables that a clean interpreter is started with."""
-    elsewhere = specification.host or len(specification.command) > 1
-    names, prefixes = ((), ()) if elsewhere else (PASSED, PASSED_PREFIXES)
+    names, prefixes = (PASSED, PASSED_PREFIXES) if specification.local else ((), ())
     passed = {
         name: value for name, value in os.environ.items() if name in names or name.startswith((*prefixes, *PASSED_EVERYWHERE))
     }

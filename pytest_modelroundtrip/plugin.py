@@ -158,9 +158,8 @@ def roundtrip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         pytest.fail(missing, pytrace=False)
     folder = tmp_path_factory.mktemp(f"roundtrip-{cell.id}")
     properties = request.node.user_properties
-    properties[:] = [
-        (name, value) for name, value in properties if name != PROPERTY
-    ]  # of an earlier run of this item, if it is rerun
+    # an item that is rerun has those of its earlier run
+    properties[:] = [(name, value) for name, value in properties if name != PROPERTY]
     carrier = Carrier(session, cell, folder, request.node)
     request.node.stash[CARRIER] = carrier
     yield carrier

@@ -20,6 +20,9 @@ FORMS = (
 )
 
 
+GATEWAY = ("popen", "ssh", "ssh_config", "python")  # what is used of execnet's keys
+
+
 class Unreadable(ValueError):
     """A specification that says nothing; the text tells why."""
 
@@ -37,6 +40,11 @@ class Specification:
     requirements: tuple[str, ...] = ()  # the arguments of `uv pip install`
     python: str = ""  # the interpreter that uv is asked for
     variables: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def local(self) -> bool:
+        """Whether it is an interpreter of this machine, not a container or on a host."""
+        return not self.host and len(self.command) <= 1
 
 
 HERE = Specification("this interpreter, started clean", command=(sys.executable,))
@@ -67,7 +75,7 @@ def _without_variables(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     variables = []
     for part in rest:
         found = re.fullmatch(r"env:([A-Za-z_][A-Za-z0-9_]*)=(.*)", part, re.DOTALL)
-        if not found or re.search(r"//(popen|ssh|ssh_config|python)(=|//|$)", found[2]):
+        if not found or re.search(rf"//({'|'.join(GATEWAY)})(=|//|$)", found[2]):
             raise Unreadable(f"{part!r}: env:NAME=value is expected, after all else")
         variables.append((found[1], found[2]))
     return what.strip(), tuple(variables)
@@ -78,12 +86,12 @@ def _gateway(text: str, what: str, variables: tuple[tuple[str, str], ...], folde
         spec = execnet.XSpec(what)
     except (AttributeError, ValueError, IndexError) as error:
         raise Unreadable(f"execnet cannot read it: {error}") from None
-    unused = sorted(set(vars(spec)) - {"popen", "ssh", "ssh_config", "python", "env", "_spec"})
+    unused = sorted(set(vars(spec)) - {*GATEWAY, "env", "_spec"})
     if unused or (spec.popen and spec.ssh):
         raise Unreadable(
             f"{', '.join(unused) or 'popen and ssh together'}: not used; what is are ssh, ssh_config, popen, python, env"
         )
-    for name in ("ssh", "ssh_config", "python"):
+    for name in GATEWAY[1:]:  # popen needs none
         if vars(spec).get(name, name) in (True, ""):
             raise Unreadable(f"{name} has no value: {name}=... is expected")
     try:

@@ -185,8 +185,8 @@ def _named(variable: Any, optimizer: Any, owners: List[Tuple[str, variables.Weig
         match = re.search(r"(^|[/_])%s([/_]|$)" % re.escape(key), name)
         if match and key:
             rest = [part for part in re.split("[/]", name[: match.start()] + "/" + name[match.end() :]) if part]
-            named = [part for part in rest if not re.fullmatch(r"(%s)(_\d+)?" % outer, part)]
-            slot = named[-1] if named else ""  # before it, in Keras 2.13, the scope in which a wrapped optimizer made it
+            # the last part: before it stands, in Keras 2.13, the scope in which a wrapped optimizer made it
+            slot = next((part for part in reversed(rest) if not re.fullmatch(r"(%s)(_\d+)?" % outer, part)), "")
             return weight.path + "/" + slot, weight.place + "/" + slot
     last = name.split("/")[-1]
     return last, last

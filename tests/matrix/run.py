@@ -51,10 +51,8 @@ def _carry(matrix: dict[str, Any], saver: str, loaders: list[str], report: Path,
         command += ["--roundtrip-environment", f"{loader}={matrix['environments'][loader]}"]
     paths = os.pathsep.join([str(HERE.parents[1]), str(HERE)])
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-    alone = {
-        "PYTHONPATH": paths,
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-    }  # a build of this project beside it would load it once more
+    # a build of this project beside its sources would be loaded once more
+    alone = {"PYTHONPATH": paths, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     variables = {**os.environ, **quiet, **alone}
     status = subprocess.call([*command, str(HERE / "carry_models.py"), *more], env=variables)
     if status not in (0, 1):
