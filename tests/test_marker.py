@@ -300,6 +300,8 @@ def test_two(roundtrip):
 
 
 def test_warnings_of_the_libraries_are_no_errors_of_the_test(run: Any) -> None:
-    result = run("@pytest.mark.roundtrip\ndef test_it():\n    return dense()\n", "-W", "error", "-W", "ignore:.*pkg_resources")
+    own = ("ignore:.*pkg_resources", "ignore:non-integer arguments to randrange")  # of the test: Keras 2.10's, as the model is built
+    filters = [word for text in ("error", *own) for word in ("-W", text)]
+    result = run("@pytest.mark.roundtrip\ndef test_it():\n    return dense()\n", *filters)
     outcomes = result.parseoutcomes()
     assert outcomes.keys() <= {"passed", "skipped", "warnings"} and outcomes["passed"] >= 6
