@@ -300,7 +300,8 @@ def test_two(roundtrip):
 
 
 def test_warnings_of_the_libraries_are_no_errors_of_the_test(run: Any) -> None:
-    own = ("ignore:.*pkg_resources", "ignore:non-integer arguments to randrange")  # of the test: Keras 2.10's, as the model is built
+    # the second is of the test's own: Keras 2.10 warns as the model is built
+    own = ("ignore:.*pkg_resources", "ignore:non-integer arguments to randrange")
     filters = [word for text in ("error", *own) for word in ("-W", text)]
     result = run("@pytest.mark.roundtrip\ndef test_it():\n    return dense()\n", *filters)
     outcomes = result.parseoutcomes()
