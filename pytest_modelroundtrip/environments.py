@@ -6,13 +6,14 @@ import contextlib
 import dataclasses
 import hashlib
 import io
+import os
 import shutil
 import sys
 import tarfile
 import tempfile
 import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -37,8 +38,6 @@ scratch, variables, archive = channel.receive()
 scratch = scratch or tempfile.mkdtemp(prefix="roundtrip-")
 os.chdir(scratch)
 os.environ.update(variables)
-os.environ.update(dict.fromkeys(("HOME", "KERAS_HOME", "TFHUB_CACHE_DIR", "TMPDIR"), scratch))
-tempfile.tempdir = None
 path = os.path.join(scratch, "portable.pyz")
 with open(path, "wb") as out:
     out.write(archive)
@@ -139,7 +138,7 @@ class Environment:
             except provisioning.Unmade as error:
                 raise EnvironmentBroken(str(error)) from error
             self.specification = dataclasses.replace(self.specification, command=(python,))
-        if self.specification.local and not Path(self.python).exists():
+        if self.specification.local and not os.path.exists(self.python):
             raise EnvironmentBroken(
                 f"there is no Python at {self.python}; give the path of an interpreter or of a virtual environment"
             )
@@ -173,9 +172,10 @@ class Environment:
         """
         if self._facts is None:
             try:
-                self._ready()
-                self._ask({"needs": []})
-                self._facts = self._answer(START_SECONDS)
+                with self._whole():
+                    self._ready()
+                    self._ask({"needs": []})
+                    self._facts = self._answer(START_SECONDS)
             except EnvironmentBroken as error:
                 self.broken = str(error)
                 raise
@@ -189,16 +189,28 @@ class Environment:
         Raises:
             EnvironmentBroken: when the interpreter is gone or cannot import what the job needs.
         """
-        self._ready()
         fork = self._fork and hash_seed is None
-        self._ask({"job": self._job_there(job), "seconds": seconds, "fork": fork, "hash_seed": hash_seed})
-        answer = self._answer(START_SECONDS + seconds + GRACE_SECONDS)
-        if job["save_to"] and "observation" in answer and not self._shared:
-            self._fetch(job["save_to"])
+        with self._whole():
+            self._ready()
+            self._ask({"job": self._job_there(job), "seconds": seconds, "fork": fork, "hash_seed": hash_seed})
+            answer = self._answer(START_SECONDS + seconds + GRACE_SECONDS)
+            if job["save_to"] and "observation" in answer and not self._shared:
+                self._fetch(job["save_to"])
         answer["seconds"]["start"] = answer["seconds"].get("start", 0.0) + self._start_seconds
         self._start_seconds = 0.0
         known = {field.name for field in dataclasses.fields(Reply)}
         return Reply(**{name: value for name, value in answer.items() if name in known})
+
+    @contextlib.contextmanager
+    def _whole(self) -> Iterator[None]:
+        """What is cut off (by a time limit of the test, an interrupt) is not taken up in the middle by the next test."""
+        try:
+            yield
+        except EnvironmentBroken:
+            raise
+        except BaseException:
+            self._end()
+            raise
 
     def _job_there(self, job: dict[str, Any]) -> dict[str, Any]:
         """The job as it reads over there: where the file system is not shared, what it needs is sent."""
@@ -220,7 +232,7 @@ class Environment:
         """The copy of a folder over there; one of each name is kept there."""
         if name in self._sent and self._sent[name][0] == folder:
             return self._sent[name][1]
-        size, sent, told = transfer.size_of(folder), 0, time.monotonic()
+        size, sent, told = 0, 0, time.monotonic()
 
         def put(piece: bytes) -> None:
             nonlocal sent, told
@@ -231,10 +243,14 @@ class Environment:
                 self.progress(f"{self.name}: {min(sent, size) / 1e6:.0f} of {size / 1e6:.0f} MB sent")
 
         copy = f"{self._there}/{name}"
-        self._ask({"receive": copy})
         try:
+            size = transfer.size_of(folder)
+            self._ask({"receive": copy})
             transfer.send(put, folder)
         except OSError as error:
+            if error.filename:  # a file of this side
+                self._end()
+                raise EnvironmentBroken(f"{error.filename} cannot be sent: {error.strerror}") from error
             raise self._failed("went away while an artefact was sent", error) from error
         self._answer(START_SECONDS)
         self._sent[name] = (folder, copy)

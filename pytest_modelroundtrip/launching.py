@@ -23,6 +23,7 @@ from .specifications import Specification
 PASSED = ("PATH", "LANG", "LD_LIBRARY_PATH")
 PASSED_PREFIXES = ("CUDA_", "LC_")
 PASSED_EVERYWHERE = ("KERAS_BACKEND", "TF_", "OMP_")  # to a host and a container as well, whose own the others are not
+TERRAFORM = ("TF_VAR_", "TF_TOKEN_", "TF_CLI_", "TF_HTTP_", "TF_CLOUD_")  # begin so too, and hold secrets
 HASH_SEED = "2"
 CONNECT_SECONDS = 120  # until an interpreter speaks: a container may have to be fetched
 LOG, PID = "log", "pid"  # in the scratch folder on this side: what the interpreter itself prints, and the process that was started
@@ -36,11 +37,16 @@ def clean_variables(specification: Specification) -> dict[str, str]:
     """The environment variables that a clean interpreter is started with."""
     names, prefixes = (PASSED, PASSED_PREFIXES) if specification.local else ((), ())
     passed = {
-        name: value for name, value in os.environ.items() if name in names or name.startswith((*prefixes, *PASSED_EVERYWHERE))
+        name: value
+        for name, value in os.environ.items()
+        if (name in names or name.startswith((*prefixes, *PASSED_EVERYWHERE))) and not name.startswith(TERRAFORM)
     }
-    seed = "3" if os.environ.get("PYTHONHASHSEED") == HASH_SEED else HASH_SEED
-    own = {"PYTHONHASHSEED": seed, "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    own = {"PYTHONHASHSEED": _hash_seed(), "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     return {"TF_CPP_MIN_LOG_LEVEL": "1", **passed, **own, **dict(specification.variables)}
+
+
+def _hash_seed() -> str:
+    return "3" if os.environ.get("PYTHONHASHSEED") == HASH_SEED else HASH_SEED
 
 
 def connect(specification: Specification, scratch: Path) -> tuple[execnet.Group, Any]:
@@ -85,9 +91,12 @@ def _command_line(specification: Specification, scratch: Path) -> list[str]:
             shlex.join([*SSH, *specification.host, remote(specification)]),
         ]
     if len(specification.command) > 1:
-        return ["sh", "-c", logged + 'shift; exec "$@"', "sh", str(scratch), *specification.command]
+        # what a wrapper starts on this machine (`nice python`) is not to see this Python's variables; a container does not anyway
+        without = [word for name in os.environ if name.startswith("PYTHON") for word in ("-u", name)]
+        clean = ["env", *without, "PYTHONNOUSERSITE=1", f"PYTHONHASHSEED={_hash_seed()}"]
+        return ["sh", "-c", logged + 'shift; exec "$@"', "sh", str(scratch), *clean, *specification.command]
     python = specification.command[0]
-    script = logged + '"$3" -c "$2" || exit; shift 3; exec env -i HOME="$PWD" "$@"'
+    script = logged + '"$3" -Esc "$2" >&2 || exit; shift 3; exec env -i HOME="$PWD" "$@"'
     return ["sh", "-c", script, "sh", str(scratch), CHECK, python, *_assigned(specification), python, "-s"]
 
 
@@ -98,7 +107,7 @@ def remote(specification: Specification, *arguments: str) -> str:
         return shlex.join([*specification.command, *arguments])
     python = specification.command[0]
     passed = " ".join(f'{name}="${name}"' for name in PASSED)
-    script = f'test -e reload.pyz || cd /; "$2" -c "$1" || exit; shift 2; exec env -i {passed} "$@"'
+    script = f'test -e reload.pyz || cd /; "$2" -Esc "$1" >&2 || exit; shift 2; exec env -i {passed} "$@"'
     return shlex.join(["sh", "-c", script, "sh", CHECK, python, *_assigned(specification), python, "-s", *arguments])
 
 

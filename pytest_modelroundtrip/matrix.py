@@ -12,13 +12,13 @@ from packaging.version import InvalidVersion, Version
 
 from . import report
 from .portable.formats import BUILT_IN
+from .roundtrip import PASSED
 
 Record = dict[str, Any]
 
-PASSED = ("exact", "close")
 LINE = 110  # of an error in a cell's failure
 SIGNS = {"all": "✓", "some": "◐", "none": "✗", "n/a": "-"}
-SHOWN = ("tensorflow", "keras", "python")  # by these two interpreters of one name are told apart
+SHOWN = ("tensorflow", "keras", "python", "backend", *report.BACKENDS)  # by these two interpreters of one name are told apart
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -85,7 +85,7 @@ def merged(reports: Iterable[dict[str, Any]]) -> Matrix:
     for one, loaders in zip(reports, _loaders(reports), strict=True):
         for place, items in _placed(one["roundtrips"], loaders).items():
             cells.setdefault(place, []).append(report.worst(items))
-    names = _short({test for _, test, _, _ in cells})
+    names = {test: name.removeprefix("test_") for test, name in report.short_names(test for _, test, _, _ in cells).items()}
     sheets: dict[str, Sheet] = {}
     for (fmt, test, saver, loader), items in cells.items():
         sheet = sheets.setdefault(fmt, Sheet(fmt))
@@ -105,10 +105,9 @@ def merged(reports: Iterable[dict[str, Any]]) -> Matrix:
 
 def _placed(items: list[Record], loaders: dict[str, Side]) -> dict[Place, list[Record]]:
     """One report's round trips by their cell: a test may make several."""
-    saved = [item["versions"]["saved"] for item in items if "saved" in item["versions"]]
     cells: dict[Place, list[Record]] = {}
-    for item in items:  # what was not saved, was not saved by the same interpreter
-        saver = _saver(item["versions"].get("saved") or next(iter(saved), {}))
+    for item in items:
+        saver = _saver(item["versions"].get("saved", {}))
         loader = loaders.get(item["environment"], saver)
         cells.setdefault((item["format"], item["test"], saver, loader), []).append(item)
     return cells
@@ -139,7 +138,7 @@ def _same(known: list[dict[str, str]], versions: dict[str, str]) -> dict[str, st
 
     A reload that failed early imported less than others.
     """
-    shown = {name: version for name, version in versions.items() if name in SHOWN}
+    shown = {name: version for name, version in versions.items() if name in SHOWN and report.is_told(name, versions)}
     for one in known:
         if all(one.get(name, version) == version for name, version in shown.items()):
             one.update(versions)
@@ -169,12 +168,6 @@ def _order(name: str, versions: dict[str, str]) -> tuple[Version, ...]:
         except InvalidVersion:
             continue
     return tuple(found[:1])
-
-
-def _short(tests: set[str]) -> dict[str, str]:
-    """Tests by their name without the file, where that is clear."""
-    names = {test: test.rsplit("::", 1)[-1].removeprefix("test_") for test in tests}
-    return {test: name if list(names.values()).count(name) == 1 else test for test, name in names.items()}
 
 
 def _cell(items: list[Record], sheet: Sheet, where: str) -> Cell:

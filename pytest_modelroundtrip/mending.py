@@ -20,7 +20,9 @@ INSTALLED: tuple[tuple[str, str], ...] = (  # what is said -> what is to be inst
 def advice(said: str, name: str, specification: Specification) -> str:
     """The line that would mend it, as this kind of environment is mended."""
     missing = next((what for pattern, what in INSTALLED if re.search(pattern, said)), None)
-    missing = missing or next(iter(re.findall(r"No module named '([\w]+)", said)), None)
+    module = next(iter(re.findall(r"No module named '(\w+)'", said)), None)
+    if missing is None and module is not None:
+        return f"Install what provides the module {module!r} in environment {name!r}."
     if missing is None:
         return f"Mend the installation of environment {name!r}, then run again."
     if specification.requirements:

@@ -231,6 +231,8 @@ class Gathered:
     def __init__(self, path: Path | None) -> None:
         self._by_item: dict[str, list[Record]] = {}
         self._path = path
+        self._ran = False  # whether a test ran
+        self._unwritten = ""
 
     @property
     def records(self) -> list[Record]:
@@ -238,13 +240,19 @@ class Gathered:
         return [item for records in self._by_item.values() for item in records]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.when == "call":
+        self._ran = True
+        if report.when == "call" or (report.when == "setup" and not report.passed):  # a fixture may have carried the model
             self._by_item.pop(report.nodeid, None)  # so that it stands at its last run's place
             self._by_item[report.nodeid] = records_of(report)
 
-    def pytest_sessionfinish(self) -> None:
-        if self._path:
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if not self._path or not self._ran:  # where collection failed, the report of an earlier run stays
+            return
+        try:
             report_file.write(self._path, self.records)
+        except OSError as error:
+            self._unwritten = f"{self._path} cannot be written: {error.strerror}"
+            session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
         if self.records:
@@ -252,3 +260,5 @@ class Gathered:
             write_summary(
                 terminalreporter, self.records, width=shutil.get_terminal_size().columns, verbose=verbosity > 0, quiet=verbosity < 0
             )
+        if self._unwritten:
+            terminalreporter.write_line(f"ERROR: {self._unwritten}", red=True)

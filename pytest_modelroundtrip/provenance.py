@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import importlib.metadata
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from .portable import library, tensors
@@ -85,7 +86,7 @@ def _element(item: Any) -> Any:
 def requirements(modules: tuple[str, ...]) -> list[str]:
     """`name==version` of what Keras and TensorFlow are made of in this interpreter, and of what provides `modules`.
 
-    What was installed from a folder is a comment: no index has it.
+    What was installed from a folder is a comment: no index has it. What conda built has the name of a folder, but is in an index.
     """
     providers = importlib.metadata.packages_distributions()
     wanted = [*library.VERSIONED, "pkg_resources", *modules]
@@ -99,8 +100,21 @@ def requirements(modules: tuple[str, ...]) -> list[str]:
             distribution = importlib.metadata.distribution(name)
         except importlib.metadata.PackageNotFoundError:
             continue  # of a marker that is true elsewhere
-        local = distribution.read_text("direct_url.json")
-        found[name] = f"# {name} {distribution.version} was installed from a folder" if local else f"{name}=={distribution.version}"
-        needed = [Requirement(text) for text in distribution.requires or ()]
-        waiting += [item.name for item in needed if item.marker is None or item.marker.evaluate({"extra": ""})]
+        found[name] = _pinned(name, distribution)
+        for text in distribution.requires or ():
+            with contextlib.suppress(InvalidRequirement):  # of a package from before PEP 508 was kept to
+                needed = Requirement(text)
+                if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+                    waiting.append(needed.name)
     return [found[name] for name in sorted(found)]
+
+
+def _pinned(name: str, distribution: importlib.metadata.Distribution) -> str:
+    """By its address where it has one (PEP 610), else by its version."""
+    origin = json.loads(distribution.read_text("direct_url.json") or "{}")
+    url, vcs = origin.get("url", ""), origin.get("vcs_info")
+    if not url or (distribution.read_text("INSTALLER") or "").strip() == "conda":
+        return f"{name}=={distribution.version}"
+    if vcs:
+        return f"{name} @ {vcs['vcs']}+{url}@{vcs['commit_id']}"
+    return f"# {name} {distribution.version} was installed from a folder" if url.startswith("file:") else f"{name} @ {url}"

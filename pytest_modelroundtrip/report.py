@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import textwrap
+from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from .portable import library
 from .portable.formats import BUILT_IN
 from .portable.observation import CHECKS, SLOW
-
-if TYPE_CHECKING:
-    from .roundtrip import RoundTrip
+from .roundtrip import PASSED, RoundTrip
 
 Record = dict[str, Any]
 
@@ -195,7 +194,7 @@ def _environment_lines(records: list[Record]) -> list[str]:
     for item in records:
         saved, reloaded = (item["versions"].get(side, {}) for side in ("saved", "reloaded"))
         if saved:
-            lines.setdefault("saved", f"saved with {version_line(saved)}")
+            lines.setdefault("", f"saved with {version_line(saved)}")
         if library.differ(item["versions"]):
             lines.setdefault(item["environment"], f"{item['environment']}: reloaded with {version_line(reloaded)}")
         if item["verdict"] == "environment broken":
@@ -205,16 +204,20 @@ def _environment_lines(records: list[Record]) -> list[str]:
 
 def _rows(records: list[Record]) -> dict[str, dict[str, list[Record]]]:
     """Row -> format -> records. A row is a test, named without its file where that is clear, and an environment."""
-    names: dict[str, set[str]] = {}
-    for item in records:
-        names.setdefault(item["test"].split("::", 1)[-1], set()).add(item["test"])
+    names = short_names(item["test"] for item in records)
     rows: dict[str, dict[str, list[Record]]] = {}
     for item in records:
-        short = item["test"].split("::", 1)[-1]
-        name = short if len(names[short]) == 1 else item["test"]
+        name = names[item["test"]]
         row = name if item["environment"] == "here" else f"{name} -> {item['environment']}"
         rows.setdefault(row, {}).setdefault(item["format"], []).append(item)
     return rows
+
+
+def short_names(tests: Iterable[str]) -> dict[str, str]:
+    """Tests by their name without the file, where that is clear."""
+    short = {test: test.split("::", 1)[-1] for test in tests}
+    count = Counter(short.values())
+    return {test: name if count[name] == 1 else test for test, name in short.items()}
 
 
 def _cell(items: Iterable[Record]) -> tuple[str, dict[str, bool]]:
@@ -233,7 +236,7 @@ def _cell(items: Iterable[Record]) -> tuple[str, dict[str, bool]]:
 
 def worst(items: Iterable[Record]) -> Record:
     """Of several round trips of one test the one that tells of it: a failure, else the one that was furthest off."""
-    return max(items, key=lambda item: (item["verdict"] not in ("exact", "close", "unsupported"), item["max_ulp"]))
+    return max(items, key=lambda item: (item["verdict"] not in (*PASSED, "unsupported"), item["max_ulp"]))
 
 
 def _fitting(formats: list[str], rows: dict[str, dict[str, list[Record]]], width: int) -> list[dict[str, int]]:

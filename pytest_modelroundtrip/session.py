@@ -206,7 +206,7 @@ class Carrier:
         self.trips.append(trip)
         if trip.spoilt:
             self._session.release()
-        again = environment.again(str(folder)) if trip.verdict != "environment broken" and (folder / "job").exists() else ""
+        again = environment.again(str(folder)) if self._is_kept(trip) and (folder / "job").exists() else ""
         if self._is_kept(trip) and trip.artifact.exists():
             (folder / "reload.pyz").write_bytes(self._session.archive)
             provenance.write(folder, self._item.nodeid, trip, system, self._cell.settings.imports, again)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -120,7 +121,8 @@ def _from_project(config: pytest.Config, name: str) -> tuple[Any, str] | None:
     given = config.getoption(f"roundtrip_{name}")
     if given is not None:
         if name == "pythonpath":
-            return [str(config.invocation_params.dir / part) for part in _words(given)], COMMAND_LINE
+            folders = re.split(f"[,{os.pathsep}]", given)
+            return [str(config.invocation_params.dir / part) for part in folders if part], COMMAND_LINE
         return (_words(given) if PROJECT_OPTIONS[name][0] == "args" else given), COMMAND_LINE
     if name == "environments":  # one that is given on the command line is meant to be used
         names = [_named(text, "=")[0] for text in config.getoption("roundtrip_environment")]
@@ -178,7 +180,7 @@ def report_path(config: pytest.Config) -> Path | None:
     if given is None:
         return None
     path = Path(config.invocation_params.dir, given).resolve()  # the file itself is replaced, not a link to it
-    if (path.exists() and not path.is_file()) or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+    if (os.path.exists(path) and not os.path.isfile(path)) or not os.path.isdir(path.parent) or not os.access(path.parent, os.W_OK):
         raise pytest.UsageError(f"--roundtrip-report={given}: a file in a folder that can be written to is expected")
     return None if config.option.collectonly else path
 
@@ -332,7 +334,7 @@ def _reasons(value: Any, known: Known) -> dict[str, str]:
 
 def _folders(value: Any, known: Known) -> tuple[str, ...]:
     for folder in value:
-        if not Path(folder).is_dir():
+        if not os.path.isdir(folder):
             raise Mistake(f"there is no folder {str(folder)!r}")
     return tuple(str(Path(folder).resolve()) for folder in value)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import execnet
 from packaging.requirements import InvalidRequirement, Requirement
+
+from .portable.worker import FOLDERS
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]*")  # it becomes part of a test's id
 FORMS = (
@@ -75,8 +78,10 @@ def _without_variables(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     variables = []
     for part in rest:
         found = re.fullmatch(r"env:([A-Za-z_][A-Za-z0-9_]*)=(.*)", part, re.DOTALL)
-        if not found or re.search(rf"//({'|'.join(GATEWAY)})(=|//|$)", found[2]):
+        if not found or re.search(rf"//(popen(//|$)|({'|'.join(GATEWAY)})=)", found[2]):
             raise Unreadable(f"{part!r}: env:NAME=value is expected, after all else")
+        if found[1] in FOLDERS:
+            raise Unreadable(f"{found[1]} is an empty folder in a clean interpreter, made anew for each reload")
         variables.append((found[1], found[2]))
     return what.strip(), tuple(variables)
 
@@ -100,6 +105,8 @@ def _gateway(text: str, what: str, variables: tuple[tuple[str, str], ...], folde
     except ValueError as error:
         raise Unreadable(f"its quotes are open: {error}") from None
     if host:
+        if len(command) == 1 and "/" in command[0] and not command[0].startswith("/"):
+            raise Unreadable(f"{command[0]}: on a host a Python is named by its whole path, or found in PATH there")
         config = ("-F", str(_resolved(spec.ssh_config, folder))) if spec.ssh_config else ()
         return Specification(text, command, host=(*config, *host), variables=variables)
     started = _interpreter(command[0], folder) if len(command) == 1 or "/" in command[0] else command[0]
@@ -111,21 +118,21 @@ def _is_path(what: str, folder: Path) -> bool:
         return True
     if "://" in what:  # a requirement by its address
         return False
-    return len(what.split()) == 1 and ("/" in what or _resolved(what, folder).exists())
+    return len(what.split()) == 1 and ("/" in what or os.path.exists(_resolved(what, folder)))
 
 
 def _interpreter(what: str, folder: Path) -> str:
     """Of a virtual environment its Python. A name without a folder is looked for in PATH, as a shell does."""
     found = shutil.which(what) if "/" not in what else None
-    if found and not _resolved(what, folder).is_dir():
-        return found
     path = _resolved(what, folder)
-    return str(path / "bin" / "python" if path.is_dir() else path)
+    if os.path.isdir(path):
+        return str(path / "bin" / "python")
+    return found or str(path)
 
 
 def _resolved(what: str, folder: Path) -> Path:
     """Absolute, without resolving links: a virtual environment's Python is one."""
-    return folder / Path(what).expanduser()
+    return folder / os.path.expanduser(what)
 
 
 def _requirements(text: str, what: str, variables: tuple[tuple[str, str], ...], folder: Path) -> Specification:
@@ -144,8 +151,10 @@ def _requirements(text: str, what: str, variables: tuple[tuple[str, str], ...], 
             arguments += ["-r", str(path)]
         else:
             requirement = _requirement(word)
-            if requirement.name == "python":
+            if requirement.name.lower() == "python":
                 python = str(requirement.specifier)
+            elif re.fullmatch(r"python[\d.]+", word):
+                raise Unreadable(f"there is no {word} in PATH; python=={word[6:]} and requirements have one made")
             else:
                 arguments.append(word)
     if not arguments:

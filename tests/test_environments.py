@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from pytest_modelroundtrip import environments, launching, provisioning, specifications
+from pytest_modelroundtrip import environments, launching, mending, provenance, provisioning, specifications
 
 MODEL = "@pytest.mark.roundtrip{}\ndef test_it():\n    return dense()\n"
 HERE = sys.executable
@@ -27,6 +27,8 @@ HERE = sys.executable
     "text, expected",
     [
         ("/opt/python", {"command": ("/opt/python",)}),
+        ("~nobody.here/venv", {"command": ("{folder}/~nobody.here/venv",)}),
+        ("/opt/python//env:A=http://ssh", {"command": ("/opt/python",), "variables": (("A", "http://ssh"),)}),
         ("venv", {"command": ("{folder}/venv/bin/python",)}),
         ("sub/python", {"command": ("{folder}/sub/python",)}),
         ("/opt/python//env:A=b=//c//env:D=", {"command": ("/opt/python",), "variables": (("A", "b=//c"), ("D", ""))}),
@@ -67,6 +69,10 @@ def test_a_specification_is_read(tmp_path: Path, text: str, expected: dict[str, 
         ("a=-r nowhere.txt", "nowhere.txt cannot be read: No such file"),
         ("a=/opt/python//env:A", "env:NAME=value is expected"),
         ("a=popen//env:A=1//python=/opt/python", "env:NAME=value is expected, after all else"),
+        ("a=/opt/python//env:HOME=/x", "HOME is an empty folder in a clean interpreter"),
+        ("a=python3.99", "there is no python3.99 in PATH; python==3.99 and requirements"),
+        ("a=Python==3.11", "it names a Python and nothing to install there"),
+        ("a=ssh=host//python=venv/bin/python", "on a host a Python is named by its whole path"),
         ("a=popen//chdir=/x", "chdir: not used"),
         ("a=popen//python=", "python has no value"),
         ("a=ssh=", "ssh has no value"),
@@ -97,7 +103,7 @@ def test_environments_of_ini_hook_and_command_line(run: Any, pytester: pytest.Py
 
 
 BROKEN = {
-    "path": ("/nowhere/python", "there is no Python at /nowhere/python"),
+    "saved": ("/nowhere/python", "saved: there is no Python at /nowhere/python"),  # the table's own word is no other name
     "silent": ("popen//python=true x", "true x cannot be started: it ended without a word"),
     "old": ("{old}", "3.8 or newer is needed"),
     "host": ("ssh=nohost.invalid//python=python3", "Could not resolve hostname nohost.invalid"),
@@ -122,7 +128,7 @@ def test_a_broken_environment_is_told_in_a_line_and_the_others_go_on(run: Any, p
         assert BROKEN[name][1] in text
     assert "Traceback" not in text and "INTERNALERROR" not in text
     listed = run(MODEL, *said, "--roundtrip-list").stdout.str()
-    assert "threads" in listed and all(BROKEN[name][1] in listed for name in names)
+    assert "threads" in listed and all(BROKEN[name][1].removeprefix("saved: ") in listed for name in names)
 
 
 def test_one_that_says_nothing_is_ended_with_all_that_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,6 +146,53 @@ def test_one_that_says_nothing_is_ended_with_all_that_it_started(tmp_path: Path,
         assert os.read(held, 1) == b""
     finally:
         os.close(held)
+
+
+def test_a_wrapped_interpreter_is_clean_too(run: Any, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it would import from here speaks where execnet listens."""
+    pytester.makepyfile(sitecustomize="print('hello')")
+    monkeypatch.setenv("PYTHONPATH", str(pytester.path))
+    wrapped = f"--roundtrip-environment=wrapped=popen//python=env {HERE}"
+    run(MODEL.format("(formats=['saved_model'])"), wrapped, "--roundtrip-environments=here,wrapped").assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize(
+    "said, line",
+    [
+        ("No module named 'pkg_resources'", "Add 'setuptools<81' to the requirements of environment 'a'."),
+        ("No module named 'absl'", "Install what provides the module 'absl' in environment 'a'."),
+        ("No module named 'numpy._core'", "Mend the installation of environment 'a', then run again."),
+    ],
+)
+def test_what_is_missing_is_named_by_its_package(said: str, line: str) -> None:
+    assert mending.advice(f"x: ModuleNotFoundError: {said}", "a", specifications.parse("six", Path())) == line
+
+
+def test_secrets_of_another_tool_stay_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TF_VAR_password", "secret")
+    monkeypatch.setenv("TF_DETERMINISTIC_OPS", "1")
+    told = launching.again(specifications.HERE, "folder") + launching.remote(specifications.parse("ssh=host", Path()))
+    assert "secret" not in told and told.count("TF_DETERMINISTIC_OPS=1") == 2
+
+
+def test_a_reload_that_is_cut_off_does_not_disturb_the_next(run: Any) -> None:
+    source = """
+from pytest_modelroundtrip.environments import Environment
+ask = Environment._ask
+
+def cut_off(self, request):
+    ask(self, request)
+    if "job" in request:
+        pytest.fail("cut off, as by a time limit of the test")
+
+@pytest.mark.roundtrip(formats=["saved_model"])
+@pytest.mark.parametrize("n", [1, 2])
+def test_it(roundtrip, monkeypatch, n):
+    if n == 1:
+        monkeypatch.setattr(Environment, "_ask", cut_off)
+    roundtrip(dense())
+"""
+    run(source, "--roundtrip-isolation=spawn").assert_outcomes(failed=1, passed=1)
 
 
 def test_variables_reach_the_environment(run: Any) -> None:
@@ -164,15 +217,19 @@ def test_artefacts_go_and_come_where_the_file_system_is_not_shared(
     start = container(tmp_path_factory.getbasetemp())
     if not shutil.which("unshare") or subprocess.run([*shlex.split(start), "-c", ""], capture_output=True).returncode:
         pytest.skip("needs an unshare that may make a mount namespace")
-    Path(pytester.mkpydir("lib"), "anew.py").write_text(
+    Path(pytester.mkdir("my lib"), "anew.py").write_text(
         "import tensorflow as tf\n\ndef build():\n    return tf.keras.Sequential([tf.keras.layers.Dense(3, input_shape=(4,))])\n"
     )
     source = (
         "@pytest.mark.roundtrip(formats=['saved_model', 'weights'], generations=2, factory='anew:build')\n"
         "def test_it():\n    return K.Sequential([K.Input((4,)), L.Dense(3)])\n"
     )
-    result = run(source, f"--roundtrip-environment=apart=popen//python={start}", "--roundtrip-pythonpath=lib")
-    result.assert_outcomes(passed=2)
+    apart = (f"--roundtrip-environment=apart=popen//python={start}", "--roundtrip-pythonpath=my lib")
+    run(source, *apart).assert_outcomes(passed=2)
+    pytester.mkdir("gone")
+    gone = "\n@pytest.fixture(autouse=True)\ndef gone():\n    import os\n    os.path.isdir('gone') and os.rmdir('gone')\n"
+    said = " ".join(run(source + gone, apart[0], f"{apart[1]},gone").stdout.str().split())
+    assert f"{pytester.path / 'gone'} cannot be sent: No such file or directory" in said and "went away" not in said
 
 
 def test_what_is_kept_tells_its_origin_and_rebuilds_its_machine(run: Any, pytester: pytest.Pytester) -> None:
@@ -194,6 +251,30 @@ def test_what_is_kept_tells_its_origin_and_rebuilds_its_machine(run: Any, pytest
     assert again.python == lines[0].split("==")[1]
     done = subprocess.run(["sh", "-c", told["again"]], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_packages_are_pinned_by_where_they_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what their metadata says in the words of an older time is passed over."""
+    git = {"url": "https://host/a.git", "vcs_info": {"vcs": "git", "commit_id": "abc"}}
+    origins = {"a": git, "b": {"url": "https://host/b.whl"}, "c": {"url": "file:///c"}, "d": {"url": "file:///d"}, "e": None}
+    for name, origin in origins.items():
+        folder = tmp_path / f"only_{name}-1.0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: only-{name}\nVersion: 1.0\nRequires-Dist: pytz (>dev)\n")
+        (folder / "top_level.txt").write_text(f"only_{name}\n")
+        (folder / "INSTALLER").write_text("conda\n" if name == "d" else "pip\n")
+        if origin:
+            (folder / "direct_url.json").write_text(json.dumps(origin))
+        monkeypatch.setitem(sys.modules, f"only_{name}", json)
+    monkeypatch.syspath_prepend(tmp_path)
+    lines = provenance.requirements(tuple(f"only_{name}" for name in origins))
+    assert [line for line in lines if "only-" in line] == [
+        "only-a @ git+https://host/a.git@abc",
+        "only-b @ https://host/b.whl",
+        "# only-c 1.0 was installed from a folder",
+        "only-d==1.0",
+        "only-e==1.0",
+    ]
 
 
 needs_uv = pytest.mark.skipif(not (shutil.which("uv") or importlib.util.find_spec("uv")), reason="needs uv")

@@ -233,8 +233,10 @@ def test_fails():
 """
     for keep, kept in (("failed", 1), ("all", 2), ("none", 0)):
         base = pytester.path / keep
-        run(source, f"--basetemp={base}", f"--roundtrip-keep={keep}").assert_outcomes(passed=1, failed=1)
+        result = run(source, f"--basetemp={base}", f"--roundtrip-keep={keep}")
+        result.assert_outcomes(passed=1, failed=1)
         assert len(list(base.rglob("model.h5"))) == kept, keep
+        assert ("again:  " in result.stdout.str()) == bool(kept)  # what is not there is not named
 
 
 ELSEWHERE = """

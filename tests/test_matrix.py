@@ -64,6 +64,22 @@ def test_an_environment_that_was_updated_is_another_loader() -> None:
     assert [(side.name, side.versions) for side in loaders] == [("prod", ("TF 2.15.1", "Keras 2.15.0")), ("prod", ("TF 2.18.1",))]
 
 
+def test_a_loader_with_another_backend_is_another_loader() -> None:
+    def computed(backend: str, created: str) -> dict[str, Any]:
+        reloaded = {"keras": "3.15.1", "backend": backend, "jax": "0.9.0", "torch": "2.9.0"}
+        saved = {"tensorflow": "2.21.0", "keras": "3.15.1", "python": "3.11.7"}
+        return report(record("k3", "exact", versions={"saved": saved, "reloaded": reloaded}), created=created)
+
+    loaders = matrix.merged([computed("jax", "2026-01-01"), computed("torch", "2026-01-02")]).loaders
+    assert [side.versions for side in loaders] == [("Keras 3.15.1", "jax 0.9.0"), ("Keras 3.15.1", "torch 2.9.0")]
+
+
+def test_a_model_has_the_name_of_its_test() -> None:
+    tests = ["a.py::test_dense[a::b]", "a.py::test_same", "b.py::test_same"]
+    (sheet,) = matrix.merged([report(*(record("here", "exact", test=test) for test in tests))]).sheets
+    assert list(sheet.models) == ["dense[a::b]", "a.py::test_same", "b.py::test_same"]
+
+
 def test_tf_keras_in_the_place_of_keras_is_another_saver() -> None:
     legacy = {"saved": {"tensorflow": "2.21.0", "tf_keras": "2.21.0"}}
     beside = {"saved": {"tensorflow": "2.21.0", "tf_keras": "2.21.0", "keras": "3.15.1"}}  # as tensorflow-hub imports it

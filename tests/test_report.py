@@ -152,8 +152,30 @@ def test_an_interrupted_run_is_reported_too(run: Any, pytester: pytest.Pytester)
     assert result.ret == pytest.ExitCode.INTERRUPTED
     (record,) = report_file.read(pytester.path / "a.json")["roundtrips"]
     assert (record["verdict"], record["outcome"], record["distances"], record["text"]) == ("exact", "passed", {}, "")
-    run(MODULE, "--roundtrip-report=a.json", "--collect-only")
-    assert len(report_file.read(pytester.path / "a.json")["roundtrips"]) == 1  # there is nothing to tell instead
+    for nothing_ran in ("", "--collect-only"), ("", "-k", "nowhere"), ("1 / 0",):
+        run(MODULE + nothing_ran[0], "--roundtrip-report=a.json", *nothing_ran[1:])
+        assert len(report_file.read(pytester.path / "a.json")["roundtrips"]) == 1  # there is nothing to tell instead
+
+
+def test_a_report_that_cannot_be_written_in_the_end_is_told(run: Any, pytester: pytest.Pytester) -> None:
+    pytester.mkdir("out")
+    result = run("def test_it():\n    import shutil\n    shutil.rmtree('out')\n", "--roundtrip-report=out/a.json")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["ERROR: *out/a.json cannot be written: No such file or directory"])
+
+
+def test_what_a_fixture_carries_is_reported(run: Any, pytester: pytest.Pytester) -> None:
+    source = """
+@pytest.fixture
+def trip(roundtrip):
+    return roundtrip(K.Sequential([K.Input((4,)), L.Lambda(lambda x: only_here(x))]))
+
+@pytest.mark.roundtrip(formats=["h5"])
+def test_trip(trip): ...
+"""
+    run(source, "--roundtrip-report=a.json").assert_outcomes(errors=1)
+    (record,) = report_file.read(pytester.path / "a.json")["roundtrips"]
+    assert (record["verdict"], record["outcome"]) == ("load error", "failed")
 
 
 def test_of_a_test_that_runs_again_the_last_run_is_reported(run: Any, pytester: pytest.Pytester) -> None:

@@ -28,6 +28,7 @@ from . import library, machine, reloading, tensors, transfer
 
 CHUNK = 1 << 26  # bytes of an answer that go into one message
 START_SECONDS = 300  # for a child's imports
+FOLDERS = ("HOME", "KERAS_HOME", "TFHUB_CACHE_DIR", "TMPDIR")  # the variables that name an empty folder
 
 
 def serve(channel: Any, archive: str, scratch: str) -> None:
@@ -40,6 +41,7 @@ def serve(channel: Any, archive: str, scratch: str) -> None:
     `machine` and what is `installed`; for `sees`, whether it is seen; for a job also `output`, the tail of what the child printed,
     and all that `reloading.reload` gives, or `ended`: how the child ended without an answer.
     """
+    _move_into(scratch)
     for message in channel:
         request = tensors.load(message)
         if "receive" in request:
@@ -197,8 +199,7 @@ def _move_into(home: str) -> None:
     """An empty folder as the current one, the home and every cache."""
     os.makedirs(home, exist_ok=True)
     os.chdir(home)
-    for name in ("HOME", "KERAS_HOME", "TFHUB_CACHE_DIR", "TMPDIR"):
-        os.environ[name] = home
+    os.environ.update(dict.fromkeys(FOLDERS, home))
     tempfile.tempdir = None
 
 
