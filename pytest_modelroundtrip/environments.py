@@ -5,80 +5,30 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import io
 import os
 import shutil
-import sys
 import tarfile
 import tempfile
 import time
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import execnet
 
-from . import launching, mending, provisioning
+from . import bootstrap, launching, mending, provisioning
 from .portable import tensors, transfer
 from .specifications import Specification
 
-PACKAGE = Path(__file__).parent
 START_SECONDS = 300  # until an interpreter has imported its Keras: a cold disk takes minutes
 GRACE_SECONDS = 30  # the worker keeps the time limit; beyond this it is taken for dead
 TOLD_BYTES = 10_000_000  # what is larger is sent with its progress told
 ARTIFACT = "artifact"  # the names of what is sent where the file system is not shared
 
-BOOTSTRAP = """
-import os, shutil, signal, sys, tempfile
-signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends when the line is closed; execnet's interrupt would break off the cleaning
-scratch, variables, archive = channel.receive()
-scratch = scratch or tempfile.mkdtemp(prefix="roundtrip-")
-os.chdir(scratch)
-os.environ.update(variables)
-path = os.path.join(scratch, "portable.pyz")
-with open(path, "wb") as out:
-    out.write(archive)
-sys.path[:] = [path] + [entry for entry in sys.path if entry not in ("", "/", scratch)]
-try:
-    try:
-        from pytest_modelroundtrip.portable import worker
-    except ImportError as error:  # a Python without NumPy
-        channel.send((scratch, "%s: %s" % (type(error).__name__, error)))
-        channel.waitclose()  # the log in this folder is read before it goes
-    else:
-        channel.send((scratch, ""))
-        worker.serve(channel, path, scratch)
-finally:  # the test process may have been killed
-    shutil.rmtree(scratch, ignore_errors=True)
-"""
-
-MAIN = """
-import os, sys
-from pytest_modelroundtrip.portable import worker
-sys.exit(worker.main(sys.argv[1:] or [os.path.join(os.path.dirname(os.path.abspath(sys.argv[0])), "job")]))
-"""
-
 
 class EnvironmentBroken(Exception):
     """The interpreter cannot be started, cannot import its Keras, or is gone. The text says which and what to do."""
-
-
-def portable_archive(formats: Mapping[str, ModuleType]) -> bytes:
-    """The package `portable` as a runnable zip; the formats that plugins and conftests added stand beside the built-in ones."""
-    sources = {"pytest_modelroundtrip/__init__.py": "", "__main__.py": MAIN}
-    for path in sorted((PACKAGE / "portable").rglob("*.py")):
-        sources[f"pytest_modelroundtrip/{path.relative_to(PACKAGE).as_posix()}"] = path.read_text(encoding="utf-8")
-    for name, module in formats.items():
-        source = Path(str(module.__file__)).read_text(encoding="utf-8")
-        sources.setdefault(f"pytest_modelroundtrip/portable/formats/{name}.py", source)
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, source in sources.items():
-            archive.writestr(zipfile.ZipInfo(name), source)
-    return buffer.getvalue()
 
 
 @dataclass(frozen=True)
@@ -145,7 +95,7 @@ class Environment:
         self._scratch = Path(tempfile.mkdtemp(prefix="roundtrip-"))
         try:
             self._group, gateway = launching.connect(self.specification, self._scratch)
-            self._channel = gateway.remote_exec(BOOTSTRAP)
+            self._channel = gateway.remote_exec(bootstrap.BOOTSTRAP)
             scratch = str(self._scratch) if self.specification.local else ""
             self._channel.send((scratch, launching.clean_variables(self.specification), self._archive))
             self._there, missing = self._channel.receive(launching.CONNECT_SECONDS)
@@ -332,8 +282,3 @@ class Environment:
             shutil.rmtree(self._scratch, ignore_errors=True)
         self._group = self._channel = self._shared = None
         self._awaited, self._sent = 0, {}
-
-
-def install_hint() -> str:
-    """The line that installs TensorFlow for this interpreter."""
-    return f'Install TensorFlow there: {sys.executable} -m pip install "pytest-modelroundtrip[cpu]"'

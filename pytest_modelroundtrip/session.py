@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from . import provenance, report, settings
-from .environments import Environment, install_hint, portable_archive
+from .bootstrap import portable_archive
+from .environments import Environment
 from .original import Original, System, Unusable
 from .portable import library
 from .portable.formats import BUILT_IN
@@ -272,5 +273,6 @@ def missing_tensorflow() -> str | None:
     """What to install, where there is neither TensorFlow nor a Keras that computes with another library."""
     elsewhere = library.chosen_backend() != "tensorflow" and library.is_installed("keras")
     if not elsewhere and not library.is_installed("tensorflow"):
-        return f"TensorFlow is not installed. {install_hint()}"
+        install = f'{sys.executable} -m pip install "pytest-modelroundtrip[cpu]"'
+        return f"TensorFlow is not installed. Install it: {install}"
     return None
