@@ -23,7 +23,10 @@ from .specifications import Specification
 PASSED = ("PATH", "LANG", "LD_LIBRARY_PATH")
 PASSED_PREFIXES = ("CUDA_", "LC_")
 PASSED_EVERYWHERE = ("KERAS_BACKEND", "TF_", "OMP_")  # to a host and a container as well, whose own the others are not
-TERRAFORM = ("TF_VAR_", "TF_TOKEN_", "TF_CLI_", "TF_HTTP_", "TF_CLOUD_")  # begin so too, and hold secrets
+TERRAFORM = (  # begin so too, and hold secrets
+    *("TF_VAR_", "TF_TOKEN_", "TF_CLI_", "TF_HTTP_", "TF_CLOUD_"),
+    *("TF_ENCRYPTION", "TF_USERNAME", "TF_PASSWORD"),
+)
 HASH_SEED = "2"
 CONNECT_SECONDS = 120  # until an interpreter speaks: a container may have to be fetched
 LOG, PID = "log", "pid"  # in the scratch folder on this side: what the interpreter itself prints, and the process that was started
@@ -92,9 +95,9 @@ def _command_line(specification: Specification, scratch: Path) -> list[str]:
         ]
     if len(specification.command) > 1:
         # what a wrapper starts on this machine (`nice python`) is not to see this Python's variables; a container does not anyway
-        without = [word for name in os.environ if name.startswith("PYTHON") for word in ("-u", name)]
-        clean = ["env", *without, "PYTHONNOUSERSITE=1", f"PYTHONHASHSEED={_hash_seed()}"]
-        return ["sh", "-c", logged + 'shift; exec "$@"', "sh", str(scratch), *clean, *specification.command]
+        names = [name for name in os.environ if name.startswith("PYTHON") and name.isidentifier()]
+        script = logged + f'unset {" ".join(names)}; export PYTHONHASHSEED={_hash_seed()}; shift; exec "$@"'
+        return ["sh", "-c", script, "sh", str(scratch), *specification.command, "-s"]
     python = specification.command[0]
     script = logged + '"$3" -Esc "$2" >&2 || exit; shift 3; exec env -i HOME="$PWD" "$@"'
     return ["sh", "-c", script, "sh", str(scratch), CHECK, python, *_assigned(specification), python, "-s"]

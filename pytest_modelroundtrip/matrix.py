@@ -85,7 +85,8 @@ def merged(reports: Iterable[dict[str, Any]]) -> Matrix:
     for one, loaders in zip(reports, _loaders(reports), strict=True):
         for place, items in _placed(one["roundtrips"], loaders).items():
             cells.setdefault(place, []).append(report.worst(items))
-    names = {test: name.removeprefix("test_") for test, name in report.short_names(test for _, test, _, _ in cells).items()}
+    short = report.short_names(test for _, test, _, _ in cells)
+    names = {test: test if name == test else name.removeprefix("test_") for test, name in short.items()}
     sheets: dict[str, Sheet] = {}
     for (fmt, test, saver, loader), items in cells.items():
         sheet = sheets.setdefault(fmt, Sheet(fmt))

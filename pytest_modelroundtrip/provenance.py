@@ -115,6 +115,7 @@ def _pinned(name: str, distribution: importlib.metadata.Distribution) -> str:
     url, vcs = origin.get("url", ""), origin.get("vcs_info")
     if not url or (distribution.read_text("INSTALLER") or "").strip() == "conda":
         return f"{name}=={distribution.version}"
-    if vcs:
-        return f"{name} @ {vcs['vcs']}+{url}@{vcs['commit_id']}"
-    return f"# {name} {distribution.version} was installed from a folder" if url.startswith("file:") else f"{name} @ {url}"
+    if url.startswith("file:"):
+        return f"# {name} {distribution.version} was installed from a folder"
+    inside = f"#subdirectory={origin['subdirectory']}" if "subdirectory" in origin else ""
+    return f"{name} @ {vcs['vcs']}+{url}@{vcs['commit_id']}{inside}" if vcs else f"{name} @ {url}{inside}"

@@ -106,7 +106,10 @@ PROJECT_OPTIONS: dict[str, tuple[str, str]] = {
     "environments": ("args", "environments to reload in, comma-separated; default: here"),
     "checks": ("args", "checks to make, comma-separated, or all; default: what the format promises"),
     "imports": ("args", "modules that the clean interpreter imports before it loads, comma-separated"),
-    "pythonpath": ("paths", "folders that the clean interpreter may import from besides its installed packages, comma-separated"),
+    "pythonpath": (
+        "paths",
+        "folders that the clean interpreter may import from besides its installed packages, separated by commas or as in PATH",
+    ),
     "timeout": ("string", "seconds for one reload; default: 300"),
     "keep": ("string", "artefacts to keep: failed (default), all or none"),
 }
@@ -121,7 +124,7 @@ def _from_project(config: pytest.Config, name: str) -> tuple[Any, str] | None:
     given = config.getoption(f"roundtrip_{name}")
     if given is not None:
         if name == "pythonpath":
-            folders = re.split(f"[,{os.pathsep}]", given)
+            folders = map(str.strip, re.split(f"[,{os.pathsep}]", given))
             return [str(config.invocation_params.dir / part) for part in folders if part], COMMAND_LINE
         return (_words(given) if PROJECT_OPTIONS[name][0] == "args" else given), COMMAND_LINE
     if name == "environments":  # one that is given on the command line is meant to be used
@@ -179,7 +182,7 @@ def report_path(config: pytest.Config) -> Path | None:
     given = config.getoption("roundtrip_report")
     if given is None:
         return None
-    path = Path(config.invocation_params.dir, given).resolve()  # the file itself is replaced, not a link to it
+    path = Path(os.path.realpath(config.invocation_params.dir / given))  # the file itself is replaced, not a link to it
     if (os.path.exists(path) and not os.path.isfile(path)) or not os.path.isdir(path.parent) or not os.access(path.parent, os.W_OK):
         raise pytest.UsageError(f"--roundtrip-report={given}: a file in a folder that can be written to is expected")
     return None if config.option.collectonly else path

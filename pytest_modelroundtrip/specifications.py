@@ -154,7 +154,7 @@ def _requirements(text: str, what: str, variables: tuple[tuple[str, str], ...], 
             if requirement.name.lower() == "python":
                 python = str(requirement.specifier)
             elif re.fullmatch(r"python[\d.]+", word):
-                raise Unreadable(f"there is no {word} in PATH; python=={word[6:]} and requirements have one made")
+                raise Unreadable(f"{word} is no requirement, nor a Python in PATH; python=={word[6:]} has one made")
             else:
                 arguments.append(word)
     if not arguments:

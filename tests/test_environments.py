@@ -70,7 +70,7 @@ def test_a_specification_is_read(tmp_path: Path, text: str, expected: dict[str, 
         ("a=/opt/python//env:A", "env:NAME=value is expected"),
         ("a=popen//env:A=1//python=/opt/python", "env:NAME=value is expected, after all else"),
         ("a=/opt/python//env:HOME=/x", "HOME is an empty folder in a clean interpreter"),
-        ("a=python3.99", "there is no python3.99 in PATH; python==3.99 and requirements"),
+        ("a=python3.99", "python3.99 is no requirement, nor a Python in PATH; python==3.99"),
         ("a=Python==3.11", "it names a Python and nothing to install there"),
         ("a=ssh=host//python=venv/bin/python", "on a host a Python is named by its whole path"),
         ("a=popen//chdir=/x", "chdir: not used"),
@@ -224,7 +224,7 @@ def test_artefacts_go_and_come_where_the_file_system_is_not_shared(
         "@pytest.mark.roundtrip(formats=['saved_model', 'weights'], generations=2, factory='anew:build')\n"
         "def test_it():\n    return K.Sequential([K.Input((4,)), L.Dense(3)])\n"
     )
-    apart = (f"--roundtrip-environment=apart=popen//python={start}", "--roundtrip-pythonpath=my lib")
+    apart = (f"--roundtrip-environment=apart=popen//python={start}", "--roundtrip-pythonpath= my lib")
     run(source, *apart).assert_outcomes(passed=2)
     pytester.mkdir("gone")
     gone = "\n@pytest.fixture(autouse=True)\ndef gone():\n    import os\n    os.path.isdir('gone') and os.rmdir('gone')\n"
@@ -255,8 +255,8 @@ def test_what_is_kept_tells_its_origin_and_rebuilds_its_machine(run: Any, pytest
 
 def test_packages_are_pinned_by_where_they_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And what their metadata says in the words of an older time is passed over."""
-    git = {"url": "https://host/a.git", "vcs_info": {"vcs": "git", "commit_id": "abc"}}
-    origins = {"a": git, "b": {"url": "https://host/b.whl"}, "c": {"url": "file:///c"}, "d": {"url": "file:///d"}, "e": None}
+    git = {"url": "https://host/a.git", "vcs_info": {"vcs": "git", "commit_id": "abc"}, "subdirectory": "lib"}
+    origins = {"a": git, "b": {"url": "https://host/b.whl"}, "c": {**git, "url": "file:///c"}, "d": {"url": "file:///d"}, "e": None}
     for name, origin in origins.items():
         folder = tmp_path / f"only_{name}-1.0.dist-info"
         folder.mkdir()
@@ -269,7 +269,7 @@ def test_packages_are_pinned_by_where_they_come_from(tmp_path: Path, monkeypatch
     monkeypatch.syspath_prepend(tmp_path)
     lines = provenance.requirements(tuple(f"only_{name}" for name in origins))
     assert [line for line in lines if "only-" in line] == [
-        "only-a @ git+https://host/a.git@abc",
+        "only-a @ git+https://host/a.git@abc#subdirectory=lib",
         "only-b @ https://host/b.whl",
         "# only-c 1.0 was installed from a folder",
         "only-d==1.0",
