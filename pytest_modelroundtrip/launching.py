@@ -124,7 +124,7 @@ def again(specification: Specification, folder: str) -> str:
         there = f'cd "$(mktemp -d)" && tar x && {remote(specification, "reload.pyz")}'
         return f"tar c -C {shlex.quote(folder)} . | {shlex.join(['ssh', *specification.host, there])}"
     if len(specification.command) > 1:
-        return f"{shlex.join([*specification.command, 'reload.pyz'])}  # where {shlex.quote(folder)} is its current folder"
+        return f"{shlex.join([*specification.command, '-s', 'reload.pyz'])}  # where {shlex.quote(folder)} is its current folder"
     python = specification.command[0]
     variables = [shlex.quote(text) for text in _assigned(specification) if not text.startswith("PATH=")]
     return " ".join(

@@ -231,7 +231,6 @@ class Gathered:
     def __init__(self, path: Path | None) -> None:
         self._by_item: dict[str, list[Record]] = {}
         self._path = path
-        self._ran = False  # whether a test ran
         self._unwritten = ""
 
     @property
@@ -240,13 +239,12 @@ class Gathered:
         return [item for records in self._by_item.values() for item in records]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._ran = True
         if report.when == "call" or (report.when == "setup" and not report.passed):  # a fixture may have carried the model
             self._by_item.pop(report.nodeid, None)  # so that it stands at its last run's place
             self._by_item[report.nodeid] = records_of(report)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if not self._path or not self._ran:  # where collection failed, the report of an earlier run stays
+        if not self._path or not self._by_item:  # where no test ran, the report of an earlier run stays
             return
         try:
             report_file.write(self._path, self.records)

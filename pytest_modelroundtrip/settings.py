@@ -108,7 +108,7 @@ PROJECT_OPTIONS: dict[str, tuple[str, str]] = {
     "imports": ("args", "modules that the clean interpreter imports before it loads, comma-separated"),
     "pythonpath": (
         "paths",
-        "folders that the clean interpreter may import from besides its installed packages, separated by commas or as in PATH",
+        "folders the clean interpreter may import from besides its installed packages; separated by commas on the command line",
     ),
     "timeout": ("string", "seconds for one reload; default: 300"),
     "keep": ("string", "artefacts to keep: failed (default), all or none"),

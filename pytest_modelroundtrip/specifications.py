@@ -13,7 +13,7 @@ from pathlib import Path
 import execnet
 from packaging.requirements import InvalidRequirement, Requirement
 
-from .portable.worker import FOLDERS
+from .portable import FOLDERS
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]*")  # it becomes part of a test's id
 FORMS = (

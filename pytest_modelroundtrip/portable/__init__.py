@@ -2,3 +2,5 @@
 
 It stands alone: Python 3.8 syntax, the standard library and NumPy. TensorFlow and Keras are imported inside functions.
 """
+
+FOLDERS = ("HOME", "KERAS_HOME", "TFHUB_CACHE_DIR", "TMPDIR")  # the variables that name an empty folder in a clean interpreter

@@ -24,11 +24,10 @@ import traceback
 import warnings
 from typing import Any, Callable, Dict, List, NoReturn, Optional
 
-from . import library, machine, reloading, tensors, transfer
+from . import FOLDERS, library, machine, reloading, tensors, transfer
 
 CHUNK = 1 << 26  # bytes of an answer that go into one message
 START_SECONDS = 300  # for a child's imports
-FOLDERS = ("HOME", "KERAS_HOME", "TFHUB_CACHE_DIR", "TMPDIR")  # the variables that name an empty folder
 
 
 def serve(channel: Any, archive: str, scratch: str) -> None:
