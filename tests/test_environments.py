@@ -154,6 +154,8 @@ def test_a_wrapped_interpreter_is_clean_too(run: Any, pytester: pytest.Pytester,
     monkeypatch.setenv("PYTHONPATH", str(pytester.path))
     wrapped = f"--roundtrip-environment=wrapped=popen//python=env {HERE}"
     run(MODEL.format("(formats=['saved_model'])"), wrapped, "--roundtrip-environments=here,wrapped").assert_outcomes(passed=2)
+    told = launching.again(specifications.parse(f"popen//python=env {HERE}", pytester.path), "folder")
+    assert told.startswith(f"env {HERE} -s reload.pyz ")
 
 
 @pytest.mark.parametrize(
