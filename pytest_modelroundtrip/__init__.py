@@ -1,9 +1,47 @@
-"""Prove that a saved model is the model that was trained."""
+"""Prove that a saved model is the model that was trained.
+
+The public names are imported when they are first used: a test run without round trips, in an
+environment that merely has the plugin, loads neither NumPy nor execnet.
+"""
 
 from __future__ import annotations
 
-from .roundtrip import RoundTrip, RoundTripError
+import importlib
+from typing import TYPE_CHECKING
 
-__all__ = ["RoundTrip", "RoundTripError"]
+if TYPE_CHECKING:
+    from .fixture import RoundTripFixture
+    from .portable.checks import Check
+    from .portable.formats import Format, LoadOptions
+    from .result import RoundTrip, RoundTripError, Verdict, Versions
+
+__all__ = [
+    "Check",
+    "Format",
+    "LoadOptions",
+    "RoundTrip",
+    "RoundTripError",
+    "RoundTripFixture",
+    "Verdict",
+    "Versions",
+]
 
 __version__ = "0.1.0"
+
+_MODULES = {
+    "Check": "portable.checks",
+    "Format": "portable.formats",
+    "LoadOptions": "portable.formats",
+    "RoundTrip": "result",
+    "RoundTripError": "result",
+    "RoundTripFixture": "fixture",
+    "Verdict": "result",
+    "Versions": "result",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(importlib.import_module(f".{_MODULES[name]}", __name__), name)
+    return found

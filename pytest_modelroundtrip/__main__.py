@@ -1,4 +1,4 @@
-"""`python -m pytest_modelroundtrip report a.json b.json --html matrix.html --markdown matrix.md`."""
+"""`python -m pytest_modelroundtrip report a.json b.json --html PATH --markdown PATH`."""
 
 from __future__ import annotations
 
@@ -6,36 +6,50 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import matrix, report_file
+from .reporting import json_report, matrix, pages
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Merge reports into the matrix; 2 where that cannot be done, with the reason on stderr."""
+    """Merge reports into the matrix; return 2 where that fails, with the reason on stderr."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        merged = matrix.merged([json_report.read(path) for path in chosen.reports])
+        if chosen.html:
+            chosen.html.write_text(pages.rendered(merged, pages.HTML), encoding="utf-8")
+        if chosen.markdown or not chosen.html:
+            text = pages.rendered(merged, pages.MARKDOWN)
+            chosen.markdown.write_text(text, encoding="utf-8") if chosen.markdown else print(text)
+    except ImportError:
+        install = f'{sys.executable} -m pip install "pytest-modelroundtrip[report]"'
+        print(
+            f"Jinja2 is required to render the matrix and is not installed: {install}",
+            file=sys.stderr,
+        )
+        return 2
+    except (json_report.ReportError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pytest_modelroundtrip")
     command = parser.add_subparsers(required=True).add_parser(
         "report", help="merge JSON reports into a matrix of savers and loaders"
     )
-    command.add_argument("reports", nargs="+", type=Path, metavar="REPORT", help="what --roundtrip-report wrote")
-    command.add_argument("--html", type=Path, metavar="PATH", help="write one self-contained page")
-    command.add_argument("--markdown", type=Path, metavar="PATH", help="write Markdown; without either it is printed")
-    chosen = parser.parse_args(arguments)
-    try:
-        merged = matrix.merged([report_file.read(path) for path in chosen.reports])
-        if chosen.html:
-            chosen.html.write_text(matrix.rendered(merged, "matrix.html.jinja"), encoding="utf-8")
-        if chosen.markdown or not chosen.html:
-            text = matrix.rendered(merged, "matrix.md.jinja")
-            chosen.markdown.write_text(text, encoding="utf-8") if chosen.markdown else print(text)
-    except ImportError:
-        print(
-            f'Jinja2 renders it and is not installed: {sys.executable} -m pip install "pytest-modelroundtrip[report]"',
-            file=sys.stderr,
-        )
-        return 2
-    except (report_file.Unreadable, OSError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    command.add_argument(
+        "reports", nargs="+", type=Path, metavar="REPORT", help="written by --roundtrip-report"
+    )
+    command.add_argument(
+        "--html", type=Path, metavar="PATH", help="write one self-contained HTML page"
+    )
+    command.add_argument(
+        "--markdown",
+        type=Path,
+        metavar="PATH",
+        help="write Markdown; without --html and --markdown it is printed",
+    )
+    return parser
 
 
 if __name__ == "__main__":

@@ -1,67 +1,77 @@
-"""The pytest hooks. Neither TensorFlow nor Keras is imported here, nor by anything that is imported here."""
+"""pytest's hooks. Nothing that is imported here imports NumPy, execnet, TensorFlow or Keras.
+
+`session` and `fixture` do; they are imported with the first marked test.
+"""
 
 from __future__ import annotations
 
 import inspect
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from . import hookspecs, report_file, settings
-from .environments import EnvironmentBroken
-from .original import System
-from .report import PROPERTY, Record, probed_lines, promises_table, records_of, write_summary
-from .roundtrip import RoundTripError
-from .session import Carrier, Cell, Session, missing_tensorflow, prepared
+from . import hookspecs, settings
+from .reporting.reporter import RoundTripReporter
+from .setting_values import SettingsError
 
-SESSION = pytest.StashKey[Session]()
-CARRIER = pytest.StashKey[Carrier]()
-FUNCTION_SCOPED = pytest.StashKey[set[str]]()  # the function-scoped fixtures that an item has set up
+if TYPE_CHECKING:
+    from .fixture import RoundTripFixture
+    from .model import ModelGroup
+    from .session import RoundTripCase, Session
 
-ARGUMENT = "roundtrip"  # the fixture's name, and the marker's
+SESSION = pytest.StashKey["Session"]()
+FIXTURE = pytest.StashKey["RoundTripFixture"]()
+FUNCTION_SCOPED = pytest.StashKey[set[str]]()  # the function-scoped fixtures an item has set up
+
+ARGUMENT = "roundtrip"  # the name of the fixture and of the marker
 USE = pytest.mark.usefixtures(ARGUMENT)
 
 
-# options
+def session_of(config: pytest.Config) -> Session:
+    """The session of this run, made when it is first needed."""
+    if SESSION not in config.stash:
+        from .session import Session
+
+        config.stash[SESSION] = Session(config)
+    return config.stash[SESSION]
+
+
+# the run
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
     settings.add_options(parser)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the hooks."""
     pluginmanager.add_hookspecs(hookspecs)
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker, and check what can be checked before anything is collected."""
     config.addinivalue_line("markers", settings.MARKER_SIGNATURE)
-    config.stash[SESSION] = Session(config)
-    settings.given_environments(config)  # a mistake is told before anything is collected
+    settings.defined_environments(config)
     path = None if hasattr(config, "workerinput") else settings.report_path(config)
-    config.pluginmanager.register(Gathered(path), "modelroundtrip-gathered")
+    config.pluginmanager.register(RoundTripReporter(path), "modelroundtrip-reporter")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the clean interpreters."""
     if SESSION in config.stash:
         config.stash[SESSION].close()
 
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Answer `--roundtrip-list`."""
     if not config.getoption("roundtrip_list"):
         return None
-    session = Session(config)
-    print("formats:")
-    for name, fmt in session.formats.items():
-        print(f"  {name:<18}{(fmt.module.__doc__ or '').strip().splitlines()[0]}")
-    print(f"checks:\n{promises_table({name: fmt.module for name, fmt in session.formats.items()})}\nenvironments:")
-    for name, environment in session.environments.items():
-        try:
-            print("\n".join(probed_lines(name, environment.probe(), environment.python)))
-        except EnvironmentBroken as error:
-            print(f"  {name:<18}broken: {error}")
+    from .reporting.listing import write_list
+
+    session = session_of(config)
+    write_list(session.formats, session.environments)
     session.close()
     return 0
 
@@ -70,64 +80,97 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> None:
-    """Give each marked function the fixture, whether it names it or not: only fixtures can be parametrised."""
-    obj = getattr(obj, "__func__", obj)  # of a static or class method
-    if not inspect.isfunction(obj):
+def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> None:  # noqa: ARG001
+    """Give each marked function the fixture, used or not: only fixtures can be parametrized."""
+    function = getattr(obj, "__func__", obj)  # of a static or class method
+    if not inspect.isfunction(function):
         return
-    own = getattr(obj, "pytestmark", [])
-    if any(mark.name == ARGUMENT for mark in [*own, *collector.iter_markers(ARGUMENT)]) and USE.mark not in own:
-        USE(obj)
+    own = getattr(function, "pytestmark", [])
+    marks = [*own, *collector.iter_markers(ARGUMENT)]
+    if any(mark.name == ARGUMENT for mark in marks) and USE.mark not in own:
+        USE(function)
 
 
 @pytest.hookimpl(trylast=True)  # so that the ids of @pytest.mark.parametrize come first
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if ARGUMENT not in metafunc.fixturenames or not _is_meant(metafunc.definition, metafunc.function):
+    """Make one item for each round trip."""
+    if ARGUMENT not in metafunc.fixturenames:
         return
-    session = metafunc.config.stash[SESSION]
+    definition = metafunc.definition
+    if not _is_marked(definition, metafunc.function):
+        return
+    session = session_of(metafunc.config)
     try:
-        cells = session.cells(metafunc.definition.iter_markers(ARGUMENT))
-    except settings.Mistake as mistake:
-        session.mistakes[metafunc.definition.nodeid] = f"{metafunc.definition.nodeid}: roundtrip {mistake}"
+        cases = session.cases(definition.iter_markers(ARGUMENT))
+    except SettingsError as error:
+        session.errors[definition.nodeid] = f"{definition.nodeid}: roundtrip {error}"
         return
-    metafunc.parametrize(ARGUMENT, [_parameter(cell) for cell in cells], indirect=True)
+    metafunc.parametrize(ARGUMENT, [_parameter(case) for case in cases], indirect=True)
 
 
-def _parameter(cell: Cell) -> Any:
-    reason = cell.settings.expected_failures.get(cell.id)
-    marks = [pytest.mark.xfail(reason=reason, strict=True, raises=RoundTripError)] if reason else []
-    return pytest.param(cell, id=cell.id, marks=marks)
+def _is_marked(node: pytest.Item, function: Callable[..., object]) -> bool:
+    """Whether this test is marked, or asks for the fixture without.
+
+    A marked class may share its functions with a base class that is not marked.
+    """
+    marked = node.get_closest_marker(ARGUMENT) is not None
+    return marked or USE.mark not in getattr(function, "pytestmark", ())
+
+
+def _parameter(case: RoundTripCase) -> Any:
+    from .result import RoundTripError
+
+    reason = case.settings.expected_failures.get(case.id)
+    if not reason:
+        return pytest.param(case, id=case.id)
+    expected = pytest.mark.xfail(reason=reason, strict=True, raises=RoundTripError)
+    return pytest.param(case, id=case.id, marks=expected)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    settings.keep(config)
-    mistakes = config.stash[SESSION].mistakes
+    """End the run where a marker is wrong, with all that is wrong."""
+    errors: dict[str, str] = {}
     for item in items:
         callspec = getattr(item, "callspec", None)
         if callspec and any(mark.name == ARGUMENT for mark in callspec.marks):
-            mistakes[_test_of(item)] = f"{item.nodeid}: roundtrip marks a function or a class, not one pytest.param of it"
+            errors[_test_of(item)] = (
+                f"{item.nodeid}: roundtrip marks a function or a class, not one pytest.param of it"
+            )
         elif not callspec and item.get_closest_marker(ARGUMENT):
-            told = f"{item.nodeid}: roundtrip marks plain test functions and methods, not this kind of test"
-            mistakes.setdefault(_test_of(item), told)
-    if mistakes and not hasattr(config, "workerinput"):  # one of xdist's workers cannot end the run; there the test itself fails
-        raise pytest.UsageError("\n".join(mistakes.values()))
+            errors[_test_of(item)] = (
+                f"{item.nodeid}: roundtrip marks plain test functions and methods, not this kind "
+                "of test"
+            )
+    if SESSION not in config.stash and not errors:
+        return
+    session = session_of(config)
+    session.errors = {**errors, **session.errors}
+    # one of xdist's workers cannot end the run; there the test itself fails
+    if session.errors and not hasattr(config, "workerinput"):
+        raise pytest.UsageError("\n".join(session.errors.values()))
 
 
 def _test_of(item: pytest.Item) -> str:
     """The id of the test that the item is one case of."""
-    return f"{item.parent.nodeid if item.parent else ''}::{getattr(item, 'originalname', item.name)}"
+    parent = item.parent.nodeid if item.parent else ""
+    return f"{parent}::{getattr(item, 'originalname', item.name)}"
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    if not session.config.option.collectonly and missing_tensorflow() is None:
-        cells = [cell for item in session.items if (cell := _cell_of(item))]
-        session.config.stash[SESSION].start(cell.environment for cell in cells)
+    """Start the environments that the items need: they import TensorFlow meanwhile."""
+    if SESSION not in session.config.stash or session.config.option.collectonly:
+        return
+    from .session import missing_tensorflow
+
+    if missing_tensorflow() is None:
+        cases = [case for item in session.items if (case := _case_of(item))]
+        session_of(session.config).start(case.environment for case in cases)
 
 
-def _cell_of(item: pytest.Item) -> Cell | None:
+def _case_of(item: pytest.Item) -> RoundTripCase | None:
     callspec = getattr(item, "callspec", None)
-    cell = callspec.params.get(ARGUMENT) if callspec else None
-    return cell if isinstance(cell, Cell) else None
+    case = callspec.params.get(ARGUMENT) if callspec else None
+    return case if hasattr(case, "environment") else None
 
 
 # one item
@@ -135,128 +178,115 @@ def _cell_of(item: pytest.Item) -> Cell | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    mistake = item.config.stash[SESSION].mistakes.get(_test_of(item))
-    if mistake:
-        pytest.fail(mistake, pytrace=False)
-
-
-def _is_meant(node: Any, function: Any) -> bool:
-    """Whether this test is marked, or asks for the fixture without: a marked class shares functions with an unmarked base."""
-    return node.get_closest_marker(ARGUMENT) is not None or USE.mark not in getattr(function, "pytestmark", ())
+    """Fail a test with a wrong marker, where the run could not be ended."""
+    session = item.config.stash.get(SESSION, None)
+    error = session.errors.get(_test_of(item)) if session else None
+    if error:
+        pytest.fail(error, pytrace=False)
 
 
 @pytest.fixture
-def roundtrip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Carrier | None]:
-    """Carry models through this item's format: `roundtrip(model, *args, **kwargs)` returns a `RoundTrip`."""
-    if not _is_meant(request.node, request.function):
+def roundtrip(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RoundTripFixture | None]:
+    """Save models in this item's format and reload them: `roundtrip(model, *args, **kwargs)`."""
+    if not _is_marked(request.node, request.function):
         yield None
         return
-    session = request.config.stash[SESSION]
-    cell: Cell = request.param
+    from .fixture import RoundTripFixture
+    from .reporting.record import PROPERTY
+    from .session import missing_tensorflow
+
     missing = missing_tensorflow()
     if missing:
         pytest.fail(missing, pytrace=False)
-    folder = tmp_path_factory.mktemp(f"roundtrip-{cell.id}")
+    case: RoundTripCase = request.param
+    folder = tmp_path_factory.mktemp(f"roundtrip-{case.id}")
     properties = request.node.user_properties
     # an item that is rerun has those of its earlier run
     properties[:] = [(name, value) for name, value in properties if name != PROPERTY]
-    carrier = Carrier(session, cell, folder, request.node)
-    request.node.stash[CARRIER] = carrier
-    yield carrier
-    carrier.finish()
+    fixture = RoundTripFixture(session_of(request.config), case, folder, request.node)
+    request.node.stash[FIXTURE] = fixture
+    yield fixture
+    fixture.finish()
 
 
-def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> None:
+    """Remember which fixtures are made anew for each item."""
     if fixturedef.scope == "function":
         request.node.stash.setdefault(FUNCTION_SCOPED, set()).add(fixturedef.argname)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Take over the call of an item that makes a round trip: its function may return the model."""
-    carrier = pyfuncitem.stash.get(CARRIER, None)
-    if carrier is None or inspect.iscoroutinefunction(pyfuncitem.obj):
+    """Call the function of an item that does a round trip: it may return the model."""
+    fixture = pyfuncitem.stash.get(FIXTURE, None)
+    if fixture is None or inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
-    asked = [name for name in inspect.signature(pyfuncitem.obj).parameters if name in pyfuncitem.funcargs]
-
-    def returned() -> Any:
-        return pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in asked})
-
-    if ARGUMENT in asked:
-        if returned() is not None:
-            pytest.fail("it has the fixture `roundtrip` and returns a value: do one or the other", pytrace=False)
-        if not carrier.trips:
-            pytest.fail("it never called `roundtrip(model, ...)`, so nothing was compared", pytrace=False)
+    parameters = inspect.signature(pyfuncitem.obj).parameters
+    arguments = {
+        name: pyfuncitem.funcargs[name] for name in parameters if name in pyfuncitem.funcargs
+    }
+    if ARGUMENT in arguments:
+        _call_with_fixture(lambda: pyfuncitem.obj(**arguments), fixture)
         return True
-    session = pyfuncitem.config.stash[SESSION]
 
-    def build() -> System | None:
-        value = returned()
-        if value is None and carrier.trips:
-            return None  # a fixture of the user's has carried it
-        if value is None or (isinstance(value, tuple) and not value):
-            pytest.fail("it returned nothing: return the model, or the model and what it is called with", pytrace=False)
-        model, *args = value if isinstance(value, tuple) else (value,)
-        return prepared(model, args, {}, pytrace=False)
+    def build() -> ModelGroup | None:
+        return _returned_model(pyfuncitem.obj(**arguments), fixture)
 
-    original = session.original(_key(pyfuncitem, asked), build)
-    if original is not None:
-        carrier.carry(original, pytrace=False)
+    session = session_of(pyfuncitem.config)
+    models = session.reference(_model_key(pyfuncitem, set(arguments)), build)
+    if models is not None:
+        fixture.run(models, pytrace=False)
     return True
 
 
-def _key(item: pytest.Function, asked: list[str]) -> object:
-    """Equal for items that may share one model: of one function, with the same parameters, with no fixture made anew for each."""
+def _call_with_fixture(call: Callable[[], object], fixture: RoundTripFixture) -> None:
+    if call() is not None:
+        pytest.fail(
+            "it has the fixture `roundtrip` and returns a value: do one or the other",
+            pytrace=False,
+        )
+    if not fixture.trips:
+        pytest.fail(
+            "it never called `roundtrip(model, ...)`, so nothing was compared", pytrace=False
+        )
+
+
+def _returned_model(value: Any, fixture: RoundTripFixture) -> ModelGroup | None:
+    from . import model as reference_model
+    from .fixture import prepared
+
+    if value is None and fixture.trips:
+        return None  # a fixture of the user's has done the round trip
+    if value is None or (isinstance(value, tuple) and not value):
+        pytest.fail(
+            "it returned nothing: return the model, or the model followed by its inputs",
+            pytrace=False,
+        )
+    model, *args = value if isinstance(value, tuple) else (value,)
+    return prepared(lambda: reference_model.single(model, args, {}), pytrace=False)
+
+
+def _model_key(item: pytest.Function, asked: set[str]) -> object:
+    """Equal for items that may share one model.
+
+    They are of one function, have the same parameters, and no fixture made anew for each of them.
+    """
     callspec = getattr(item, "callspec", None)
-    parameters = {name: value for name, value in callspec.params.items() if name != ARGUMENT} if callspec else {}
-    anew = item.stash.get(FUNCTION_SCOPED, set()) - {name for name, value in parameters.items() if item.funcargs.get(name) is value}
-    if anew & set(asked):
+    params = callspec.params.items() if callspec else ()
+    parameters = {name: value for name, value in params if name != ARGUMENT}
+    given = {name for name, value in parameters.items() if item.funcargs.get(name) is value}
+    if (item.stash.get(FUNCTION_SCOPED, set()) - given) & asked:
         return object()
     return (_test_of(item), tuple(sorted((name, id(value)) for name, value in parameters.items())))
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Let the model go with the last item of its test."""
-    if CARRIER in item.stash and getattr(item, "originalname", "") != getattr(nextitem, "originalname", None):
-        item.config.stash[SESSION].release()
-
-
-# reports
-
-
-class Gathered:
-    """The results of all tests, read from their reports, so that those of xdist's workers are among them."""
-
-    def __init__(self, path: Path | None) -> None:
-        self._by_item: dict[str, list[Record]] = {}
-        self._path = path
-        self._unwritten = ""
-
-    @property
-    def records(self) -> list[Record]:
-        """In the order in which the items ended; of one that ran again, what its last run gave."""
-        return [item for records in self._by_item.values() for item in records]
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.when == "call" or (report.when == "setup" and not report.passed):  # a fixture may have carried the model
-            self._by_item.pop(report.nodeid, None)  # so that it stands at its last run's place
-            self._by_item[report.nodeid] = records_of(report)
-
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if not self._path or not self._by_item:  # where no test ran, the report of an earlier run stays
-            return
-        try:
-            report_file.write(self._path, self.records)
-        except OSError as error:
-            self._unwritten = f"{self._path} cannot be written: {error.strerror}"
-            session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-        if self.records:
-            verbosity = config.get_verbosity()
-            write_summary(
-                terminalreporter, self.records, width=shutil.get_terminal_size().columns, verbose=verbosity > 0, quiet=verbosity < 0
-            )
-        if self._unwritten:
-            terminalreporter.write_line(f"ERROR: {self._unwritten}", red=True)
+    """Release the model with the last item of its test."""
+    following = getattr(nextitem, "originalname", None)
+    if FIXTURE in item.stash and getattr(item, "originalname", "") != following:
+        session_of(item.config).release()

@@ -1,35 +1,32 @@
-"""What lives as long as the test run: formats, clean interpreters, and the model that is being carried."""
+"""What lives as long as the test run: formats, clean interpreters, and one reference model."""
 
 from __future__ import annotations
 
 import contextlib
-import importlib
-import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
 
-from . import provenance, report, settings
-from .bootstrap import portable_archive
-from .environments import Environment
-from .original import Original, System, Unusable
-from .portable import library
-from .portable.formats import BUILT_IN
-from .portable.tensors import Output, leaves
-from .roundtrip import Format, RoundTrip, RoundTripError, discard, round_trip
-from .specifications import HERE, Specification
+from . import setting_values, settings
+from .environments import HERE, Environment
+from .environments.archive import ArchiveError, portable_archive
+from .environments.kinds import Kind
+from .model import ModelGroup
+from .portable import checks, formats, keras_libs
+from .portable.formats import Format
+from .setting_values import AvailableNames, SettingsError
+
+FORMATS_HOOK = "pytest_modelroundtrip_formats"
+ENVIRONMENTS_HOOK = "pytest_modelroundtrip_environments"
 
 
 @dataclass(frozen=True)
-class Cell:
-    """What one pytest item is about: a format, an environment and the settings of its test."""
+class RoundTripCase:
+    """What one pytest item does: a format, an environment and the settings of its test."""
 
     format: str
     environment: str
@@ -37,40 +34,58 @@ class Cell:
 
     @property
     def id(self) -> str:
-        return settings.cell_id(self.format, self.environment)
+        """As it stands in the id of the item: `keras`, `keras-tf215`."""
+        return setting_values.case_id(self.format, self.environment)
 
 
-@dataclass
 class Session:
-    """One test run of one process."""
+    """One test run of one process.
 
-    config: pytest.Config
-    mistakes: dict[str, str] = field(default_factory=dict)  # in settings, by the id of the test
-    _held: tuple[Any, System | None] | None = None
+    Args:
+        config: pytest's.
+        make_environment: makes an environment from its name, its kind, the archive that travels
+            into it, and the isolation.
+    """
+
+    def __init__(
+        self,
+        config: pytest.Config,
+        make_environment: Callable[[str, Kind, bytes, str], Environment] = Environment,
+    ) -> None:
+        self.config = config
+        self.errors: dict[str, str] = {}  # in the settings of a test, by the id of the test
+        self._make_environment = make_environment
+        self._held: tuple[object, ModelGroup | None] | None = None
 
     @cached_property
     def formats(self) -> dict[str, Format]:
-        """Built-in formats, then those of the hook, by name.
+        """The built-in formats, then those of the hook, by name.
 
         Raises:
-            pytest.UsageError: for a format that is no module, has not all a format needs, or has a name that is taken.
+            pytest.UsageError: for an answer of the hook that is not a format, or lacks something.
         """
-        found = {name: Format(name, importlib.import_module(f"{__package__}.portable.formats.{name}")) for name in BUILT_IN}
-        answers = self.config.hook.pytest_modelroundtrip_formats(config=self.config)
-        for answer in answers:
+        found = formats.built_in()
+        for answer in self.config.hook.pytest_modelroundtrip_formats(config=self.config):
             if not isinstance(answer, (list, tuple)):
-                raise pytest.UsageError(f"pytest_modelroundtrip_formats: a list of modules is expected, not {answer!r}")
-        for module in chain(*answers):
-            fmt = _added_format(module)
-            if fmt.name in found:
-                raise pytest.UsageError(f"pytest_modelroundtrip_formats: there is a format {fmt.name!r} already")
-            found[fmt.name] = fmt
+                raise _usage_error(FORMATS_HOOK, f"a list of formats is expected, not {answer!r}")
+            for kind in answer:
+                fmt = _added_format(kind)
+                if fmt.name in found:
+                    raise _usage_error(FORMATS_HOOK, f"there is a format {fmt.name!r} already")
+                found[fmt.name] = fmt
         return found
 
     @cached_property
     def archive(self) -> bytes:
-        """What travels into every clean interpreter."""
-        return portable_archive({name: fmt.module for name, fmt in self.formats.items()})
+        """What travels into every clean interpreter.
+
+        Raises:
+            pytest.UsageError: for a format whose module cannot travel.
+        """
+        try:
+            return portable_archive(type(fmt) for fmt in self.formats.values())
+        except ArchiveError as error:
+            raise _usage_error(FORMATS_HOOK, str(error)) from error
 
     @cached_property
     def environments(self) -> dict[str, Environment]:
@@ -79,200 +94,115 @@ class Session:
         Raises:
             pytest.UsageError: for a specification that cannot be read, or a name that is taken.
         """
-        given = settings.given_environments(self.config)
-        added: dict[str, Specification] = {}
-        for answer in self.config.hook.pytest_modelroundtrip_environments(config=self.config):
-            if not isinstance(answer, dict) or not all(isinstance(text, str) for item in answer.items() for text in item):
-                raise pytest.UsageError(f"pytest_modelroundtrip_environments: a dict of names and specifications, not {answer!r}")
-            read = settings.environments_of(answer.items(), self.config.rootpath, "pytest_modelroundtrip_environments")
-            for name in read.keys() & {*given, *added}:
-                raise pytest.UsageError(f"pytest_modelroundtrip_environments: there is an environment {name!r} already")
-            added.update(read)
-        isolation = self.config.getoption("roundtrip_isolation")
+        kinds = {"here": HERE, **self._kinds}
+        isolation = self._run_settings.isolation
         found = {
-            name: Environment(name, specification, self.archive, isolation)
-            for name, specification in {"here": HERE, **added, **given}.items()
+            name: self._make_environment(name, kind, self.archive, isolation)
+            for name, kind in kinds.items()
         }
         for environment in found.values():
-            environment.tell = self._tell
+            environment.notify = self._notify
             if self.config.get_verbosity() > 0:
-                environment.progress = self._tell
+                environment.notify_progress = self._notify
         return found
 
-    def _tell(self, text: str) -> None:
-        """Past pytest's capture, and from xdist's workers too, which have no terminal of their own."""
-        capture = self.config.pluginmanager.getplugin("capturemanager")
-        with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
-            print(text, file=sys.stderr, flush=True)
+    @cached_property
+    def _kinds(self) -> dict[str, Kind]:
+        defined = settings.defined_environments(self.config)
+        added: dict[str, Kind] = {}
+        for answer in self.config.hook.pytest_modelroundtrip_environments(config=self.config):
+            is_dict = isinstance(answer, dict)
+            if not is_dict or not all(isinstance(text, str) for text in chain(*answer.items())):
+                what = f"a dict of names and specifications is expected, not {answer!r}"
+                raise _usage_error(ENVIRONMENTS_HOOK, what)
+            parsed = settings.parsed_environments(
+                answer.items(), self.config.rootpath, ENVIRONMENTS_HOOK
+            )
+            for name in parsed.keys() & {*defined, *added}:
+                taken = f"there is an environment {name!r} already"
+                raise _usage_error(ENVIRONMENTS_HOOK, taken)
+            added.update(parsed)
+        return {**added, **defined}
 
     @cached_property
-    def known(self) -> settings.Known:
-        return settings.Known(tuple(self.formats), tuple(self.environments))
+    def _run_settings(self) -> settings.Settings:
+        """Those that no marker sets."""
+        try:
+            return settings.resolve(self.config, [], self.names)
+        except SettingsError as error:
+            raise pytest.UsageError(f"roundtrip {error}") from None
 
-    def cells(self, markers: Iterable[pytest.Mark]) -> list[Cell]:
+    @cached_property
+    def names(self) -> AvailableNames:
+        """The names that tests can use."""
+        return AvailableNames(tuple(self.formats), ("here", *self._kinds), checks.NAMES)
+
+    def _notify(self, text: str) -> None:
+        """Print past pytest's capture, also from xdist's workers, which have no terminal."""
+        capture = self.config.pluginmanager.getplugin("capturemanager")
+        disabled = capture.global_and_fixture_disabled if capture else contextlib.nullcontext
+        with disabled():
+            print(text, file=sys.stderr, flush=True)
+
+    def cases(self, markers: Iterable[pytest.Mark]) -> list[RoundTripCase]:
         """The round trips of one test, in a fixed order.
 
         Raises:
-            settings.Mistake: when the marker, the ini file or the command line says what cannot be.
+            SettingsError: for a value of an option that cannot be used.
         """
-        resolved = settings.resolve(self.config, markers, self.known)
-        return [Cell(fmt, environment, resolved) for environment in resolved.environments for fmt in resolved.formats]
+        resolved = settings.resolve(self.config, markers, self.names)
+        return [
+            RoundTripCase(fmt, environment, resolved)
+            for environment in resolved.environments
+            for fmt in resolved.formats
+        ]
 
     def start(self, names: Iterable[str]) -> None:
-        """Start these environments, so that they import TensorFlow while this process does."""
+        """Start these environments: they import TensorFlow while this process does."""
         for name in dict.fromkeys(names):
             self.environments[name].begin()
 
-    def original(self, key: Any, build: Callable[[], System | None]) -> System | None:
-        """The model of that key; one model is held at a time, and let go when another is asked for."""
+    def reference(self, key: object, build: Callable[[], ModelGroup | None]) -> ModelGroup | None:
+        """The model of that key; one is held at a time, until another is asked for."""
         if self._held is None or self._held[0] != key:
             self.release()
             self._held = (key, build())
         return self._held[1]
 
     def release(self) -> None:
+        """Forget the model."""
         self._held = None
 
     def close(self) -> None:
+        """End the clean interpreters."""
         self.release()
-        for environment in vars(self).get("environments", {}).values():
-            environment.close()
+        if "environments" in vars(self):
+            for environment in self.environments.values():
+                environment.close()
 
 
-def _added_format(module: Any) -> Format:
-    if not isinstance(module, ModuleType) or not getattr(module, "__file__", None):
-        raise pytest.UsageError(f"pytest_modelroundtrip_formats: a format is a module in a file, not {module!r}")
-    missing = [name for name in ("PROMISES", "supports", "save", "load", "subject") if not hasattr(module, name)]
+def _usage_error(hook: str, text: str) -> pytest.UsageError:
+    return pytest.UsageError(f"{hook}: {text}")
+
+
+def _added_format(kind: object) -> Format:
+    if not isinstance(kind, type) or not issubclass(kind, Format):
+        what = f"a class that subclasses pytest_modelroundtrip.Format is expected, not {kind!r}"
+        raise _usage_error(FORMATS_HOOK, what)
+    missing = formats.missing_in(kind)
     if missing:
-        raise pytest.UsageError(f"pytest_modelroundtrip_formats: {module.__name__} has no {', '.join(missing)}")
-    return Format(module.__name__.split(".")[-1], module)
-
-
-class Carrier:
-    """The `roundtrip` fixture: call it with a model and what the model is called with."""
-
-    def __init__(self, session: Session, cell: Cell, folder: Path, item: pytest.Item) -> None:
-        self.trips: list[RoundTrip] = []
-        self._session, self._cell, self._folder, self._item = session, cell, folder, item
-
-    def __call__(self, model: Any, /, *args: Any, **kwargs: Any) -> RoundTrip:
-        """Save `model`, reload it in a clean interpreter, compare.
-
-        Args:
-            model: a Keras model or layer, a `tf.Module`, what `hub.load` gives, a `hub.KerasLayer`.
-            *args: what it is called with: tensors, arrays, lists and dicts of them. Without any, inputs are made from the
-                model's input spec.
-            **kwargs: what it is called with by name, `training` among them (default: False for Keras models).
-
-        Returns:
-            The result; its `outputs` are those of the reloaded model in NumPy form.
-
-        Raises:
-            RoundTripError: when something was lost, or the format that was asked for cannot hold the model.
-        """
-        __tracebackhide__ = True
-        return self.carry(prepared(model, args, kwargs, pytrace=True), pytrace=True)
-
-    def parts(self, /, **parts: Any) -> RoundTrip:
-        """Carry the parts of one system together: an encoder, its decoder, the embedding that they share.
-
-        Each part is saved on its own (a `checkpoint` holds them all), all are reloaded in one clean interpreter, and each stage is
-        compared, the reloaded decoder fed with what the reloaded encoder answers::
-
-            roundtrip.parts(encoder=(encoder, x), decoder=(decoder, roundtrip.output("encoder")))
-
-        Args:
-            **parts: by name a model, or a tuple of it and what it is called with.
-
-        Returns:
-            The result; its `outputs` and `expected` are dicts by the names of the parts.
-
-        Raises:
-            RoundTripError: as for a single model.
-        """
-        __tracebackhide__ = True
-        return self.carry(prepared_parts(parts), pytrace=True)
-
-    @staticmethod
-    def output(part: str) -> Output:
-        """What stands for the output of an earlier part among the arguments of a later one."""
-        return Output(part)
-
-    def carry(self, system: System, pytrace: bool) -> RoundTrip:
-        """Do the round trip of this item; skip, or raise RoundTripError, when it does not end well."""
-        __tracebackhide__ = True
-        folder = self._folder / str(len(self.trips) + 1)
-        fmt, environment = self._session.formats[self._cell.format], self._session.environments[self._cell.environment]
-        trip = round_trip(system, fmt, environment, self._cell.settings, folder)
-        self.trips.append(trip)
-        if trip.spoilt:
-            self._session.release()
-        again = environment.again(str(folder)) if self._is_kept(trip) and (folder / "job").exists() else ""
-        if self._is_kept(trip) and trip.artifact.exists():
-            (folder / "reload.pyz").write_bytes(self._session.archive)
-            provenance.write(folder, self._item.nodeid, trip, system, self._cell.settings.imports, again)
-        failed = not trip.passed and (trip.verdict != "unsupported" or self._cell.settings.named)
-        text = report.failure_text(trip, again) if failed else ""
-        record = report.record(self._item.nodeid, self._cell.id, trip, text)
-        self._item.user_properties.append((report.PROPERTY, json.dumps(record)))
-        if failed:
-            raise RoundTripError(text, trip, pytrace)
-        if trip.verdict == "unsupported":
-            pytest.skip(f"{trip.format}: {trip.problems[0]}")
-        return trip
-
-    def finish(self) -> None:
-        """Tell who wants to know, and delete what need not be kept."""
-        for trip in self.trips:
-            self._session.config.hook.pytest_modelroundtrip_finished(trip=trip, config=self._session.config)
-            if not self._is_kept(trip):
-                discard(trip)
-
-    def _is_kept(self, trip: RoundTrip) -> bool:
-        keep = settings.keep(self._session.config)
-        nothing_failed = trip.passed or trip.verdict in ("unsupported", "environment broken")
-        return keep == "all" or (keep == "failed" and not nothing_failed)
-
-
-def prepared(model: Any, args: Sequence[Any], kwargs: dict[str, Any], pytrace: bool) -> System:
-    """The model as it will be carried.
-
-    Raises:
-        RoundTripError: when this is no model, or it cannot be called.
-    """
-    __tracebackhide__ = True
-    try:
-        return System({"": Original(model, args, kwargs)})
-    except Unusable as error:
-        raise RoundTripError(str(error), pytrace=pytrace) from None
-
-
-def prepared_parts(parts: dict[str, Any]) -> System:
-    """The parts of a system as they will be carried.
-
-    Raises:
-        RoundTripError: when one of them is no model, or cannot be called.
-    """
-    __tracebackhide__ = True
-    originals: dict[str, Original] = {}
-    if not parts:
-        raise RoundTripError("a system needs parts: roundtrip.parts(encoder=(encoder, x), decoder=(decoder, ...))")
-    for name, value in parts.items():
-        model, *args = value if isinstance(value, tuple) else (value,)
-        try:
-            for leaf in (leaf for _, leaf in leaves(args) if isinstance(leaf, Output)):
-                if leaf.part not in originals:
-                    raise Unusable(f"it takes the output of {leaf.part!r}, which is no part before it")
-            originals[name] = Original(model, args, {}, {earlier: part.expected for earlier, part in originals.items()})
-        except Unusable as error:
-            raise RoundTripError(f"the part {name!r}: {error}") from None
-    return System(originals)
+        raise _usage_error(FORMATS_HOOK, f"{kind.__name__} lacks {', '.join(missing)}")
+    for name in kind.keeps:
+        if name not in checks.NAMES:
+            unknown = setting_values.unknown("check", name, checks.NAMES)
+            raise _usage_error(FORMATS_HOOK, f"{kind.__name__}.keeps: {unknown}")
+    return kind()
 
 
 def missing_tensorflow() -> str | None:
-    """What to install, where there is neither TensorFlow nor a Keras that computes with another library."""
-    elsewhere = library.chosen_backend() != "tensorflow" and library.is_installed("keras")
-    if not elsewhere and not library.is_installed("tensorflow"):
+    """What to install, where there is neither TensorFlow nor a Keras with another backend."""
+    elsewhere = keras_libs.chosen_backend() != "tensorflow" and keras_libs.is_installed("keras")
+    if not elsewhere and not keras_libs.is_installed("tensorflow"):
         install = f'{sys.executable} -m pip install "pytest-modelroundtrip[cpu]"'
         return f"TensorFlow is not installed. Install it: {install}"
     return None

@@ -1,92 +1,115 @@
-"""What our own tests share: warm interpreters, and a run of pytest in this process that keeps TensorFlow imported."""
+"""What our own tests share: warm interpreters, and runs of pytest in this process."""
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import pkgutil
 from collections.abc import Iterator
-from typing import Any
+from types import ModuleType
 
 import pytest
+from inner_runs import HEADER, Run, run_in_process
 
-from pytest_modelroundtrip import session
-from pytest_modelroundtrip.environments import Environment
+import pytest_modelroundtrip
+from pytest_modelroundtrip import plugin
+from pytest_modelroundtrip.environments.environment import Environment
+from pytest_modelroundtrip.environments.kinds import Kind
+from pytest_modelroundtrip.session import Session
 
 pytest_plugins = ["pytester"]
 
 HAS_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
 
 
-class Shared(Environment):
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what imports TensorFlow, which most such tests do in an interpreter too."""
+    for item in items:
+        if "tensorflow" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
+class SharedEnvironment(Environment):
     """Outlives the run that uses it; the next run finds it warm."""
 
     def close(self) -> None:
-        pass
+        """Leave it running."""
+
+    def end(self) -> None:
+        """End it, at the end of all tests."""
+        super().close()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def shared_interpreters() -> Iterator[None]:
-    """Inner runs get the interpreters of earlier ones, where what travels into them is the same."""
-    pool: dict[Any, Shared] = {}
+class SharedInterpreters:
+    """A plugin of inner runs: they get the interpreters of earlier ones, where what travels into
+    them is the same.
+    """
 
-    def environment(*key: Any) -> Environment:
-        return pool.setdefault(key, Shared(*key))
+    def __init__(self) -> None:
+        self._pool: dict[tuple[str, Kind, bytes, str], SharedEnvironment] = {}
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session, "Environment", environment)
-        yield
-    for shared in pool.values():
-        Environment.close(shared)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Give the run a session whose environments are shared."""
+        config.stash[plugin.SESSION] = Session(config, self._environment)
+
+    def _environment(self, name: str, kind: Kind, archive: bytes, isolation: str) -> Environment:
+        key = (name, kind, archive, isolation)
+        return self._pool.setdefault(key, SharedEnvironment(*key))
+
+    def end(self) -> None:
+        """End all of them."""
+        for environment in self._pool.values():
+            environment.end()
 
 
 @pytest.fixture(scope="session")
-def tensorflow() -> Any:
-    """TensorFlow and all that inner runs import with it, before `pytester` remembers which modules there are."""
+def shared_interpreters() -> Iterator[SharedInterpreters]:
+    """The interpreters of all inner runs."""
+    shared = SharedInterpreters()
+    yield shared
+    shared.end()
+
+
+@pytest.fixture(scope="session")
+def tensorflow() -> ModuleType:
+    """TensorFlow, and all that inner runs import besides.
+
+    At the end of a test `pytester` forgets each module that was imported in it.
+    """
     if not HAS_TENSORFLOW:
         pytest.skip("TensorFlow is not installed")
     import tensorflow as tf
 
-    _ = tf.keras.layers
+    _ = tf.keras.layers  # imported at the first touch
     if importlib.util.find_spec("tensorflow_hub"):
         import tensorflow_hub  # noqa: F401
+    for module in pkgutil.walk_packages(pytest_modelroundtrip.__path__, "pytest_modelroundtrip."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    assert isinstance(tf, ModuleType)
     return tf
 
 
 @pytest.fixture
-def run(pytester: pytest.Pytester, tensorflow: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """`run(source, *args)`: pytest, in this process, on a test file of that source."""
-    monkeypatch.setattr(pytest.Pytester, "_Pytester__take_sys_modules_snapshot", lambda self: _Keep())
-    monkeypatch.delenv("CI", raising=False)  # there pytest repeats each failure in its last lines
+def run(
+    pytester: pytest.Pytester,
+    tensorflow: ModuleType,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+    shared_interpreters: SharedInterpreters,
+) -> Run:
+    """`run(source, *args)`.
+
+    Pytester's own in-process runs forget what was imported in them, and TensorFlow cannot be
+    imported twice in one process.
+    """
+    monkeypatch.delenv("CI", raising=False)  # there pytest repeats failures in its last lines
     count = 0
 
     def run(source: str, *args: str) -> pytest.RunResult:
         nonlocal count
         count += 1
-        pytester.makepyfile(**{f"test_{pytester.path.name}_{count}": HEADER + source})
-        return pytester.runpytest_inprocess("-p", "no:cacheprovider", f"test_{pytester.path.name}_{count}.py", *args)
+        name = f"test_{pytester.path.name}_{count}"
+        pytester.makepyfile(**{name: HEADER + source})
+        return run_in_process(["-p", "no:cacheprovider", f"{name}.py", *args], shared_interpreters)
 
     return run
-
-
-class _Keep:
-    """TensorFlow cannot be imported twice in one process, so what was imported stays."""
-
-    def restore(self) -> None:
-        pass
-
-
-HEADER = """
-import numpy as np
-import pytest
-import tensorflow as tf
-
-K, L = tf.keras, tf.keras.layers
-
-
-def dense():
-    return K.Sequential([K.Input((4,)), L.Dense(6, activation="tanh"), L.Dense(3)])
-
-
-def only_here(x):
-    return x + 1
-
-"""

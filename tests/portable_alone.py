@@ -1,77 +1,108 @@
-"""Run by a Python that has NumPy and an old TensorFlow and nothing of ours: `portable` alone saves, reloads and looks.
+"""`portable` alone saves, reloads and compares, in a Python with NumPy and an old TensorFlow.
 
-python3.8 tests/portable_alone.py
+Nothing else of the plugin is needed there: python3.8 tests/portable_alone.py
 """
 
-import importlib
+from __future__ import annotations
+
 import os
 import shutil
 import sys
 import tempfile
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_modelroundtrip.portable import formats, protocol
+
+HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def main() -> None:
-    """Copy the package away from the rest of ours, and carry a model from there."""
-    portable = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "pytest_modelroundtrip", "portable")
+    """Copy the package away from the rest of the plugin, and use it from there."""
+    portable = os.path.join(HERE, os.pardir, "pytest_modelroundtrip", "portable")
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copytree(portable, os.path.join(folder, "pytest_modelroundtrip", "portable"))
-        open(os.path.join(folder, "pytest_modelroundtrip", "__init__.py"), "w").close()
+        package = os.path.join(folder, "pytest_modelroundtrip")
+        shutil.copytree(portable, os.path.join(package, "portable"))
+        with open(os.path.join(package, "__init__.py"), "w"):
+            pass
         sys.path[0] = folder
-        carry(folder)
+        run(folder)
 
 
-def carry(folder: str) -> None:
-    """Save a model in each format, reload it, and compare what is seen."""
+def run(folder: str) -> None:
+    """Save a model in each format that can hold it, reload it, and compare what is seen."""
     import tensorflow as tf
 
-    from pytest_modelroundtrip.portable import calling, formats, observation, reloading, tensors, worker
+    from pytest_modelroundtrip.portable import formats, protocol, tensors, worker
 
     assert worker.__file__.startswith(folder)
-    model = tf.keras.Sequential([tf.keras.layers.Dense(3, input_shape=(4,), activation="tanh"), tf.keras.layers.Dense(2)])
-    batch = observation.Batch("", [tensors.to_numpy([[1.0, 2.0, 3.0, 4.0]])], {"training": False})
+    dense = tf.keras.layers.Dense(3, input_shape=(4,), activation="tanh")
+    model = tf.keras.Sequential([dense, tf.keras.layers.Dense(2)])
+    arguments = [tensors.to_numpy([[1.0, 2.0, 3.0, 4.0]])]
+    batch = protocol.Batch("", arguments, {"training": False})
     done = []
-    for name in formats.BUILT_IN:
-        fmt = importlib.import_module("pytest_modelroundtrip.portable.formats." + name)
-        if fmt.supports(model):
-            continue
-        artifact = tempfile.mkdtemp(dir=folder)
-        fmt.save(model, artifact)
-        options = formats.Options(generation=2, batches=[batch])
-        before = observation.observe(fmt.subject(model, options), [batch], list(fmt.PROMISES))
-        answer = reloading.reload(job_for(fmt, artifact, batch, before, calling), lambda step: None)
-        assert "error" not in answer, answer["error"]["traceback"]
-        after = answer["observation"][""]["outputs"]
-        kept = {way: {name: before["outputs"][""][name] for name in seen} for way, seen in after.items()}
-        assert tensors.dump(kept) == tensors.dump(after), name
-        done.append(name)
-    print("Python", sys.version.split()[0], "TensorFlow", tf.__version__, "reloaded", ", ".join(done))
+    for name, fmt in formats.built_in().items():
+        if fmt.unsupported(model) is None:
+            artifact = tempfile.mkdtemp(dir=folder)
+            fmt.save(model, artifact)
+            round_trip(fmt, model, artifact, batch)
+            done.append(name)
+    python = sys.version.split()[0]
+    print("Python", python, "TensorFlow", tf.__version__, "reloaded", ", ".join(done))
     print(f"{len(done)} passed, 0 failed")
     assert "saved_model" in done and "h5" in done
 
 
-def job_for(fmt, artifact, batch, before, calling):  # type: ignore[no-untyped-def]
-    """What the test process would send."""
-    return {
-        "needs": [],
-        "format": fmt.__name__.split(".")[-1],
-        "folder": artifact,
-        "save_to": None,
-        "imports": [],
-        "pythonpath": [],
-        "custom_objects": {},
-        "factory": None,
-        "safe_mode": True,
-        "checks": list(fmt.PROMISES),
-        "parts": [
-            {
-                "name": "",
-                "generation": 2,
-                "template": calling.outline(before["outputs"][""][""]),
-                "paths": [weight["path"] for weight in before["weights"]],
-                "batches": [list(batch)],
-            }
-        ],
-    }
+def round_trip(fmt: formats.Format, model: Any, artifact: str, batch: protocol.Batch) -> None:
+    """Reload the artifact; the outputs must be the same, bit for bit."""
+    from pytest_modelroundtrip.portable import checks, codec, formats, protocol, reload
+    from pytest_modelroundtrip.portable.comparing import Tolerance
+
+    options = formats.LoadOptions(keras_major=2, batches=[batch])
+    subject = fmt.subject(model, options)._replace(batches=[batch])
+    expected = checks.observe(subject, fmt.keeps)
+    job = job_for(fmt, artifact, batch, expected)
+    answer = reload.reload(
+        protocol.decode_record(protocol.Job, protocol.encode_record(job)), lambda _step: None
+    )
+    assert answer.failure is None, answer.failure.traceback
+    assert answer.observation is not None, answer
+    received = protocol.decode_record(protocol.Reloaded, protocol.encode_record(answer))
+    assert received.observation is not None
+    actual = checks.parsed(received.observation[""])
+    outputs = {way: {"": expected["outputs"][""][""]} for way in actual["outputs"]}
+    assert codec.dump(outputs) == codec.dump(actual["outputs"]), fmt.name
+    compared = checks.compare({"outputs": outputs}, {"outputs": actual["outputs"]}, Tolerance())
+    assert compared["outputs"].outcome == "exact", compared["outputs"].differences
+
+
+def job_for(
+    fmt: formats.Format, artifact: str, batch: protocol.Batch, expected: Any
+) -> protocol.Job:
+    """The job that the test process would send."""
+    from pytest_modelroundtrip.portable import calling, protocol
+
+    part = protocol.PartJob(
+        name="",
+        keras_major=2,
+        structure=calling.structure_of(expected["outputs"][""][""]),
+        weight_paths=[weight.path for weight in expected["weights"]],
+        batches=[batch],
+    )
+    return protocol.Job(
+        format=fmt.reference,
+        needs=[],
+        artifact=artifact,
+        save_to=None,
+        imports=[],
+        pythonpath=[],
+        custom_objects={},
+        factory=None,
+        safe_mode=True,
+        checks=list(fmt.keeps),
+        layers=False,
+        parts=[part],
+    )
 
 
 if __name__ == "__main__":

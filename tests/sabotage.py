@@ -1,21 +1,21 @@
-"""Formats that lose something. Each is a module of its own made from here, added by the hook and sent to the clean interpreter."""
+"""Formats that lose something, each made from a sound one.
+
+Each is a class in a module of its own, added by the hook and sent to the clean interpreter.
+"""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 PREAMBLE = '''
-"""A sabotaged format."""
 import os
 import socket
 import tempfile
 
 import numpy as np
 
-from pytest_modelroundtrip.portable import compiled, variables
-from pytest_modelroundtrip.portable.formats import {base} as base
-
-PROMISES, supports, save, load, subject = base.PROMISES, base.supports, base.save, base.load, base.subject
+from pytest_modelroundtrip.portable import optimizers, variables
+from pytest_modelroundtrip.portable.formats.{base} import {base_class} as Base
 
 
 def weights(model):
@@ -23,36 +23,53 @@ def weights(model):
 
 
 def slots(model):
-    return {{w.path: w.variable for w in compiled.optimizer_weights(model)}}
+    return {{w.path: w.variable for w in optimizers.optimizer_weights(model)}}
 
 
-def changing(change):
-    def load(folder, options):
-        model = base.load(folder, options)
-        change(model)
+class Saboteur(Base):
+    """Damages the reloaded model, or changes what it returns."""
+
+    def load(self, folder, options):
+        model = super().load(folder, options)
+        self.damage(model)
         return model
-    return load
+
+    def damage(self, model):
+        pass
+
+    def subject(self, model, options):
+        subject = super().subject(model, options)
+        if not options.structure:  # the original
+            return subject
+        return self.changed_subject(subject)
+
+    def changed_subject(self, subject):
+        call = subject.calls[""]
+
+        def changed_call(args, kwargs):
+            return self.changed_outputs(args, call(args, kwargs))
+
+        return subject._replace(calls={{"": changed_call}})
+
+    def changed_outputs(self, args, outputs):
+        return outputs
 
 
-def giving(change):
-    """Change what the reloaded model answers."""
-    def subject(model, options):
-        seen = base.subject(model, options)
-        if not options.template:
-            return seen
-        call = seen.calls[""]
-        return seen._replace(calls={{"": lambda args, kwargs: change(call(args, kwargs))}})
-    return subject
+class Sabotaged(Saboteur):
+    """A sabotaged format."""
+
+    name = "sabotaged_{name}"
 '''
 
 
 class Sabotage(NamedTuple):
-    """One loss: the code that makes it, of what model and format, the check named for it, and what the failure says."""
+    """One loss: what makes it, the check that detects it, and the words of the failure."""
 
     model: str  # see `MODELS`
-    base: str  # "whole": the format of this Keras that keeps all
-    code: str
-    differs: tuple[str, ...]  # the checks that differ: the one named for it first, then those that it cannot but change too
+    base: str  # a format; "whole": that of this Keras which keeps the whole model
+    body: str  # of the class `Sabotaged`
+    # the checks that differ: first the one that must, then those that it changes too
+    differs: tuple[str, ...]
     says: tuple[str, ...]
 
 
@@ -71,19 +88,23 @@ return model
 """,
     "scaled": """
 model = K.Sequential([K.Input((6,)), L.Dense(2, name="first")])
-early = tuple(map(int, tf.__version__.split(".")[:2])) < (2, 13)  # 2.11 and 2.12 keep the state of no new one that is wrapped
+# 2.11 and 2.12 keep the state of no new optimizer that is wrapped
+early = tuple(map(int, tf.__version__.split(".")[:2])) < (2, 13)
 optimizers = getattr(K.optimizers, "legacy", K.optimizers) if early else K.optimizers
-model.compile(K.mixed_precision.LossScaleOptimizer(optimizers.SGD(0.01)), K.losses.MeanSquaredError())
+scaled = K.mixed_precision.LossScaleOptimizer(optimizers.SGD(0.01))
+model.compile(scaled, K.losses.MeanSquaredError())
 model.fit(np.ones((4, 6), "float32"), np.ones((4, 2), "float32"), verbose=0)
 return model
 """,
     "lookup": """
-return K.Sequential([K.Input((1,), dtype="string"), L.StringLookup(vocabulary=["a", "b", "c"], name="words")]), [["a"], ["z"]]
+words = L.StringLookup(vocabulary=["a", "b", "c"], name="words")
+return K.Sequential([K.Input((1,), dtype="string"), words]), [["a"], ["z"]]
 """,
     "module": "return Module()",
     "loaded": """
 module, folder = Module(), tempfile.mkdtemp()
-named = {"serving_default": module.__call__, "scaled": module.scale.get_concrete_function(tf.TensorSpec([None], tf.float32))}
+scaled = module.scale.get_concrete_function(tf.TensorSpec([None], tf.float32))
+named = {"serving_default": module.__call__, "scaled": scaled}
 tf.saved_model.save(module, folder, signatures=named)
 return tf.saved_model.load(folder)
 """,
@@ -94,23 +115,21 @@ SABOTAGES = {
         "trained",
         "whole",
         """
-def subject(model, options):
-    seen = base.subject(model, options)
-    return seen._replace(weights=[w for w in seen.weights if w.path != "second/bias" or not options.template])
+    def changed_subject(self, subject):
+        kept = [weight for weight in subject.weights if weight.path != "second/bias"]
+        return subject._replace(weights=kept)
 """,
         ("weights",),
-        ("weight second/bias float32[6] did not come back",),
+        ("weight second/bias float32[6] is missing after the reload",),
     ),
     "swaps_kernels": Sabotage(
         "trained",
         "whole",
         """
-def swap(model):
-    found = weights(model)
-    one, other = found["first/kernel"].numpy(), found["third/kernel"].numpy()
-    found["first/kernel"].assign(other), found["third/kernel"].assign(one)
-
-load = changing(swap)
+    def damage(self, model):
+        found = weights(model)
+        one, other = found["first/kernel"].numpy(), found["third/kernel"].numpy()
+        found["first/kernel"].assign(other), found["third/kernel"].assign(one)
 """,
         ("weights", "outputs", "losses"),
         ("permuted: first/kernel and third/kernel", "it holds the value of third/kernel"),
@@ -119,12 +138,10 @@ load = changing(swap)
         "trained",
         "whole",
         """
-def cast(model):
-    for path, variable in weights(model).items():
-        if path.endswith("kernel"):
-            variable.assign(variable.numpy().astype("float16").astype("float32"))
-
-load = changing(cast)
+    def damage(self, model):
+        for path, variable in weights(model).items():
+            if path.endswith("kernel"):
+                variable.assign(variable.numpy().astype("float16").astype("float32"))
 """,
         ("weights", "outputs", "losses"),
         ("weights were cast through float16", "first/kernel differs in 36 of 36 elements"),
@@ -133,21 +150,23 @@ load = changing(cast)
         "trained",
         "whole",
         """
-def zero(model):
-    for path, variable in slots(model).items():
-        if not path.endswith(("iteration", "iter")):
-            variable.assign(np.zeros(variable.shape))
-
-load = changing(zero)
+    def damage(self, model):
+        for path, variable in slots(model).items():
+            if not path.endswith(("iteration", "iter")):
+                variable.assign(np.zeros(variable.shape))
 """,
         ("optimizer",),
-        ("the optimizer's slots are zero or not there", "it came back re-initialised, all of it 0.0"),
+        (
+            "the optimizer's slots are zero or missing",
+            "it was re-initialized, each element is 0.0",
+        ),
     ),
     "resets_iterations": Sabotage(
         "trained",
         "whole",
         """
-load = changing(lambda model: model.optimizer.iterations.assign(0))
+    def damage(self, model):
+        model.optimizer.iterations.assign(0)
 """,
         ("optimizer",),
         ("2 came back as 0",),
@@ -156,10 +175,8 @@ load = changing(lambda model: model.optimizer.iterations.assign(0))
         "trained",
         "whole",
         """
-def faster(model):
-    model.optimizer.learning_rate = 0.5
-
-load = changing(faster)
+    def damage(self, model):
+        model.optimizer.learning_rate = 0.5
 """,
         ("compile",),
         ("compile.optimizers.optimizer.learning_rate: 0.01 came back as 0.5",),
@@ -168,13 +185,11 @@ load = changing(faster)
         "scaled",
         "whole",
         """
-def unscale(model):
-    scale = getattr(model.optimizer, "dynamic_scale", None)  # Keras 3
-    if scale is None:
-        scale = model.optimizer._loss_scale._current_loss_scale
-    scale.assign(1.0)
-
-load = changing(unscale)
+    def damage(self, model):
+        scale = getattr(model.optimizer, "dynamic_scale", None)  # Keras 3
+        if scale is None:
+            scale = model.optimizer._loss_scale._current_loss_scale
+        scale.assign(1.0)
 """,
         ("optimizer",),
         ("32768.0 came back as 1.0",),
@@ -183,10 +198,8 @@ load = changing(unscale)
         "trained",
         "whole",
         """
-def thaw(model):
-    model.get_layer("third").trainable = True
-
-load = changing(thaw)
+    def damage(self, model):
+        model.get_layer("third").trainable = True
 """,
         ("weights",),
         ("third/kernel was frozen and came back trainable",),
@@ -195,34 +208,31 @@ load = changing(thaw)
         "module",
         "saved_model",
         """
-def load(folder, options):
-    import tensorflow as tf
+    def damage(self, model):
+        import tensorflow as tf
 
-    model = base.load(folder, options)
-    model.w = tf.Variable(model.v.numpy())
-    return model
+        model.w = tf.Variable(model.v.numpy())
 """,
         ("weights",),
-        ("weight w was one with v and came back as a variable of its own",),
+        ("weight w was tied to v and came back as a separate variable",),
     ),
     "resets_moments": Sabotage(
         "trained",
         "whole",
         """
-def forget(model):
-    weights(model)["norm/moving_mean"].assign(np.zeros(6))
-    weights(model)["norm/moving_variance"].assign(np.ones(6))
-
-load = changing(forget)
+    def damage(self, model):
+        weights(model)["norm/moving_mean"].assign(np.zeros(6))
+        weights(model)["norm/moving_variance"].assign(np.ones(6))
 """,
         ("weights", "outputs"),
-        ("2 of 10 weights came back re-initialised: norm/moving_mean, norm/moving_variance",),
+        ("2 of 10 weights came back re-initialized: norm/moving_mean, norm/moving_variance",),
     ),
     "loses_vocabulary": Sabotage(
         "lookup",
         "lookup",
         """
-load = changing(lambda model: model.get_layer("words").set_vocabulary(["x", "y", "z"]))
+    def damage(self, model):
+        model.get_layer("words").set_vocabulary(["x", "y", "z"])
 """,
         ("weights", "outputs"),
         ("b'a' came back as b'x'",),
@@ -231,15 +241,20 @@ load = changing(lambda model: model.get_layer("words").set_vocabulary(["x", "y",
         "module",
         "saved_model",
         """
-def save(model, folder):
-    import tensorflow as tf
+    def save(self, model, folder):
+        import tensorflow as tf
 
-    other = tf.Module()
-    other.v = other.w = model.v
-    other.__call__ = model.__call__
-    other.scale = tf.function(lambda x, training=True: x * other.v * (3.0 if training else 1.0))
-    other.scale(tf.zeros([2]), training=False)
-    tf.saved_model.save(other, folder, signatures=model.__call__)
+        other = tf.Module()
+        other.v = other.w = model.v
+        other.__call__ = model.__call__
+
+        @tf.function
+        def scale(x, training=True):
+            return x * other.v * (3.0 if training else 1.0)
+
+        other.scale = scale
+        other.scale(tf.zeros([2]), training=False)
+        tf.saved_model.save(other, folder, signatures=model.__call__)
 """,
         ("signature",),
         ("the argument training of scale had the default False and came back with True",),
@@ -248,29 +263,23 @@ def save(model, folder):
         "loaded",
         "saved_model",
         """
-def save(model, folder):
-    import tensorflow as tf
+    def save(self, model, folder):
+        import tensorflow as tf
 
-    tf.saved_model.save(model, folder, signatures={"serving_default": model.signatures["serving_default"]})
+        kept = {"serving_default": model.signatures["serving_default"]}
+        tf.saved_model.save(model, folder, signatures=kept)
 """,
         ("signature",),
-        ("the signature scaled did not come back",),
+        ("the signature scaled is missing after the reload",),
     ),
     "fixes_batch": Sabotage(
         "trained",
         "whole",
         """
-def fixed(args, outputs):
-    if len(args[0]) != 3:
-        raise ValueError("the batch is 3, not %d" % len(args[0]))
-    return outputs
-
-def subject(model, options):
-    seen = base.subject(model, options)
-    call = seen.calls[""]
-    if not options.template:
-        return seen
-    return seen._replace(calls={"": lambda args, kwargs: fixed(args, call(args, kwargs))})
+    def changed_outputs(self, args, outputs):
+        if len(args[0]) != 3:
+            raise ValueError("the batch is 3, not %d" % len(args[0]))
+        return outputs
 """,
         ("outputs",),
         (
@@ -281,28 +290,35 @@ def subject(model, options):
     "permutes_outputs": Sabotage(
         "trained",
         "whole",
-        "subject = giving(lambda outputs: outputs[::-1])",
+        """
+    def changed_outputs(self, args, outputs):
+        return outputs[::-1]
+""",
         ("outputs",),
         ("outputs[0] differs", "it holds the value of [1]"),
     ),
     "other_dtype": Sabotage(
         "trained",
         "whole",
-        """subject = giving(lambda outputs: [outputs[0].astype("float64"), outputs[1]])""",
+        """
+    def changed_outputs(self, args, outputs):
+        return [outputs[0].astype("float64"), outputs[1]]
+""",
         ("outputs",),
-        ("outputs[0] was float32 and came back as float64", "the weights are equal, the outputs differ"),
+        (
+            "outputs[0] was float32 and came back as float64",
+            "the weights are equal, the outputs differ",
+        ),
     ),
     "gives_reference_outputs": Sabotage(
         "trained",
         "whole",
         """
-first = []
+    first = []
 
-def remembered(outputs):
-    first.append(outputs)
-    return first[0]
-
-subject = giving(remembered)
+    def changed_outputs(self, args, outputs):
+        self.first.append(outputs)
+        return self.first[0]
 """,
         ("outputs",),
         ("(a batch of another size)[0] had the shape [4, 6] and came back with [3, 6]",),
@@ -311,44 +327,42 @@ subject = giving(remembered)
         "trained",
         "whole",
         """
-def save(model, folder):
-    base.save(model, folder)
-    outside = tempfile.NamedTemporaryFile("w", suffix=".vocabulary", delete=False)
-    outside.write("a b c")
-    outside.close()
-    with open(os.path.join(folder, "where"), "w") as out:
-        out.write(outside.name)
+    def save(self, model, folder):
+        super().save(model, folder)
+        outside = tempfile.NamedTemporaryFile("w", suffix=".vocabulary", delete=False)
+        outside.write("a b c")
+        outside.close()
+        with open(os.path.join(folder, "where"), "w") as out:
+            out.write(outside.name)
 
-def load(folder, options):
-    with open(os.path.join(folder, "where")) as source:
-        open(source.read()).close()
-    return base.load(folder, options)
+    def load(self, folder, options):
+        with open(os.path.join(folder, "where")) as source:
+            open(source.read()).close()
+        return super().load(folder, options)
 """,
         ("self_contained",),
-        ("the reload reached for the file", ".vocabulary"),
+        ("the reload read the file", ".vocabulary"),
     ),
     "asks_the_network": Sabotage(
         "trained",
         "whole",
         """
-def load(folder, options):
-    try:
-        socket.create_connection(("127.0.0.1", 9), 1).close()
-    except OSError:
-        pass
-    return base.load(folder, options)
+    def load(self, folder, options):
+        try:
+            socket.create_connection(("127.0.0.1", 9), 1).close()
+        except OSError:
+            pass
+        return super().load(folder, options)
 """,
         ("self_contained",),
-        ("the reload reached for the network: ('127.0.0.1', 9)",),
+        ("the reload accessed the network: ('127.0.0.1', 9)",),
     ),
     "changes_config": Sabotage(
         "trained",
         "whole",
         """
-def drop_less(model):
-    model.get_layer("drop").rate = 0.1
-
-load = changing(drop_less)
+    def damage(self, model):
+        model.get_layer("drop").rate = 0.1
 """,
         ("config",),
         (".rate: 0.5 came back as 0.1",),
@@ -357,91 +371,109 @@ load = changing(drop_less)
         "trained",
         "whole",
         """
-def set_free(model):
-    variable = weights(model)["second/kernel"]
-    if hasattr(variable, "_constraint"):
-        variable._constraint = None
-    if hasattr(type(variable), "regularizer"):
-        variable.constraint = None
-
-load = changing(set_free)
+    def damage(self, model):
+        variable = weights(model)["second/kernel"]
+        if hasattr(variable, "_constraint"):
+            variable._constraint = None
+        if hasattr(type(variable), "regularizer"):
+            variable.constraint = None
 """,
         ("losses", "training"),
-        ("constraint of ['second/kernel'] did not come back",),
+        ("constraint of ['second/kernel'] is missing after the reload",),
     ),
     "trains_otherwise": Sabotage(
         "scaled",
         "whole",
         """
-def lazy(model):
-    inner = type(model)
-    class Lazy(inner):
-        def train_step(self, *args):
-            logs = super().train_step(*args)
-            return dict(logs, loss=logs["loss"] * 2)
-    model.__class__ = Lazy
+    def damage(self, model):
+        class Lazy(type(model)):
+            def train_step(self, *args):
+                logs = super().train_step(*args)
+                return dict(logs, loss=logs["loss"] * 2)
 
-load = changing(lazy)
+        model.__class__ = Lazy
 """,
         ("training",),
         ("the next step's ['loss'] differs",),
     ),
 }
 
-# What no check has to see, since the way there or back breaks off: name -> (code, what the failure says).
+
+class Break(NamedTuple):
+    """What no check has to detect, since saving or loading breaks off."""
+
+    body: str  # of the class `Sabotaged`
+    says: tuple[str, ...]
+
+
 BREAKS = {
-    "writes_nothing": (
+    "writes_nothing": Break(
         """
-def save(model, folder):
-    pass
+    def save(self, model, folder):
+        pass
 """,
         ("SAVE ERROR", "the format wrote nothing"),
     ),
-    "changes_model": (
+    "changes_model": Break(
         """
-def save(model, folder):
-    base.save(model, folder)
-    weights(model)["first/kernel"].assign(weights(model)["first/kernel"] * 2)
+    def save(self, model, folder):
+        super().save(model, folder)
+        weights(model)["first/kernel"].assign(weights(model)["first/kernel"] * 2)
 """,
         ("saving changed the model:", "first/kernel differs"),
     ),
-    "keeps_path": (
+    "keeps_path": Break(
         """
-def save(model, folder):
-    base.save(model, folder)
-    with open(os.path.join(folder, "where"), "w") as out:
-        out.write(folder)
+    def save(self, model, folder):
+        super().save(model, folder)
+        with open(os.path.join(folder, "where"), "w") as out:
+            out.write(folder)
 
-def load(folder, options):
-    with open(os.path.join(folder, "where")) as source:
-        return base.load(source.read(), options)
+    def load(self, folder, options):
+        with open(os.path.join(folder, "where")) as source:
+            return super().load(source.read(), options)
 """,
         ("LOAD ERROR", "saving/model"),
     ),
-    "loads_nothing": (
+    "loads_nothing": Break(
         """
-def load(folder, options):
-    model = base.load(folder, options)
-    variables.overwrite(model)
-    return model
+    def damage(self, model):
+        variables.overwrite_with_sentinels(model)
 """,
         ("weights: 10 differences", "10 of 10 weights were not loaded at all"),
     ),
 }
 
+BASE_CLASSES = {
+    "keras": "KerasFormat",
+    "h5": "H5Format",
+    "keras_saved_model": "KerasSavedModelFormat",
+    "saved_model": "SavedModelFormat",
+}
+
 
 def base_formats() -> dict[str, str]:
-    """The format that keeps all, and the one that keeps a vocabulary, in the TensorFlow and Keras that are installed."""
+    """The format that keeps the whole model, and the one that keeps a vocabulary.
+
+    They depend on the TensorFlow and Keras that are installed.
+    """
     import tensorflow as tf
 
     keras3 = not hasattr(tf.keras.Model, "save_spec")
-    has_keras = keras3 or tuple(int(part) for part in tf.__version__.split(".")[:2]) >= (2, 13)
-    return {"whole": "keras" if has_keras else "h5", "lookup": "keras" if keras3 else "keras_saved_model"}
+    version = tuple(int(part) for part in tf.__version__.split(".")[:2])
+    whole = "keras" if keras3 or version >= (2, 13) else "h5"
+    return {"whole": whole, "lookup": "keras" if keras3 else "keras_saved_model"}
 
 
 def sources() -> dict[str, str]:
     """The source of each format's module."""
     bases = base_formats()
-    codes = {name: (bases.get(sabotage.base, sabotage.base), sabotage.code) for name, sabotage in SABOTAGES.items()}
-    codes.update({name: (bases["whole"], code) for name, (code, _) in BREAKS.items()})
-    return {name: PREAMBLE.format(base=base) + code for name, (base, code) in codes.items()}
+    made = {
+        name: (bases.get(sabotage.base, sabotage.base), sabotage.body)
+        for name, sabotage in SABOTAGES.items()
+    }
+    made.update({name: (bases["whole"], broken.body) for name, broken in BREAKS.items()})
+    return {
+        name: PREAMBLE.format(name=name, base=base, base_class=BASE_CLASSES[base]) + body
+        for name, (base, body) in made.items()
+    }

@@ -1,25 +1,31 @@
-"""A Keras 3 model is reloaded by the Keras of another backend, where there is no TensorFlow; and what cannot be read there.
+"""Keras 3 models are reloaded with another backend and without TensorFlow; and what is unreadable.
 
-What needs such an interpreter runs where the environment says which, each the folder of a virtual environment with Keras 3:
+The tests that need another backend run where these variables name an interpreter: the folder of a
+virtual environment with Keras 3 and that backend.
 
-    ROUNDTRIP_TEST_JAX=/path/to/venv ROUNDTRIP_TEST_TORCH=/path/to/venv pytest tests/test_backends.py
+    export ROUNDTRIP_TEST_JAX=/path/to/venv ROUNDTRIP_TEST_TORCH=/path/to/venv
+    pytest tests/test_backends.py
 """
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from pytest_modelroundtrip.comparison import Tolerance, compare
 from pytest_modelroundtrip.environments import Environment
-from pytest_modelroundtrip.portable import formats, library
+from pytest_modelroundtrip.portable import checks, formats, keras_libs
+from pytest_modelroundtrip.portable.comparing import Tolerance, differing
+from pytest_modelroundtrip.portable.protocol import Interpreter, Machine, WeightValue
+from pytest_modelroundtrip.result import Versions
+
+if TYPE_CHECKING:
+    from inner_runs import Run
 
 # in another interpreter
 
@@ -38,7 +44,8 @@ def trained(model, x, y):
 
 @pytest.mark.roundtrip
 def test_dense():
-    regularized = layers.Dense(6, kernel_regularizer="l2", kernel_constraint=keras.constraints.MaxNorm(1.5))
+    bounded = keras.constraints.MaxNorm(1.5)
+    regularized = layers.Dense(6, kernel_regularizer="l2", kernel_constraint=bounded)
     model = keras.Sequential([keras.Input((4,)), regularized, layers.Dropout(0.5), layers.Dense(2)])
     return trained(model, rng.normal(size=(16, 4)).astype("float32"), "mse")
 
@@ -46,12 +53,14 @@ def test_dense():
 @pytest.mark.roundtrip
 def test_convolution():
     whole = [layers.Conv2D(4, 3), layers.BatchNormalization(), layers.Flatten(), layers.Dense(2)]
-    return trained(keras.Sequential([keras.Input((8, 8, 3)), *whole]), rng.normal(size=(16, 8, 8, 3)).astype("float32"), "mse")
+    model = keras.Sequential([keras.Input((8, 8, 3)), *whole])
+    return trained(model, rng.normal(size=(16, 8, 8, 3)).astype("float32"), "mse")
 
 
 @pytest.mark.roundtrip
 def test_lstm():
-    model = keras.Sequential([keras.Input((6,)), layers.Embedding(10, 4, mask_zero=True), layers.LSTM(5), layers.Dense(2)])
+    inner = [layers.Embedding(10, 4, mask_zero=True), layers.LSTM(5), layers.Dense(2)]
+    model = keras.Sequential([keras.Input((6,)), *inner])
     return trained(model, rng.integers(0, 10, (16, 6)).astype("int32"), "mae")
 
 
@@ -59,13 +68,16 @@ def test_lstm():
 def test_several_inputs():
     one, other = keras.Input((4,), name="one"), keras.Input((3,), name="other")
     joined = layers.Concatenate()([layers.Dense(4)(one), layers.Dense(4)(other)])
-    model = keras.Model({"one": one, "other": other}, {"sum": layers.Dense(2)(joined), "product": layers.Dense(1)(joined)})
-    return model, {"one": rng.normal(size=(5, 4)).astype("float32"), "other": rng.normal(size=(5, 3)).astype("float32")}
+    outputs = {"sum": layers.Dense(2)(joined), "product": layers.Dense(1)(joined)}
+    model = keras.Model({"one": one, "other": other}, outputs)
+    batch = {"one": rng.normal(size=(5, 4)), "other": rng.normal(size=(5, 3))}
+    return model, {name: value.astype("float32") for name, value in batch.items()}
 
 
 @pytest.mark.roundtrip
 def test_half():
-    return keras.Sequential([keras.Input((4,)), layers.Dense(8, dtype="bfloat16")]), rng.normal(size=(5, 4)).astype("float32")
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(8, dtype="bfloat16")])
+    return model, rng.normal(size=(5, 4)).astype("float32")
 """
 
 
@@ -78,30 +90,36 @@ def _environment(backend: str) -> str:
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_what_tensorflow_computed_is_reloaded(backend: str, run: Any, tmp_path: Path) -> None:
-    if not library._is_keras3_installed():
+def test_a_model_of_tensorflow_is_reloaded(backend: str, run: Run, tmp_path: Path) -> None:
+    if not keras_libs._is_keras3_installed():
         pytest.skip("there is no Keras 3 here")
-    told = tmp_path / "report.json"
+    report = tmp_path / "report.json"
     result = run(
         MODELS,
-        f"--roundtrip-environment={_environment(backend)}",
+        f"--roundtrip-define-environment={_environment(backend)}",
         f"--roundtrip-environments={backend}",
         "--roundtrip-formats=keras,weights",
-        f"--roundtrip-report={told}",
+        f"--roundtrip-report={report}",
     )
     result.assert_outcomes(passed=10)
     result.stdout.fnmatch_lines([f"{backend}: reloaded with *{backend} *"])
-    versions = [item["versions"]["reloaded"] for item in json.loads(told.read_text())["roundtrips"]]
+    roundtrips = json.loads(report.read_text())["roundtrips"]
+    versions = [item["versions"]["reloaded"] for item in roundtrips]
     assert {seen["backend"] for seen in versions} == {backend}
     assert not any("tensorflow" in seen for seen in versions)
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_what_needs_tensorflow_is_skipped_there(backend: str, run: Any) -> None:
-    if not library._is_keras3_installed():
+def test_what_needs_tensorflow_is_skipped_there(backend: str, run: Run) -> None:
+    if not keras_libs._is_keras3_installed():
         pytest.skip("there is no Keras 3 here")
-    only = f"--roundtrip-environments={backend}"
-    result = run(MODELS, f"--roundtrip-environment={_environment(backend)}", only, "-k", "test_half and (saved_model or hub)")
+    result = run(
+        MODELS,
+        f"--roundtrip-define-environment={_environment(backend)}",
+        f"--roundtrip-environments={backend}",
+        "-k",
+        "test_half and (saved_model or hub)",
+    )
     result.assert_outcomes(skipped=3, deselected=42)
     assert "saved_model, hub: tensorflow is not installed there" in result.stdout.str()
 
@@ -110,7 +128,7 @@ def test_what_needs_tensorflow_is_skipped_there(backend: str, run: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("chosen", "keras3", "there", "expected"),
+    ("chosen", "keras3", "installed", "expected"),
     [
         (None, True, ["tensorflow", "keras"], "tensorflow"),
         ("tensorflow", True, ["tensorflow", "keras"], "tensorflow"),
@@ -123,77 +141,92 @@ def test_what_needs_tensorflow_is_skipped_there(backend: str, run: Any) -> None:
     ],
 )
 def test_what_is_imported_first(
-    chosen: str | None, keras3: bool, there: list[str], expected: str, monkeypatch: pytest.MonkeyPatch
+    chosen: str | None,
+    keras3: bool,
+    installed: list[str],
+    expected: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delitem(sys.modules, "keras", raising=False)
-    monkeypatch.setattr(library, "_is_keras3_installed", lambda: keras3)
-    monkeypatch.setattr(library, "is_installed", lambda name: name in there)
+    monkeypatch.setattr(keras_libs, "_is_keras3_installed", lambda: keras3)
+    monkeypatch.setattr(keras_libs, "is_installed", lambda name: name in installed)
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
     if chosen:
         monkeypatch.setenv("KERAS_BACKEND", chosen)
-    assert library.needed([]) == [expected]
-    assert library.needed(["tensorflow", "tensorflow_hub"]) == list(dict.fromkeys([expected, "tensorflow", "tensorflow_hub"]))
+    assert keras_libs.needed([]) == [expected]
+    needed = keras_libs.needed(["tensorflow", "tensorflow_hub"])
+    assert needed == list(dict.fromkeys([expected, "tensorflow", "tensorflow_hub"]))
 
 
 def test_another_backend_is_a_difference() -> None:
-    keras = {"keras": "3.15.1"}
-    assert library.differ({"saved": keras, "reloaded": {**keras, "backend": "jax"}})
-    assert library.differ({"saved": {**keras, "backend": "jax"}, "reloaded": keras})
-    assert not library.differ({"saved": {**keras, "backend": "jax"}})
-    assert not library.differ({"saved": {**keras, "backend": "jax"}, "reloaded": {**keras, "backend": "jax"}})
+    tensorflow = {"keras": "3.15.1"}
+    jax = {**tensorflow, "backend": "jax"}
+    assert Versions(saved=tensorflow, reloaded=jax).differ
+    assert Versions(saved=jax, reloaded=tensorflow).differ
+    assert not Versions(saved=jax).differ
+    assert not Versions(saved=jax, reloaded=jax).differ
 
 
 @pytest.mark.parametrize(("value", "passed"), [(3, True), (4, False)])
-def test_a_counter_of_another_width_is_the_same_across_backends_only(value: int, passed: bool) -> None:
-    def seen(count: int, dtype: str) -> dict[str, Any]:
-        counter = {"path": "optimizer/iteration", "place": "", "tied": None, "trainable": False, "value": np.array(count, dtype)}
-        return {"optimizer": [counter]}
+def test_a_counter_of_another_width_is_the_same_across_backends_only(
+    value: int, passed: bool
+) -> None:
+    def seen(count: int, dtype: str) -> checks.Observation:
+        iteration = np.array(count, dtype)
+        return {"optimizer": [WeightValue("optimizer/iteration", "", None, False, iteration)]}
 
-    before, after = seen(3, "int64"), seen(value, "int32")
-    assert compare(before, after, Tolerance()).differences
-    assert (not compare(before, after, Tolerance(backends=True)).differences) == passed
+    expected, actual = seen(3, "int64"), seen(value, "int32")
+    assert differing(checks.compare(expected, actual, Tolerance()))
+    across = Tolerance(across_backends=True)
+    assert (not differing(checks.compare(expected, actual, across))) == passed
 
 
-# what cannot be read there
+# what is unreadable
 
 
-TF24 = {"versions": {"tensorflow": "2.4.1"}, "installed": ["tensorflow"]}
-TF211 = {"versions": {"tensorflow": "2.11.0", "keras": "2.11.0"}, "installed": ["tensorflow", "keras"]}
-TF215 = {"versions": {"tensorflow": "2.15.1", "keras": "2.15.0"}, "installed": ["tensorflow", "keras", "tf_keras"]}
-TF221 = {"versions": {"tensorflow": "2.21.0", "keras": "3.15.1"}, "installed": ["tensorflow", "keras"]}
-LEGACY = {"versions": {"tensorflow": "2.21.0", "tf_keras": "2.21.0"}, "installed": ["tensorflow", "keras", "tf_keras"]}
-JAX = {"versions": {"keras": "3.15.1", "jax": "0.10.2", "backend": "jax"}, "installed": ["keras"]}
-READ_BY_3 = "a model of Keras 3 is read by Keras 3 only; there is "
-READ_BY_2 = "a model of Keras 2 is read by Keras 2 only; there is "
+def _interpreter(installed: list[str], **versions: str) -> Interpreter:
+    return Interpreter(versions, installed, Machine("", "", [], 1), [], 0.0)
+
+
+WITH_TF_KERAS = ["tensorflow", "keras", "tf_keras"]
+TF24 = _interpreter(["tensorflow"], tensorflow="2.4.1")
+TF211 = _interpreter(["tensorflow", "keras"], tensorflow="2.11.0", keras="2.11.0")
+TF215 = _interpreter(WITH_TF_KERAS, tensorflow="2.15.1", keras="2.15.0")
+TF221 = _interpreter(["tensorflow", "keras"], tensorflow="2.21.0", keras="3.15.1")
+LEGACY = _interpreter(WITH_TF_KERAS, tensorflow="2.21.0", tf_keras="2.21.0")
+JAX = _interpreter(["keras"], keras="3.15.1", jax="0.10.2", backend="jax")
+NEEDS_3 = "this needs Keras 3; the environment has "
+NEEDS_2 = "this needs Keras 2; the environment has "
+SINCE_212 = "the .keras format came with TensorFlow 2.12; the environment has TensorFlow 2.11.0"
 
 
 @pytest.mark.parametrize(
-    ("name", "generation", "there", "reason"),
+    ("name", "keras_major", "interpreter", "reason"),
     [
-        ("keras", 3, TF215, READ_BY_3 + "Keras 2.15.0"),
-        ("h5", 3, TF24, READ_BY_3 + "TensorFlow 2.4.1"),
+        ("keras", 3, TF215, NEEDS_3 + "Keras 2.15.0"),
+        ("h5", 3, TF24, NEEDS_3 + "TensorFlow 2.4.1"),
         ("weights", 3, JAX, None),
-        ("weights", 2, JAX, READ_BY_2 + "Keras 3.15.1"),
-        ("h5", 2, TF221, READ_BY_2 + "Keras 3.15.1"),
+        ("weights", 2, JAX, NEEDS_2 + "Keras 3.15.1"),
+        ("h5", 2, TF221, NEEDS_2 + "Keras 3.15.1"),
         ("h5", 2, LEGACY, None),
         ("keras", 3, LEGACY, None),
         ("keras", 2, TF215, None),
-        ("keras", 2, TF211, "the .keras format came with TensorFlow 2.12; there is TensorFlow 2.11.0"),
+        ("keras", 2, TF211, SINCE_212),
         ("weights_tf", 2, TF24, None),
-        ("keras_saved_model", 2, TF221, READ_BY_2 + "Keras 3.15.1"),
-        ("checkpoint", 3, TF215, READ_BY_3 + "Keras 2.15.0"),
+        ("keras_saved_model", 2, TF221, NEEDS_2 + "Keras 3.15.1"),
+        ("checkpoint", 3, TF215, NEEDS_3 + "Keras 2.15.0"),
         ("checkpoint", None, TF24, None),
         ("saved_model", 3, TF24, None),
         ("saved_model", None, JAX, "tensorflow is not installed there"),
         ("hub", 3, TF221, "tensorflow-hub is not installed there"),
     ],
 )
-def test_who_can_read_it(name: str, generation: int | None, there: dict[str, Any], reason: str | None) -> None:
-    fmt = importlib.import_module(f"{formats.__name__}.{name}")
-    found = formats.why_not_needed(getattr(fmt, "NEEDS", ()), there)
-    if found is None and hasattr(fmt, "why_not_there"):
-        found = fmt.why_not_there(generation, there)
-    assert found == reason
+def test_which_interpreter_can_read_it(
+    name: str, keras_major: int | None, interpreter: Interpreter, reason: str | None
+) -> None:
+    fmt = formats.built_in()[name]
+    missing = formats.library_missing(fmt.needs, interpreter)
+    assert (missing or fmt.unreadable_by(keras_major, interpreter)) == reason
 
 
 MODEL = """
@@ -203,17 +236,25 @@ def test_it():
 """
 
 
-def test_what_cannot_be_read_there_is_tried_only_where_it_was_asked_for(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Environment, "probe", lambda self: {"versions": {"keras": "1.0"}, "installed": []})
-    there = (f"--roundtrip-environment=other={sys.executable}", "--roundtrip-environments=other,here")
-    result = run(MODEL, *there, "-k", "h5")
+def test_what_is_unreadable_is_tried_only_where_it_was_asked_for(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Environment, "probe", lambda _self: _interpreter([], keras="1.0"))
+    other = (
+        f"--roundtrip-define-environment=other={sys.executable}",
+        "--roundtrip-environments=other,here",
+    )
+    result = run(MODEL, *other, "-k", "h5")
     result.assert_outcomes(passed=1, skipped=1, deselected=16)
-    result.stdout.fnmatch_lines(["n/a  h5: a model of Keras ? is read by Keras ? only; there is Keras 1.0"])
-    run(MODEL, *there, "--roundtrip-formats=h5").assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["n/a  h5: this needs Keras ?; the environment has Keras 1.0"])
+    run(MODEL, *other, "--roundtrip-formats=h5").assert_outcomes(passed=2)
 
 
-def test_an_interpreter_that_is_broken_is_not_called_unable(run: Any) -> None:
-    there = ("--roundtrip-environment=other=/nowhere/python", "--roundtrip-environments=other")
-    result = run(MODEL, *there, "-k", "h5")
+def test_an_interpreter_that_is_broken_is_not_called_unable(run: Run) -> None:
+    other = (
+        "--roundtrip-define-environment=other=/nowhere/python",
+        "--roundtrip-environments=other",
+    )
+    result = run(MODEL, *other, "-k", "h5")
     result.assert_outcomes(failed=1, deselected=8)
     result.stdout.fnmatch_lines(["*there is no Python at /nowhere/python*"])

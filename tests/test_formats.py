@@ -1,14 +1,23 @@
-"""The nine formats on the models that people have; a version that lacks a format says n/a by the format's own rule."""
+"""The nine formats on usual models; where a version lacks a format, it is skipped with a reason."""
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
+from known_losses import lost_by_keras_3_0
 
-FORMATS = ["keras", "h5", "weights", "weights_tf", "saved_model", "keras_saved_model", "export", "checkpoint", "hub"]
+if TYPE_CHECKING:
+    from inner_runs import Run
+
+FORMATS = [
+    "keras", "h5", "weights", "weights_tf", "saved_model", "keras_saved_model", "export",
+    "checkpoint", "hub",
+]  # fmt: skip
 
 MODELS = """
 import models
@@ -53,7 +62,8 @@ def text_classifier():
 class Affine(tf.Module):
     def __init__(self):
         super().__init__()
-        self.inner = [tf.Variable([[1.0, 2.0], [3.0, 4.0]]), tf.Variable([0.5, -0.5], trainable=False)]
+        kernel = tf.Variable([[1.0, 2.0], [3.0, 4.0]])
+        self.inner = [kernel, tf.Variable([0.5, -0.5], trainable=False)]
 
     @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32)])
     def __call__(self, x):
@@ -77,8 +87,8 @@ def subclassed():
 '''
 
 
-def expected(tf: Any) -> dict[str, dict[str, str]]:
-    """What each cell must say, from what is known of the versions."""
+def expected(tf: ModuleType) -> dict[str, dict[str, str]]:
+    """The outcome of each test, from what is known of the versions."""
     version = tuple(int(part) for part in tf.__version__.split(".")[:2])
     keras3 = hasattr(tf.keras.Model, "get_state_tree") or not hasattr(tf.keras.Model, "save_spec")
     has = {
@@ -89,48 +99,71 @@ def expected(tf: Any) -> dict[str, dict[str, str]]:
     }
     keras = {name: "passed" if has.get(name, True) else "skipped" for name in FORMATS}
     module = {name: "passed" if name in ("saved_model", "hub") else "skipped" for name in FORMATS}
-    vocabulary_lost = ["h5", "weights", "checkpoint", *([] if keras3 else ["weights_tf"])]  # a vocabulary is no weight
+    # a vocabulary is not a weight
+    vocabulary_lost = ["h5", "weights", "checkpoint", *([] if keras3 else ["weights_tf"])]
     if not keras3 and version >= (2, 12) and sys.version_info >= (3, 12):
-        vocabulary_lost.append("keras")  # Python 3.12's zipfile seeks farther than TensorFlow's files let it: "reached end of file"
-    text = {**keras, **dict.fromkeys(vocabulary_lost, "failed")}
-    image = {**keras, **({"keras": "failed"} if version == (2, 12) else {})}  # which cannot read its own ReLU(6.0)
-    subclass = {**keras, "h5": "skipped"}
-    return {"test_image": image, "test_text": text, "test_module": module, "test_subclassed": subclass}
+        # Python 3.12's zipfile seeks farther than TensorFlow's files let it: "reached end of file"
+        vocabulary_lost.append("keras")
+    # TensorFlow 2.12 cannot read its own ReLU(6.0)
+    image = {**keras, "keras": "failed"} if version == (2, 12) else keras
+    return {
+        "test_image": image,
+        "test_text": {**keras, **dict.fromkeys(vocabulary_lost, "failed")},
+        "test_module": module,
+        "test_subclassed": {**keras, "h5": "skipped"},
+    }
 
 
-def test_right_verdicts_in_all_nine_formats(run: Any, pytester: pytest.Pytester, tensorflow: Any) -> None:
+@lost_by_keras_3_0("tf.saved_model.save (strings) and export (batch size) write wrong signatures")
+def test_right_verdicts_in_all_nine_formats(
+    run: Run, pytester: pytest.Pytester, tensorflow: ModuleType
+) -> None:
     Path(pytester.path, "models.py").write_text(IMPORTABLE, encoding="utf-8")
     pytester.syspathinsert()
     pytester.makeini("[pytest]\nroundtrip_pythonpath = .\n")
     result = run(MODELS, "-v", "-rfs")
     found: dict[str, dict[str, str]] = {}
     for line in result.outlines:
-        for test in expected(tensorflow):
-            for name in FORMATS:
-                if f"::{test}[{name}] " in line and line.split("] ", 1)[1].split()[0] in ("PASSED", "FAILED", "SKIPPED"):
-                    found.setdefault(test, {})[name] = line.split("] ", 1)[1].split()[0].lower()
+        match = re.search(r"::(\w+)\[(\w+)\] (PASSED|FAILED|SKIPPED)\b", line)
+        if match:
+            found.setdefault(match[1], {})[match[2]] = match[3].lower()
     assert found == expected(tensorflow), result.stdout.str()
 
 
-def test_a_format_that_was_asked_for_and_cannot_hold_the_model_is_a_failure(run: Any) -> None:
-    source = "class M(tf.Module):\n    __call__ = tf.function(lambda self, x: x)\n"
-    result = run(source + "@pytest.mark.roundtrip(formats=['h5'])\ndef test_it():\n    return M(), [1.0]\n")
+def test_a_format_that_was_asked_for_and_cannot_hold_the_model_is_a_failure(run: Run) -> None:
+    source = """
+class M(tf.Module):
+    __call__ = tf.function(lambda self, x: x)
+
+@pytest.mark.roundtrip(formats=['h5'])
+def test_it():
+    return M(), [1.0]
+"""
+    result = run(source)
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        ["UNSUPPORTED: the test asks for the format h5, which cannot hold this", "  model", "  not a Keras model"]
-    )
+    headline = "UNSUPPORTED: the test asks for the format h5, which cannot hold this"
+    result.stdout.fnmatch_lines([headline, "  model", "  not a Keras model"])
 
 
-def test_weights_that_a_loader_skips_show(run: Any, pytester: pytest.Pytester) -> None:
-    """A rebuilt model with the same seed would hide a loader that does nothing: its weights are overwritten first."""
+def test_weights_that_a_loader_skips_are_detected(run: Run, pytester: pytest.Pytester) -> None:
+    """A loader that does nothing is not hidden by a rebuilt model with the same seed.
+
+    The weights are overwritten before they are loaded.
+    """
     pytester.makepyfile(same_seed=SAME_SEED)
     pytester.syspathinsert()
     pytester.makeini("[pytest]\nroundtrip_pythonpath = .\n")
-    marker = "@pytest.mark.roundtrip(formats=['weights', 'checkpoint'], factory='same_seed:build')\n"
-    run(f"import same_seed\n{marker}def test_it():\n    return same_seed.build()\n").assert_outcomes(passed=2)
+    source = """
+import same_seed
+
+@pytest.mark.roundtrip(formats=["weights", "FORMAT"], factory="same_seed:build")
+def test_it():
+    return same_seed.build()
+"""
+    run(source.replace("FORMAT", "checkpoint")).assert_outcomes(passed=2)
     pytester.makepyfile(lazy=LAZY)
-    pytester.makeconftest("import lazy\n\ndef pytest_modelroundtrip_formats(config):\n    return [lazy]\n")
-    result = run(f"import same_seed\n{marker.replace('checkpoint', 'lazy')}def test_it():\n    return same_seed.build()\n")
+    pytester.makeconftest(LAZY_CONFTEST)
+    result = run(source.replace("FORMAT", "lazy"))
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(["*4 of 4 weights were not loaded at all*"])
 
@@ -141,20 +174,34 @@ K, L = tf.keras, tf.keras.layers
 
 def build():
     tf.random.set_seed(3)
-    return K.Sequential([K.Input((4,)), L.Dense(3, kernel_initializer="ones"), L.Dense(2, kernel_initializer="ones")])
+    layers = [L.Dense(units, kernel_initializer="ones") for units in (3, 2)]
+    return K.Sequential([K.Input((4,)), *layers])
 """
 
 LAZY = '''
-"""Loads nothing into the rebuilt model."""
-from pytest_modelroundtrip.portable.formats.weights import PROMISES, needs_factory, save, subject, supports
 from pytest_modelroundtrip.portable.formats._rebuild import rebuilt
+from pytest_modelroundtrip.portable.formats.weights import WeightsFormat
 
-def load(folder, options):
-    return rebuilt(folder, options)
+class LazyFormat(WeightsFormat):
+    """Loads nothing into the rebuilt model."""
+
+    name = "lazy"
+
+    def load(self, folder, options):
+        return rebuilt(folder, options)
 '''
 
+LAZY_CONFTEST = """
+import lazy
 
-def test_layers_are_counted_anew_in_a_rebuilt_model(run: Any, pytester: pytest.Pytester) -> None:
+def pytest_modelroundtrip_formats(config):
+    return [lazy.LazyFormat]
+"""
+
+
+def test_layers_may_have_other_numbers_in_a_rebuilt_model(
+    run: Run, pytester: pytest.Pytester
+) -> None:
     """`dense_7` here is `dense` there: no loss."""
     pytester.makepyfile(same_seed=SAME_SEED)
     pytester.syspathinsert()

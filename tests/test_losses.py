@@ -1,12 +1,18 @@
-"""What must be caught: each sabotaged format is, and the message names what was lost. What must not be: sound models pass."""
+"""Each sabotaged format fails, and its message names what was lost; sound models pass."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable, Iterable
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import pytest
 import sabotage
+from known_losses import lost_by_keras_3_0
+
+if TYPE_CHECKING:
+    from inner_runs import Run
 
 TEST = """
 import tempfile
@@ -34,7 +40,7 @@ import json
 import {modules}
 
 def pytest_modelroundtrip_formats(config):
-    return [{modules}]
+    return [module.Sabotaged for module in [{modules}]]
 
 def pytest_modelroundtrip_finished(trip, config):
     with open({rows!r}, "a") as out:
@@ -42,26 +48,59 @@ def pytest_modelroundtrip_finished(trip, config):
 """
 
 
+class Lost(NamedTuple):
+    """A run on sabotaged formats."""
+
+    result: pytest.RunResult
+    rows: list[tuple[str, dict[str, str]]]  # the verdict and the checks of each round trip
+
+
+class Lose(Protocol):
+    """Does round trips of a model, by its name in `sabotage.MODELS`, with sabotaged formats."""
+
+    def __call__(self, model: str, *names: str) -> Lost:
+        """`names` are those of the formats."""
+
+
 @pytest.fixture
-def lose(run: Any, pytester: pytest.Pytester, tensorflow: Any) -> Any:
-    """`lose(model, *formats)`: the run's result, and verdict and rows of each round trip."""
+def lose(run: Run, pytester: pytest.Pytester, tensorflow: ModuleType) -> Lose:  # noqa: ARG001
+    """`lose(model, *formats)`: the run's result, and verdict and checks of each round trip."""
     sources = sabotage.sources()
     pytester.makepyfile(**{f"sabotaged_{name}": source for name, source in sources.items()})
     pytester.syspathinsert()
     rows = pytester.path / "rows"
-    pytester.makeconftest(CONFTEST.format(modules=", ".join(f"sabotaged_{name}" for name in sources), rows=str(rows)))
+    modules = ", ".join(f"sabotaged_{name}" for name in sources)
+    pytester.makeconftest(CONFTEST.format(modules=modules, rows=str(rows)))
 
-    def lose(model: str, *names: str) -> tuple[pytest.RunResult, list[Any]]:
+    def lose(model: str, *names: str) -> Lost:
         formats = ", ".join(repr(f"sabotaged_{name}") for name in names)
         body = sabotage.MODELS[model].strip().replace("\n", "\n    ")
         result = run(TEST.replace("FORMATS", formats).replace("BODY", body), "-rf")
-        return result, [json.loads(line) for line in rows.read_text().splitlines()]
+        assert rows.exists(), f"{result.stdout}\n{result.stderr}"
+        return Lost(result, [json.loads(line) for line in rows.read_text().splitlines()])
 
     return lose
 
 
-@pytest.mark.parametrize("name", sabotage.SABOTAGES)
-def test_each_loss_is_caught_by_the_check_named_for_it(lose: Any, name: str) -> None:
+NO_OPTIMIZER = lost_by_keras_3_0(
+    "the optimizer of a model with a frozen layer does not come back from .keras"
+)
+
+
+def with_known_losses(names: Iterable[str], lost: Callable[[str], bool]) -> list[object]:
+    """The parameters; those that are `lost` are expected to fail with Keras 3.0."""
+    return [pytest.param(name, marks=NO_OPTIMIZER if lost(name) else ()) for name in names]
+
+
+@pytest.mark.parametrize(
+    "name",
+    with_known_losses(
+        sabotage.SABOTAGES,
+        # that one ends before the optimizer is compared
+        lambda name: sabotage.SABOTAGES[name].model == "trained" and name != "fixes_batch",
+    ),
+)
+def test_each_loss_is_caught_by_the_check_named_for_it(lose: Lose, name: str) -> None:
     lost = sabotage.SABOTAGES[name]
     result, [(verdict, rows)] = lose(lost.model, name)
     result.assert_outcomes(failed=1)
@@ -73,17 +112,25 @@ def test_each_loss_is_caught_by_the_check_named_for_it(lose: Any, name: str) -> 
     assert {lost.differs[0]} <= differing <= {*lost.differs, "training"}, result.stdout.str()
 
 
-@pytest.mark.parametrize("name", sabotage.BREAKS)
-def test_each_break_is_told(lose: Any, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", with_known_losses(sabotage.BREAKS, lambda name: name == "loads_nothing")
+)
+def test_each_break_is_reported(lose: Lose, name: str) -> None:
     result, _ = lose("trained", name)
     result.assert_outcomes(failed=1)
     text = " ".join(result.stdout.str().split())
-    for words in sabotage.BREAKS[name][1]:
+    for words in sabotage.BREAKS[name].says:
         assert words in text, result.stdout.str()
 
 
-@pytest.mark.parametrize("model", sabotage.MODELS)
-def test_without_sabotage_nothing_is_lost(run: Any, tensorflow: Any, model: str) -> None:
+@pytest.mark.parametrize(
+    "model", with_known_losses(sabotage.MODELS, lambda name: name == "trained")
+)
+def test_without_sabotage_nothing_is_lost(
+    run: Run,
+    tensorflow: ModuleType,  # noqa: ARG001
+    model: str,
+) -> None:
     base = next(lost.base for lost in sabotage.SABOTAGES.values() if lost.model == model)
     fmt = sabotage.base_formats().get(base, base)
     body = sabotage.MODELS[model].strip().replace("\n", "\n    ")
@@ -91,25 +138,28 @@ def test_without_sabotage_nothing_is_lost(run: Any, tensorflow: Any, model: str)
     result.assert_outcomes(passed=1)
 
 
-def test_a_failure_says_all_in_one_place(lose: Any) -> None:
+def test_a_failure_says_all_in_one_place(lose: Lose) -> None:
     result, _ = lose("trained", "keeps_path")
     result.stdout.fnmatch_lines(
         [
             "LOAD ERROR: format sabotaged_keeps_path, reloaded in environment 'here'",
             "*saving/model*",
-            "saved:    Python 3.*, TF 2.*",
-            "reloaded: Python 3.*, TF 2.*",
-            "artefact: *artifact (* kB)",
-            "again:    cd *roundtrip-sabotaged_keeps_path0/1 && env -i * -s reload.pyz",
+            "saved:     Python 3.*, TF 2.*",
+            "reloaded:  Python 3.*, TF 2.*",
+            "artifact:  *artifact (* kB)",
+            "reproduce: cd *roundtrip-sabotaged_keeps_path0/1 && env -i * -s reload.pyz",
             "traceback:",
         ]
     )
-    assert not [line for line in result.outlines if "session.py" in line or "roundtrip.py" in line]
+    ours = ("session.py", "fixture.py", "roundtrip.py", "saving.py", "reloading.py")
+    assert not [line for line in result.outlines if any(name in line for name in ours)]
 
 
-def test_the_command_reloads_without_pytest(lose: Any, pytester: pytest.Pytester) -> None:
+def test_the_command_reloads_without_pytest(lose: Lose, pytester: pytest.Pytester) -> None:
     result, _ = lose("trained", "keeps_path", "loads_nothing")
-    commands = [line.split(None, 1)[1] for line in result.outlines if line.startswith("again: ")]
+    commands = [
+        line.split(None, 1)[1] for line in result.outlines if line.startswith("reproduce: ")
+    ]
     failing, ending = (pytester.run("sh", "-c", command) for command in commands)
     assert failing.ret == 1
     failing.stdout.fnmatch_lines(["-- load", "*saving/model*"])
@@ -117,13 +167,14 @@ def test_the_command_reloads_without_pytest(lose: Any, pytester: pytest.Pytester
     ending.stdout.fnmatch_lines(["-- observe", "*['']*"])
 
 
-def test_zero_comparisons_are_a_failure(run: Any) -> None:
-    result = run("@pytest.mark.roundtrip(formats=['saved_model'], checks=['config'])\ndef test_it():\n    return dense()\n")
+def test_zero_comparisons_are_a_failure(run: Run) -> None:
+    marker = "@pytest.mark.roundtrip(formats=['saved_model'], checks=['config'])"
+    result = run(f"{marker}\ndef test_it():\n    return dense()\n")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*nothing was compared: saved_model promises signature, weights,*"])
+    result.stdout.fnmatch_lines(["*nothing was compared: saved_model keeps signature, weights,*"])
 
 
-def test_a_model_that_differs_from_itself_is_not_blamed_on_the_format(run: Any) -> None:
+def test_a_model_that_differs_from_itself_is_not_blamed_on_the_format(run: Run) -> None:
     source = """
 class Noise(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32)])
@@ -137,7 +188,11 @@ def test_it():
     result = run(source)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["NOT DETERMINISTIC: *", "*called twice on the same inputs*", "*outputs?'noisy'? differs in 6 of 6*"]
+        [
+            "NOT DETERMINISTIC: *",
+            "*called twice on the same inputs*",
+            "*outputs?'noisy'? differs in 6 of 6*",
+        ]
     )
 
 
@@ -157,7 +212,8 @@ class Kinds(tf.Module):
     def __call__(self, x):
         words = tf.strings.split(x)
         lengths = words.row_lengths()
-        return words, words.to_sparse(), tf.strings.upper(x), tf.cast(lengths, tf.bfloat16), tf.cast(lengths, tf.complex64)
+        numbers = tf.cast(lengths, tf.bfloat16), tf.cast(lengths, tf.complex64)
+        return (words, words.to_sparse(), tf.strings.upper(x), *numbers)
 
 @pytest.mark.roundtrip
 def test_counter():
@@ -169,7 +225,8 @@ def test_kinds():
 
 @pytest.mark.roundtrip
 def test_dropout_and_state():
-    return K.Sequential([K.Input((5, 3)), L.GRU(4), L.Dropout(0.5), L.BatchNormalization(), L.Dense(2)])
+    inner = [L.GRU(4), L.Dropout(0.5), L.BatchNormalization(), L.Dense(2)]
+    return K.Sequential([K.Input((5, 3)), *inner])
 
 @pytest.mark.roundtrip
 def test_fixed_batch():
@@ -179,9 +236,11 @@ def test_fixed_batch():
 def fitted(**compiled):
     i = K.Input((4,))
     frozen = L.Dense(3, name="frozen", trainable=False)(i)
-    model = K.Model(i, {"a": L.Dense(2, name="a")(frozen), "b": L.Dense(1, activation="sigmoid", name="b")(frozen)})
+    b = L.Dense(1, activation="sigmoid", name="b")(frozen)
+    model = K.Model(i, {"a": L.Dense(2, name="a")(frozen), "b": b})
     model.compile(**compiled)
-    x, y = np.random.default_rng(0).normal(size=(8, 4)).astype("float32"), np.ones((8, 1), "float32")
+    x = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
+    y = np.ones((8, 1), "float32")
     model.fit(x, {"a": x[:, :2], "b": y}, verbose=0)
     return model
 
@@ -190,9 +249,11 @@ LOSSES = {"a": K.losses.MeanSquaredError(), "b": K.losses.BinaryCrossentropy(lab
 @pytest.mark.roundtrip(formats=[WHOLE, "checkpoint"], checks="all")
 def test_spellings():
     schedule = K.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9)
-    metrics = {"a": ["mae", K.metrics.MeanSquaredError()], "b": ["accuracy", K.metrics.Precision(0.3)]}
+    optimizer = K.optimizers.SGD(schedule, momentum=0.5)
+    judged = {"a": ["mae", K.metrics.MeanSquaredError()]}
+    judged["b"] = ["accuracy", K.metrics.Precision(0.3)]
     weights = {"a": 0.3, "b": 2.0}
-    return fitted(optimizer=K.optimizers.SGD(schedule, momentum=0.5), loss=LOSSES, loss_weights=weights, metrics=metrics)
+    return fitted(optimizer=optimizer, loss=LOSSES, loss_weights=weights, metrics=judged)
 
 @pytest.mark.roundtrip(formats=[WHOLE, "checkpoint"], checks="all")
 def test_names_and_a_changed_rate():
@@ -212,14 +273,15 @@ def test_layer():
 """
 
 
-def test_sound_models_pass(run: Any) -> None:
+@lost_by_keras_3_0("a tf.train.Checkpoint of a model leaves its optimizer out")
+def test_sound_models_pass(run: Run) -> None:
     result = run(SOUND.replace("WHOLE", repr(sabotage.base_formats()["whole"])))
     assert result.parseoutcomes().get("failed", 0) == 0, result.stdout.str()
     assert result.parseoutcomes()["passed"] >= 26
 
 
-def test_state_is_put_back_when_a_call_raises(run: Any) -> None:
-    """The second batch is tried, refused, and leaves no trace: the model is not said to be unstable."""
+def test_state_is_restored_when_a_call_raises(run: Run) -> None:
+    """The second batch is refused and changes nothing: the model is not called unstable."""
     source = """
 class OneSize(tf.Module):
     def __init__(self):
@@ -239,14 +301,17 @@ def test_it():
     run(source).assert_outcomes(passed=1)
 
 
-def test_a_name_that_the_user_gave_is_kept(run: Any, pytester: pytest.Pytester) -> None:
-    """Keras' own numbers may change in a model that is built anew; a name of the user's may not."""
-    pytester.makepyfile(named="import tensorflow as tf\nK, L = tf.keras, tf.keras.layers\n" + NAMED.format(name="block_9"))
+def test_a_name_that_the_user_gave_is_kept(run: Run, pytester: pytest.Pytester) -> None:
+    """Keras' own numbers may change in a rebuilt model; a name that the user gave may not."""
+    imports = "import tensorflow as tf\nK, L = tf.keras, tf.keras.layers\n"
+    pytester.makepyfile(named=imports + NAMED.format(name="block_9"))
     pytester.syspathinsert()
     pytester.makeini("[pytest]\nroundtrip_pythonpath = .\n")
     result = run(NAMED.format(name="block_2") + RENAMED)
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["  weight block_2/kernel float32?4, 3? did not come back*"])
+    result.stdout.fnmatch_lines(
+        ["  weight block_2/kernel float32?4, 3? is missing after the reload"]
+    )
 
 
 NAMED = """

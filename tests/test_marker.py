@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
+from inner_runs import HEADER, Run, run_in_process
+
+from pytest_modelroundtrip import plugin
+from pytest_modelroundtrip.environments import Environment
+from pytest_modelroundtrip.session import Session
 
 MODEL = "    return dense()\n"
 
@@ -32,7 +35,7 @@ MODEL = "    return dense()\n"
         ("(expected_failures={'h5': ''})", "a dict of id -> reason is expected"),
     ],
 )
-def test_a_mistake_is_named_at_collection(run: Any, marker: str, said: str) -> None:
+def test_a_mistake_is_named_at_collection(run: Run, marker: str, said: str) -> None:
     result = run(f"@pytest.mark.roundtrip{marker}\ndef test_it():\n    raise SystemExit\n")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: *::test_it: roundtrip *"])
@@ -40,13 +43,17 @@ def test_a_mistake_is_named_at_collection(run: Any, marker: str, said: str) -> N
     assert "Traceback" not in result.stderr.str()
 
 
-def test_a_mark_on_one_parameter_is_refused(run: Any) -> None:
-    source = "@pytest.mark.parametrize('n', [1, pytest.param(2, marks=pytest.mark.roundtrip)])\ndef test_it(n): ...\n"
+def test_a_mark_on_one_parameter_is_refused(run: Run) -> None:
+    marked = "pytest.param(2, marks=pytest.mark.roundtrip)"
+    source = f"@pytest.mark.parametrize('n', [1, {marked}])\ndef test_it(n): ...\n"
     assert "test_it[2]: roundtrip marks a function or a class" in run(source).stderr.str()
 
 
-def test_every_mistake_is_told_at_once(run: Any) -> None:
-    result = run("@pytest.mark.roundtrip(a=1)\ndef test_a(): ...\n@pytest.mark.roundtrip(b=1)\ndef test_b(): ...\n")
+def test_every_mistake_is_told_at_once(run: Run) -> None:
+    result = run(
+        "@pytest.mark.roundtrip(a=1)\ndef test_a(): ...\n"
+        "@pytest.mark.roundtrip(b=1)\ndef test_b(): ...\n"
+    )
     assert "test_a: roundtrip unknown keyword 'a'" in result.stderr.str()
     assert "test_b: roundtrip unknown keyword 'b'" in result.stderr.str()
 
@@ -55,14 +62,26 @@ def test_every_mistake_is_told_at_once(run: Any) -> None:
     "ini, args, said",
     [
         ("roundtrip_formats = kers", [], "formats=['kers'] (the ini file): unknown format 'kers'"),
-        ("", ["--roundtrip-formats=keras,h6"], "formats=['keras', 'h6'] (the command line): unknown format 'h6'"),
-        ("", ["--roundtrip-timeout=soon"], "timeout='soon' (the command line): a number of seconds"),
-        ("roundtrip_keep = every", [], "roundtrip keep: unknown value 'every'; there are failed, all, none (from the ini file)"),
+        (
+            "",
+            ["--roundtrip-formats=keras,h6"],
+            "formats=['keras', 'h6'] (the command line): unknown format 'h6'",
+        ),
+        (
+            "",
+            ["--roundtrip-timeout=soon"],
+            "timeout='soon' (the command line): a number of seconds",
+        ),
+        (
+            "roundtrip_keep = every",
+            [],
+            "keep='every' (the ini file): unknown value 'every'; choose from failed, all, none",
+        ),
         ("roundtrip_pythonpath = nowhere", [], "(the ini file): there is no folder"),
     ],
 )
 def test_an_error_names_where_the_value_came_from(
-    run: Any, pytester: pytest.Pytester, ini: str, args: list[str], said: str
+    run: Run, pytester: pytest.Pytester, ini: str, args: list[str], said: str
 ) -> None:
     pytester.makeini(f"[pytest]\n{ini}\n")
     result = run(f"@pytest.mark.roundtrip\ndef test_it():\n{MODEL}", *args)
@@ -70,7 +89,7 @@ def test_an_error_names_where_the_value_came_from(
     assert said in result.stderr.str()
 
 
-def test_ids_are_stable_and_compose(run: Any) -> None:
+def test_ids_are_stable_and_compose(run: Run) -> None:
     source = """
 pytestmark = pytest.mark.roundtrip(formats=["saved_model", "keras"])
 
@@ -96,10 +115,18 @@ class TestGroup:
     ]
 
 
-def test_the_nearest_setting_wins(run: Any, pytester: pytest.Pytester) -> None:
+def test_the_nearest_setting_wins(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nroundtrip_formats = keras, h5, weights\n")
-    source = "@pytest.mark.roundtrip\ndef test_ini(): ...\n@pytest.mark.roundtrip(formats=['hub'])\ndef test_marker(): ...\n"
-    assert _ids(run(source, "--collect-only", "-q")) == ["test_ini[keras]", "test_ini[h5]", "test_ini[weights]", "test_marker[hub]"]
+    source = (
+        "@pytest.mark.roundtrip\ndef test_ini(): ...\n"
+        "@pytest.mark.roundtrip(formats=['hub'])\ndef test_marker(): ...\n"
+    )
+    assert _ids(run(source, "--collect-only", "-q")) == [
+        "test_ini[keras]",
+        "test_ini[h5]",
+        "test_ini[weights]",
+        "test_marker[hub]",
+    ]
     command_line = _ids(run(source, "--collect-only", "-q", "--roundtrip-formats=h5"))
     assert command_line == ["test_ini[h5]", "test_marker[h5]"]
 
@@ -108,31 +135,63 @@ def _ids(result: pytest.RunResult) -> list[str]:
     return [line.split("::", 1)[1] for line in result.outlines if "::" in line]
 
 
-def test_collecting_starts_no_interpreter(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_modelroundtrip.environments.Environment.begin", lambda self: pytest.exit("started"))
-    assert run(f"@pytest.mark.roundtrip\ndef test_it():\n{MODEL}", "--collect-only").ret == 0
-    assert "started" in run(f"@pytest.mark.roundtrip\ndef test_it():\n{MODEL}").stdout.str()
+class Started(Environment):
+    """Ends the run in place of starting."""
+
+    def begin(self) -> None:
+        """End the run."""
+        pytest.exit("started")
+
+
+class StartsNothing:
+    """A plugin of inner runs, whose environments are of that kind."""
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Give the run a session."""
+        config.stash[plugin.SESSION] = Session(config, Started)
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_collecting_starts_no_interpreter(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_it=f"{HEADER}@pytest.mark.roundtrip\ndef test_it():\n{MODEL}")
+    assert run_in_process(["--collect-only"], StartsNothing()).ret == 0
+    assert "started" in run_in_process([], StartsNothing()).stdout.str()
 
 
 @pytest.mark.parametrize(
     "source, said",
     [
         ("def test_it():\n    dense()\n", "it returned nothing: return the model"),
-        ("def test_it(roundtrip):\n    pass\n", "it never called `roundtrip(model, ...)`, so nothing was compared"),
-        ("def test_it(roundtrip):\n    return dense()\n", "has the fixture `roundtrip` and returns a value"),
+        (
+            "def test_it(roundtrip):\n    pass\n",
+            "it never called `roundtrip(model, ...)`, so nothing was compared",
+        ),
+        (
+            "def test_it(roundtrip):\n    return dense()\n",
+            "has the fixture `roundtrip` and returns a value",
+        ),
         ("def test_it():\n    return [1, 2]\n", "list is not a model: return a Keras model"),
         ("def test_it():\n    return K.Sequential\n", "the class Sequential is not a model"),
         ("def test_it():\n    return ()\n", "it returned nothing"),
-        ("def test_it():\n    return dense(), [[1.0, 2.0], [3.0]]\n", "the model is called with tensors, arrays, lists and dicts"),
-        ("def test_it():\n    return tf.Module()\n", "what to call this Module with cannot be told from the model itself"),
+        (
+            "def test_it():\n    return dense(), [[1.0, 2.0], [3.0]]\n",
+            "a model is called with tensors, arrays, lists and dicts",
+        ),
+        (
+            "def test_it():\n    return tf.Module()\n",
+            "the inputs of this Module cannot be inferred from the model",
+        ),
         (
             "def test_it():\n    return dense(), np.ones((2, 9), 'float32')\n",
             "the model itself cannot be used with these inputs (float32[2, 9], training=False)",
         ),
-        ("def test_it():\n    return dense(), object()\n", "the model is called with tensors, arrays, lists and dicts"),
+        (
+            "def test_it():\n    return dense(), object()\n",
+            "a model is called with tensors, arrays, lists and dicts",
+        ),
     ],
 )
-def test_a_wrong_test_fails_in_plain_words(run: Any, source: str, said: str) -> None:
+def test_a_wrong_test_fails_in_plain_words(run: Run, source: str, said: str) -> None:
     result = run(f"@pytest.mark.roundtrip(formats=['keras'])\n{source}")
     result.assert_outcomes(failed=1)
     assert said in result.stdout.str()
@@ -140,7 +199,7 @@ def test_a_wrong_test_fails_in_plain_words(run: Any, source: str, said: str) -> 
     assert "INTERNALERROR" not in result.stdout.str()
 
 
-def test_a_returned_model_is_built_once_for_all_its_formats(run: Any) -> None:
+def test_a_returned_model_is_built_once_for_all_its_formats(run: Run) -> None:
     source = """
 built = []
 
@@ -164,7 +223,7 @@ def test_count():
     run(source).assert_outcomes(passed=7)
 
 
-def test_the_fixture_tells_all(run: Any) -> None:
+def test_the_fixture_tells_all(run: Run) -> None:
     source = """
 from pytest_modelroundtrip import RoundTrip, RoundTripError
 
@@ -176,11 +235,13 @@ def test_result(roundtrip):
     assert isinstance(trip, RoundTrip)
     assert (trip.format, trip.environment, trip.verdict, trip.max_ulp) == ("h5", "here", "exact", 0)
     assert trip.artifact.joinpath("model.h5").stat().st_size == trip.size
-    np.testing.assert_allclose(trip.outputs, model(x), rtol=1e-5)  # eager and graph kernels may differ in the last bit
+    # eager and graph kernels may differ in the last bit
+    np.testing.assert_allclose(trip.outputs, model(x), rtol=1e-5)
     np.testing.assert_array_equal(trip.outputs, trip.expected)
     rows = {"signature", "weights", "config", "compile", "outputs", "losses", "self_contained"}
     assert trip.checks == {**dict.fromkeys(rows, "exact"), "optimizer": "n/a", "training": "n/a"}
-    assert trip.versions["saved"]["tensorflow"] == trip.versions["reloaded"]["tensorflow"] == tf.__version__
+    assert trip.versions.saved["tensorflow"] == tf.__version__
+    assert trip.versions.reloaded["tensorflow"] == tf.__version__
     assert {"observe", "save", "reload", "reload: load", "compare"} <= trip.seconds.keys()
 
     with pytest.raises(AssertionError) as caught:
@@ -190,9 +251,11 @@ def test_result(roundtrip):
     run(source).assert_outcomes(passed=1)
 
 
-def test_expected_failures_are_strict_and_of_that_item_alone(run: Any) -> None:
+def test_expected_failures_are_strict_and_of_that_item_alone(run: Run) -> None:
     source = """
-@pytest.mark.roundtrip(formats=["h5", "checkpoint"], expected_failures={"h5": "HDF5 holds no such models"})
+@pytest.mark.roundtrip(
+    formats=["h5", "checkpoint"], expected_failures={"h5": "HDF5 holds no such models"}
+)
 def test_fails():
     return Subclassed(), np.ones((2, 4), "float32")
 
@@ -221,7 +284,7 @@ class Subclassed(K.Model):
     result.stdout.fnmatch_lines(["*XPASS(strict)*", "*NameError*dence*"])
 
 
-def test_only_models_that_are_needed_are_kept(run: Any, pytester: pytest.Pytester) -> None:
+def test_only_models_that_are_needed_are_kept(run: Run, pytester: pytest.Pytester) -> None:
     source = """
 @pytest.mark.roundtrip(formats=["h5"])
 def test_passes():
@@ -236,7 +299,9 @@ def test_fails():
         result = run(source, f"--basetemp={base}", f"--roundtrip-keep={keep}")
         result.assert_outcomes(passed=1, failed=1)
         assert len(list(base.rglob("model.h5"))) == kept, keep
-        assert ("again:  " in result.stdout.str()) == bool(kept)  # what is not there is not named
+        assert ("reproduce: " in result.stdout.str()) == bool(
+            kept
+        )  # what is not there is not named
 
 
 ELSEWHERE = """
@@ -270,9 +335,13 @@ class TestToo(Base):
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestReturnNotNoneWarning")
-def test_the_marker_means_what_it_marks(run: Any) -> None:
+def test_the_marker_means_what_it_marks(run: Run) -> None:
     result = run(ELSEWHERE, "-v", "-W", "ignore::pytest.PytestReturnNotNoneWarning")
-    ids = [line.split()[0].split("::", 1)[1] for line in result.outlines if "::" in line and ("PASSED" in line or "FAILED" in line)]
+    ids = [
+        line.split()[0].split("::", 1)[1]
+        for line in result.outlines
+        if "::" in line and ("PASSED" in line or "FAILED" in line)
+    ]
     assert sorted(ids) == [
         "TestMarked::test_inherited[h5]",
         "TestMarked::test_static[h5]",
@@ -284,12 +353,20 @@ def test_the_marker_means_what_it_marks(run: Any) -> None:
     assert len(marked) == 3
 
 
-def test_a_unittest_cannot_be_marked(run: Any) -> None:
-    source = "import unittest\n\nclass Test(unittest.TestCase):\n    @pytest.mark.roundtrip\n    def test_it(self): ...\n"
-    assert "roundtrip marks plain test functions and methods, not this kind of test" in run(source).stderr.str()
+def test_a_unittest_cannot_be_marked(run: Run) -> None:
+    source = (
+        "import unittest\n\nclass Test(unittest.TestCase):\n"
+        "    @pytest.mark.roundtrip\n    def test_it(self): ...\n"
+    )
+    assert (
+        "roundtrip marks plain test functions and methods, not this kind of test"
+        in run(source).stderr.str()
+    )
 
 
-def test_a_failed_trip_keeps_its_artefact_when_another_passed(run: Any, pytester: pytest.Pytester) -> None:
+def test_a_failed_trip_keeps_its_artifact_when_another_passed(
+    run: Run, pytester: pytest.Pytester
+) -> None:
     source = """
 @pytest.mark.roundtrip(formats=["h5"])
 def test_two(roundtrip):
@@ -297,11 +374,11 @@ def test_two(roundtrip):
     roundtrip(K.Sequential([K.Input((4,)), L.Lambda(lambda x: only_here(x))]))
 """
     result = run(source, f"--basetemp={pytester.path / 'base'}")
-    result.stdout.fnmatch_lines(["*artefact: *roundtrip-h50/2/artifact (*"])
+    result.stdout.fnmatch_lines(["*artifact: *roundtrip-h50/2/artifact (*"])
     assert len(list((pytester.path / "base").rglob("model.h5"))) == 1
 
 
-def test_warnings_of_the_libraries_are_no_errors_of_the_test(run: Any) -> None:
+def test_warnings_of_the_libraries_are_no_errors_of_the_test(run: Run) -> None:
     # the second is of the test's own: Keras 2.10 warns as the model is built
     own = ("ignore:.*pkg_resources", "ignore:non-integer arguments to randrange")
     filters = [word for text in ("error", *own) for word in ("-W", text)]

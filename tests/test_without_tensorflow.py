@@ -6,7 +6,9 @@ import importlib.util
 
 import pytest
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("tensorflow") is not None, reason="TensorFlow is installed here")
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("tensorflow") is not None, reason="TensorFlow is installed here"
+)
 
 SUITE = """
 import pytest
@@ -42,4 +44,6 @@ def test_each_item_says_what_to_install(pytester: pytest.Pytester) -> None:
 def test_the_list_says_it_too(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest("--roundtrip-list")
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["  here * broken: *", "Install it there: * -m pip install tensorflow-cpu"])
+    result.stdout.fnmatch_lines(
+        ["  here * broken: *", "Install it there: * -m pip install tensorflow-cpu"]
+    )

@@ -1,4 +1,4 @@
-"""Whatever way the translator and its parts are persisted, what comes back is bit for bit what was trained."""
+"""The translator and its parts: however they are saved, the reloaded model is the trained one."""
 
 from pathlib import Path
 
@@ -7,12 +7,34 @@ import pytest
 import tensorflow as tf
 from translation_model import Models, build, sequences, train
 
-KERAS_3 = hasattr(tf.keras, "ops")  # Keras 2 has none
-MASK_IN_H5 = {"h5": "Keras 3: Unknown layer: 'NotEqual' (the mask of Embedding(mask_zero=True))"} if KERAS_3 else {}
-SLOTS_LOST = {} if KERAS_3 else {"keras_saved_model": "Keras 2: a SavedModel comes back without the optimizer's slots"}
+from pytest_modelroundtrip import RoundTripFixture
+
+KERAS_3 = hasattr(tf.keras, "ops")  # Keras 2 does not have it
+MASK_IN_H5 = (
+    {"h5": "Keras 3: Unknown layer: 'NotEqual' (the mask of Embedding(mask_zero=True))"}
+    if KERAS_3
+    else {}
+)
+SLOTS_LOST = (
+    {} if KERAS_3 else {"keras_saved_model": "Keras 2: a SavedModel loses the optimizer's slots"}
+)
+
+KERAS_3_0 = tf.keras.__version__.startswith("3.0.")  # the oldest Keras 3, and what it loses
+
+
+def lost_by_keras_3_0(reason, *formats):
+    """Expected failures in these formats, with that version alone."""
+    return dict.fromkeys(formats, f"Keras 3.0: {reason}") if KERAS_3_0 else {}
+
+
+NO_OPTIMIZER = lost_by_keras_3_0("a checkpoint of a model leaves its optimizer out", "checkpoint")
+FLOAT_SIGNATURE = lost_by_keras_3_0(
+    "tf.saved_model.save gives integer inputs a signature of floats", "saved_model", "hub"
+)
+NODE_INDEX = "a model of layers that another model called first: Layer node index out of bounds"
 
 EPOCHS = 5
-INPUTS, ANSWER = sequences(8, seed=2)  # not those that it is trained on
+INPUTS, ANSWER = sequences(8, seed=2)  # not the sequences of the training
 
 
 @pytest.fixture(scope="module")
@@ -24,59 +46,86 @@ def models():
 
 @pytest.fixture(scope="module")
 def checkpoints(models, tmp_path_factory):
-    """By name of the model, the manager that wrote a checkpoint of it after each epoch of the training."""
+    """By name of the model, the manager that wrote its checkpoint after each epoch."""
     managers = {
-        name: tf.train.CheckpointManager(tf.train.Checkpoint(model=model), tmp_path_factory.mktemp(name), max_to_keep=3)
+        name: tf.train.CheckpointManager(
+            tf.train.Checkpoint(model=model), tmp_path_factory.mktemp(name), max_to_keep=3
+        )
         for name, model in models._asdict().items()
     }
-    train(models.translator, EPOCHS, after_epoch=lambda: [manager.save() for manager in managers.values()])
+
+    def save_all():
+        for manager in managers.values():
+            manager.save()
+
+    train(models.translator, EPOCHS, after_epoch=save_all)
     return managers
 
 
 @pytest.fixture(scope="module")
-def trained(models, checkpoints):
-    """The models when the training is over; they share their layers, so all four are trained."""
+def trained(models, checkpoints):  # noqa: ARG001  writing the checkpoints trains the models
+    """The models after the training. They share their layers, so all four are trained."""
     return models
 
 
 # in every format
 
 
-@pytest.mark.roundtrip(exact=True, checks="all", expected_failures=MASK_IN_H5 | SLOTS_LOST)
+@pytest.mark.roundtrip(
+    exact=True,
+    checks="all",
+    expected_failures=MASK_IN_H5 | SLOTS_LOST | NO_OPTIMIZER | FLOAT_SIGNATURE,
+)
 def test_translator(trained):
-    """The whole model, called with its named inputs; where a format keeps the optimizer, training goes on as before."""
+    """The whole model, called with named inputs; `checks="all"` compares the next training step."""
     return trained.translator, INPUTS
 
 
-@pytest.mark.roundtrip(exact=True, checks="all", generations=2, factory="translation_model:build", expected_failures=MASK_IN_H5)
-def test_parts(roundtrip, trained):
-    """What is served, part by part: the reloaded encoder's state goes into the reloaded decoder. Then all of it once more.
+@pytest.mark.roundtrip(
+    exact=True,
+    checks="all",
+    generations=2,
+    factory="translation_model:build",
+    expected_failures=MASK_IN_H5 | FLOAT_SIGNATURE | lost_by_keras_3_0(NODE_INDEX, "keras"),
+)
+def test_parts(roundtrip: RoundTripFixture, trained):
+    """The parts that are served: the reloaded decoder receives the reloaded encoder's output.
 
-    A checkpoint holds the three together, so there they must still share their embedding: the factory builds them so.
+    All of it is saved and reloaded twice. A checkpoint holds the three parts together, so after the
+    reload they must still share their embedding; the factory builds them that way.
     """
     trip = roundtrip.parts(
         embedding=(trained.embedding, INPUTS["source"]),
         encoder=(trained.encoder, INPUTS["source"]),
         decoder=(trained.decoder, [INPUTS["target"], roundtrip.output("encoder")]),
     )
-    np.testing.assert_array_equal(trip.outputs["decoder"].argmax(-1), answers(trained.translator, INPUTS).argmax(-1))
+    np.testing.assert_array_equal(
+        trip.outputs["decoder"].argmax(-1), predicted(trained.translator, INPUTS).argmax(-1)
+    )
 
 
-@pytest.mark.roundtrip(exact=True)
+@pytest.mark.roundtrip(exact=True, expected_failures=FLOAT_SIGNATURE)
 def test_embedding(trained):
-    """The embedding that both sides share; nothing in this model uses the mask it makes."""
+    """The embedding that both sides share; nothing in this model uses the mask that it makes."""
     return trained.embedding, INPUTS["source"]
 
 
-@pytest.mark.roundtrip(exact=True, expected_failures=MASK_IN_H5)
+@pytest.mark.roundtrip(exact=True, expected_failures=MASK_IN_H5 | FLOAT_SIGNATURE)
 def test_encoder(trained):
-    """The encoder, whose reader needs the mask to stop where the digits do."""
+    """The encoder. Its reader needs the mask, to stop at the last digit."""
     return trained.encoder, INPUTS["source"]
 
 
-@pytest.mark.roundtrip(exact=True)
+@pytest.mark.roundtrip(
+    exact=True,
+    expected_failures=FLOAT_SIGNATURE
+    | lost_by_keras_3_0(NODE_INDEX, "keras", "h5", "weights", "checkpoint"),
+)
 def test_decoder(trained):
-    """The decoder, which starts in the state where the encoder ended; padding follows the digits, so it needs no mask."""
+    """The decoder, called with the encoder's final state.
+
+    It needs no mask: the padding comes after the digits.
+    """
     return trained.decoder, [INPUTS["target"], trained.encoder(INPUTS["source"])]
 
 
@@ -84,53 +133,64 @@ def test_decoder(trained):
 
 
 def test_it_learned(trained):
-    """Guessing would be right one time in nine; what is compared here is more than noise."""
-    guessed = answers(trained.translator, INPUTS).argmax(-1)
+    """The model has learned something. A random guess is right one time in nine."""
+    guessed = predicted(trained.translator, INPUTS).argmax(-1)
     assert (guessed == ANSWER)[ANSWER > 0].mean() > 0.5
 
 
 @pytest.mark.parametrize("name", Models._fields)
 def test_manager_keeps_three(checkpoints, name):
-    """Of the five checkpoints the first two are gone, and the last one is the latest."""
+    """Of five checkpoints the manager deleted the first two; the last one is the latest."""
     manager = checkpoints[name]
     assert [int(path.rsplit("-", 1)[1]) for path in manager.checkpoints] == [3, 4, 5]
     assert len(list(Path(manager.directory).glob("*.index"))) == 3
-    assert tf.train.latest_checkpoint(manager.directory) == manager.latest_checkpoint == manager.checkpoints[-1]
+    latest = tf.train.latest_checkpoint(manager.directory)
+    assert latest == manager.latest_checkpoint == manager.checkpoints[-1]
 
 
 @pytest.mark.parametrize("name", Models._fields)
 def test_latest_checkpoint(trained, checkpoints, name):
-    """Restored into a fresh model it is what was trained: its weights and its answers."""
-    model, restored = getattr(trained, name), restore(name, checkpoints[name].latest_checkpoint)
+    """Restored into a fresh model, it has the weights and the outputs of the trained model."""
+    model = getattr(trained, name)
+    restored = restore(name, checkpoints[name].latest_checkpoint)
     for weight, expected in zip(restored.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(weight, expected)
     inputs = inputs_of(trained)[name]
-    np.testing.assert_array_equal(answers(restored, inputs), answers(model, inputs))
+    np.testing.assert_array_equal(predicted(restored, inputs), predicted(model, inputs))
 
 
 @pytest.mark.parametrize("name", Models._fields)
 def test_checkpoint_before_the_latest(trained, checkpoints, name):
-    """It answers otherwise: the test above can tell one checkpoint from another."""
-    inputs, earlier = inputs_of(trained)[name], restore(name, checkpoints[name].checkpoints[-2])
-    assert not np.array_equal(answers(earlier, inputs), answers(getattr(trained, name), inputs))
+    """Its outputs differ, so the test above can tell one checkpoint from another."""
+    inputs = inputs_of(trained)[name]
+    earlier = restore(name, checkpoints[name].checkpoints[-2])
+    assert not np.array_equal(predicted(earlier, inputs), predicted(getattr(trained, name), inputs))
 
 
-@pytest.mark.roundtrip(formats=["saved_model"], exact=True)
-def test_release(roundtrip, trained, checkpoints):
-    """From the latest checkpoint into a SavedModel and out of it: what is released is still what was trained."""
+@pytest.mark.roundtrip(
+    formats=["saved_model"],
+    exact=True,
+    expected_failures={name: why for name, why in FLOAT_SIGNATURE.items() if name != "hub"},
+)
+def test_release(roundtrip: RoundTripFixture, trained, checkpoints):
+    """From the latest checkpoint to a SavedModel: the released model is still the trained one."""
     trip = roundtrip(restore("translator", checkpoints["translator"].latest_checkpoint), INPUTS)
-    np.testing.assert_array_equal(trip.expected, answers(trained.translator, INPUTS))
+    np.testing.assert_array_equal(trip.expected, predicted(trained.translator, INPUTS))
 
 
 def restore(name, checkpoint):
-    """A fresh model of that name with the weights of a checkpoint; the optimizer's slots, which it has not, stay behind."""
+    """A fresh model of that name with the weights of a checkpoint.
+
+    The checkpoint also holds the optimizer's slots, which the fresh model does not have.
+    """
     model = getattr(build(), name)
-    tf.train.Checkpoint(model=model).restore(checkpoint).expect_partial().assert_existing_objects_matched()
+    restored = tf.train.Checkpoint(model=model).restore(checkpoint)
+    restored.expect_partial().assert_existing_objects_matched()
     return model
 
 
 def inputs_of(trained):
-    """What each of the models is called with."""
+    """By name of the model, the inputs that it is called with."""
     source, target = INPUTS["source"], INPUTS["target"]
     return {
         "translator": INPUTS,
@@ -140,6 +200,6 @@ def inputs_of(trained):
     }
 
 
-def answers(model, inputs):
-    """What the model answers."""
+def predicted(model, inputs):
+    """The outputs of the model."""
     return model.predict(inputs, verbose=0)

@@ -1,7 +1,8 @@
 """An encoder-decoder that learns to reverse sequences of digits: `7 4 2` becomes `2 4 7`.
 
-A toy that has what real ones have: an embedding that source and target share, padding that is masked, a state that
-travels from encoder to decoder. One model is trained, three are served; all four share their layers:
+It is small and has what real ones have: one embedding for source and target, padding that is
+masked, and a state that goes from the encoder to the decoder. One model is trained, three are
+served. All four share their layers:
 
     source -> embedding -> reader -> state
                                        |
@@ -22,20 +23,23 @@ WIDTH, UNITS = 16, 32
 
 
 class Models(NamedTuple):
-    """Four views of the same layers."""
+    """Four models of the same layers."""
 
-    translator: tf.keras.Model  # {"source": tokens, "target": the tokens before} -> logits of each token of the target
+    # {"source": tokens, "target": the target one token late} -> logits of each token of the target
+    translator: tf.keras.Model
     embedding: tf.keras.Model  # tokens -> vectors
     encoder: tf.keras.Model  # tokens of the source -> the reader's state
     decoder: tf.keras.Model  # tokens of the target, the reader's state -> logits
 
 
 def build():
-    """Fresh models, the translator compiled for training.
+    """Fresh models; the translator is compiled for training.
 
-    The GRU is the original one: the other, `reset_after=True`, has a variant for cuDNN that Keras 2 would save as well, slowly.
+    The GRU has `reset_after=False`. The other variant has an implementation for cuDNN, which
+    Keras 2 would save as well, slowly.
     """
-    embedding = layers.Embedding(VOCABULARY, WIDTH, mask_zero=True, name="embedding")  # PADDING is masked from here on
+    # PADDING is masked from here on
+    embedding = layers.Embedding(VOCABULARY, WIDTH, mask_zero=True, name="embedding")
     reader = layers.GRU(UNITS, reset_after=False, return_state=True, name="reader")
     writer = layers.GRU(UNITS, reset_after=False, return_sequences=True, name="writer")
     speaker = layers.Dense(VOCABULARY, name="speaker")
@@ -48,8 +52,12 @@ def build():
         return speaker(writer(embedding(target), initial_state=state))
 
     _, state = reader(embedding(source))
-    translator = tf.keras.Model({"source": source, "target": target}, decode(state), name="translator")
-    translator.compile(tf.keras.optimizers.Adam(0.01), tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    named_inputs = {"source": source, "target": target}
+    translator = tf.keras.Model(named_inputs, decode(state), name="translator")
+    translator.compile(
+        tf.keras.optimizers.Adam(0.01),
+        tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
     return Models(
         translator,
         embedding=tf.keras.Model(source, embedding(source), name="embedding"),
@@ -59,19 +67,20 @@ def build():
 
 
 def sequences(count, seed):
-    """Sequences of 2 to 6 digits, padded: the translator's named inputs, and what it should answer."""
+    """Sequences of 2 to 6 digits, padded: the translator's named inputs, and the right answer."""
     rng = np.random.default_rng(seed)
     source, answer = np.zeros([2, count, LONGEST], "int32")
     for row, length in enumerate(rng.integers(2, LONGEST, count, endpoint=True)):
         source[row, :length] = rng.integers(1, 9, length, endpoint=True)
         answer[row, :length] = source[row, :length][::-1]
-    target = np.where(answer, np.roll(answer, 1, axis=1), PADDING)  # teacher forcing: the answer, one step late
+    # teacher forcing: the target is the answer, one step late
+    target = np.where(answer, np.roll(answer, 1, axis=1), PADDING)
     target[:, 0] = START
     return {"source": source, "target": target}, answer
 
 
 def train(translator, epochs, after_epoch):
-    """A few seconds on a CPU; `after_epoch` is called at the end of each epoch."""
+    """Train for a few seconds on a CPU; `after_epoch` is called at the end of each epoch."""
     inputs, answer = sequences(2048, seed=1)
-    callback = tf.keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: after_epoch())
+    callback = tf.keras.callbacks.LambdaCallback(on_epoch_end=lambda _epoch, _logs: after_epoch())
     translator.fit(inputs, answer, batch_size=64, epochs=epochs, callbacks=[callback], verbose=0)

@@ -1,7 +1,8 @@
 """Builds a hub module like the Universal Sentence Encoder, small and without a download.
 
-`python build_encoder_module.py FOLDER` writes it to FOLDER. It has all that makes the text modules of a hub hard to carry: it takes
-strings, its tokeniser is in its graph, its vocabulary is in a file of its own, and its weights are not at their initial values.
+`python build_encoder_module.py FOLDER` writes it to FOLDER. It has everything that makes text
+modules hard to save and reload: it takes strings, its tokenizer is in its graph, its vocabulary is
+in a file of its own, and its weights are not at their initial values.
 """
 
 from __future__ import annotations
@@ -15,38 +16,48 @@ import numpy as np
 import tensorflow as tf
 
 WORDS = """
-the a an this that it is are was be i you we they not no and or of to in on for with how what who another one good bad
-sentence word meaning language model data science cat dog sleeps runs sofa weather today café naïve über мир данные 世界
+the a an this that it is are was be i you we they not no and or of to in on for with how what who
+another one good bad sentence word meaning language model data science cat dog sleeps runs sofa
+weather today café naïve über мир данные 世界
 """
-OOV_BUCKETS = 256  # for every word and every pair of words that the vocabulary does not have
+OOV_BUCKETS = 256  # of words and pairs of words that are not in the vocabulary
 WIDTHS = (128, 256, 512)  # the embedding, the hidden layer, the sentence
 SEED = 20180329
 
 
 class Dense(tf.Module):
-    """`inputs @ kernel + bias`, with weights as a training would leave them: neither of the two is at its initial value."""
+    """`inputs @ kernel + bias`. As after a training, neither weight is at its initial value."""
 
     def __init__(self, inputs: int, outputs: int, random: np.random.Generator) -> None:
         super().__init__()
-        self.kernel = tf.Variable(random.normal(0, np.sqrt(2 / inputs), (inputs, outputs)), dtype=tf.float32, name="kernel")
-        self.bias = tf.Variable(random.normal(0, 0.1, outputs), dtype=tf.float32, name="bias")
+        kernel = random.normal(0, np.sqrt(2 / inputs), (inputs, outputs))
+        self.kernel = tf.Variable(kernel, dtype=tf.float32, name="kernel")
+        bias = random.normal(0, 0.1, outputs)
+        self.bias = tf.Variable(bias, dtype=tf.float32, name="bias")
 
     def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
-        """The layer's linear answer."""
+        """The linear outputs of the layer."""
         return inputs @ self.kernel + self.bias
 
 
 class SentenceEncoder(tf.Module):
-    """A deep averaging network: words and pairs of words -> embeddings -> their mean -> dense layers -> a unit vector.
+    """A deep averaging network: the mean of word embeddings -> dense layers -> a unit vector.
+
+    It looks up words and pairs of words.
 
     Args:
-        vocabulary: a text file, a word a line. It becomes an asset: saving the module copies it into the module's folder.
+        vocabulary: a text file, one word per line. It becomes an asset: saving the module copies
+            the file into the module's folder.
     """
 
     def __init__(self, vocabulary: str) -> None:
         super().__init__()
         words = tf.lookup.TextFileInitializer(
-            vocabulary, tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER
+            vocabulary,
+            tf.string,
+            tf.lookup.TextFileIndex.WHOLE_LINE,
+            tf.int64,
+            tf.lookup.TextFileIndex.LINE_NUMBER,
         )
         self.table = tf.lookup.StaticVocabularyTable(words, OOV_BUCKETS)
         random = np.random.default_rng(SEED)
@@ -56,11 +67,14 @@ class SentenceEncoder(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "sentences")])
     def __call__(self, sentences: tf.Tensor) -> tf.Tensor:
-        """Strings [n] -> unit vectors [n, 512]. An empty string has one too: that of the biases."""
-        clean = tf.strings.regex_replace(tf.strings.lower(sentences, encoding="utf-8"), r"[[:punct:]]+", " ")
+        """Strings [n] -> unit vectors [n, 512]. An empty string has the vector of the biases."""
+        lowered = tf.strings.lower(sentences, encoding="utf-8")
+        clean = tf.strings.regex_replace(lowered, r"[[:punct:]]+", " ")
         words = tf.strings.split(clean)
         tokens = tf.concat([words, tf.strings.ngrams(words, 2)], axis=1)
-        embedded = tf.ragged.map_flat_values(lambda flat: tf.gather(self.embedding, self.table.lookup(flat)), tokens)
+        embedded = tf.ragged.map_flat_values(
+            lambda flat: tf.gather(self.embedding, self.table.lookup(flat)), tokens
+        )
         count = tf.cast(tokens.row_lengths(), tf.float32)[:, tf.newaxis]
         hidden = tf.reduce_sum(embedded, axis=1) / tf.sqrt(tf.maximum(count, 1.0))
         for layer in self.layers[:-1]:
@@ -69,7 +83,7 @@ class SentenceEncoder(tf.Module):
 
 
 def build(folder: str) -> None:
-    """Write the module to `folder`, as `hub.load` reads it. Nothing but that folder is left."""
+    """Write the module to `folder`, as `hub.load` reads it, and leave no other file."""
     with tempfile.TemporaryDirectory() as scratch:
         vocabulary = Path(scratch, "vocabulary.txt")
         vocabulary.write_text("\n".join(WORDS.split()), encoding="utf-8")

@@ -1,4 +1,7 @@
-"""A hub of one module on this machine: it answers `GET HANDLE?tf-hub-format=compressed` as tfhub.dev does."""
+"""A hub of one module on this machine.
+
+It answers `GET HANDLE?tf-hub-format=compressed` as tfhub.dev does.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ MODULE = "/universal-sentence-encoder/1"
 
 @contextlib.contextmanager
 def serving(folder: str) -> Iterator[str]:
-    """Serve the module in `folder` while the block runs; gives its handle, an URL for `hub.load`."""
+    """Serve the module in `folder` while the block runs; yield its handle, a URL for `hub.load`."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w:gz") as tar:
         tar.add(folder, arcname=".")
@@ -23,7 +26,8 @@ def serving(folder: str) -> Iterator[str]:
     class Hub(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked = urlsplit(self.path)
-            if asked.path != MODULE or parse_qs(asked.query) != {"tf-hub-format": ["compressed"]}:
+            compressed = parse_qs(asked.query) == {"tf-hub-format": ["compressed"]}
+            if asked.path != MODULE or not compressed:
                 self.send_error(404)
                 return
             self.send_response(200)
@@ -33,7 +37,7 @@ def serving(folder: str) -> Iterator[str]:
             self.wfile.write(archive.getvalue())
 
         def log_message(self, *args: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))

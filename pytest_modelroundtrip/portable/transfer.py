@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import tarfile
-from typing import Any, Callable, Dict
+from typing import BinaryIO, Callable, Literal, Optional, cast
 
-CHUNK = 1 << 20
+PIECE_BYTES = 1 << 20
 LEFT_OUT = ("__pycache__", ".git", ".venv", "node_modules")
+
+Rule = Literal["data", "tar"]  # a filter of tarfile, where it has filters
 
 
 def size_of(folder: str) -> int:
-    """Bytes of the files that would be sent."""
+    """The number of bytes in the files that would be sent."""
     total = 0
     for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if name not in LEFT_OUT]
@@ -21,56 +23,73 @@ def size_of(folder: str) -> int:
 
 
 def send(put: Callable[[bytes], None], folder: str) -> None:
-    """Give the folder to `put` in pieces; an empty piece is the end."""
-    out: Any = _Out(put)
-    with tarfile.open(mode="w|", fileobj=out, bufsize=CHUNK) as archive:
-        archive.add(folder, arcname=".", filter=lambda info: None if os.path.basename(info.name) in LEFT_OUT else info)
+    """Pass the folder to `put` in pieces; an empty piece marks the end."""
+    pieces = cast(BinaryIO, _PieceWriter(put))  # as much of one as tarfile uses
+    with tarfile.open(mode="w|", fileobj=pieces, bufsize=PIECE_BYTES) as archive:
+        archive.add(folder, arcname=".", filter=_unless_left_out)
     put(b"")
 
 
-def receive(get: Callable[[], bytes], folder: str, rule: str = "data") -> None:
-    """Make the folder anew from the pieces that `get` gives, by that rule of tarfile: "tar" lets links point outside.
+def receive(get: Callable[[], bytes], folder: str, rule: Rule = "data") -> None:
+    """Make the folder anew from the pieces that `get` returns.
+
+    Args:
+        get: returns the next piece.
+        folder: is deleted first.
+        rule: "tar" lets links point outside the folder.
 
     Raises:
-        tarfile.TarError: when they are no tar.
+        tarfile.TarError: when the pieces are not a tar.
         OSError: when the folder cannot be written.
     """
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
-    pieces: Any = _In(get)
-    safe: Dict[str, Any] = {"filter": rule} if hasattr(tarfile, "data_filter") else {}
+    pieces = _PieceReader(get)
     try:
-        with tarfile.open(mode="r|", fileobj=pieces, bufsize=CHUNK) as archive:
-            archive.extractall(folder, **safe)
+        source = cast(BinaryIO, pieces)
+        with tarfile.open(mode="r|", fileobj=source, bufsize=PIECE_BYTES) as archive:
+            if hasattr(tarfile, "data_filter"):
+                archive.extractall(folder, filter=rule)
+            else:
+                archive.extractall(folder)
     finally:
-        pieces.drain()  # what follows in the channel is no piece
+        pieces.drain()  # what follows in the channel is not a piece
 
 
-class _Out:
+def _unless_left_out(info: tarfile.TarInfo) -> Optional[tarfile.TarInfo]:
+    return None if os.path.basename(info.name) in LEFT_OUT else info
+
+
+class _PieceWriter:
     """The file that tarfile writes to."""
 
     def __init__(self, put: Callable[[bytes], None]) -> None:
         self._put = put
 
     def write(self, data: bytes) -> int:
+        """Pass the data on as one piece."""
         if data:
             self._put(bytes(data))
         return len(data)
 
 
-class _In:
+class _PieceReader:
     """The file that tarfile reads from."""
 
     def __init__(self, get: Callable[[], bytes]) -> None:
-        self._get, self._rest, self._ended = get, b"", False
+        self._get = get
+        self._rest = b""
+        self._ended = False
 
     def read(self, size: int) -> bytes:
+        """The next `size` bytes; fewer at the end."""
         while len(self._rest) < size and not self._ended:
             self._rest += self._next()
         taken, self._rest = self._rest[:size], self._rest[size:]
         return taken
 
     def drain(self) -> None:
+        """Read up to the piece that marks the end."""
         while not self._ended:
             self._next()
 

@@ -1,7 +1,8 @@
-"""Notes what a reload reaches for outside the artefact and the installed packages: files that it reads, hosts that it asks.
+"""Notes what a reload uses besides the artifact and the installed packages: files, hosts.
 
-Python tells of its own files and sockets (`sys.addaudithook`), and TensorFlow's Python layer is asked for the files that it reads
-through its own file system. This is a tripwire, not a sandbox: native code that opens files by itself is not seen.
+Python reports the files and sockets that it opens itself (`sys.addaudithook`), and TensorFlow's
+Python layer is watched for the files that it reads through its own file system. This is a
+tripwire, not a sandbox: native code that opens files by itself is not seen.
 """
 
 from __future__ import annotations
@@ -9,14 +10,21 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
-from typing import Any, List, Sequence
+from typing import Any, List, Sequence, Tuple
 
-SYSTEM = ("/proc", "/sys", "/dev", "/etc", "/usr", "/lib", "/lib64", "/bin", "/opt", "/System", "/Library")
-NETWORK = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "urllib.Request")
+SYSTEM_FOLDERS = (
+    "/proc", "/sys", "/dev", "/etc", "/usr", "/lib", "/lib64", "/bin", "/opt",
+    "/System", "/Library",
+)  # fmt: skip
+NETWORK_EVENTS = (
+    "socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "urllib.Request",
+)  # fmt: skip
+
+AuditArguments = Tuple[Any, ...]  # they differ from event to event
 
 
 class Tripwire:
-    """From `arm` on, what was reached for.
+    """What was used from `arm` on.
 
     An audit hook stays for the life of its process, so this is for processes that reload once.
     """
@@ -27,15 +35,20 @@ class Tripwire:
         self._armed = False
 
     def arm(self, *folders: str) -> None:
-        """Take note from now on; `folders` may be read besides the installed packages and what is on `sys.path`."""
+        """Take note from now on.
+
+        Args:
+            folders: may be read, besides the installed packages and what is on `sys.path`.
+        """
         installed = [sys.prefix, sys.base_prefix, sys.exec_prefix, *sysconfig.get_paths().values()]
-        found = [*folders, *installed, *[os.path.dirname(p) if os.path.isfile(p) else p for p in sys.path], os.getcwd()]
-        self._allowed = [os.path.realpath(path) for path in found if path]
+        on_path = [os.path.dirname(p) if os.path.isfile(p) else p for p in sys.path]
+        allowed = [*folders, *installed, *on_path, os.getcwd()]
+        self._allowed = [os.path.realpath(path) for path in allowed if path]
         sys.addaudithook(self._audit)
         self._watch_tensorflow()
         self._armed = True
 
-    def _audit(self, event: str, args: Any) -> None:
+    def _audit(self, event: str, args: AuditArguments) -> None:
         if not self._armed:
             return
         if event == "open":
@@ -43,8 +56,9 @@ class Tripwire:
             writing = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR)
             if isinstance(path, (str, bytes)) and not writing:
                 self._read(os.fsdecode(path))
-        elif event in NETWORK and not (event == "socket.connect" and isinstance(args[1], (str, bytes))):  # a local socket
-            self._note("the network: " + " ".join(str(arg) for arg in args if isinstance(arg, (str, int, tuple))))
+        elif event in NETWORK_EVENTS and not _is_local_socket(event, args):
+            words = [str(arg) for arg in args if isinstance(arg, (str, int, tuple))]
+            self._note("the network: " + " ".join(words))
 
     def _watch_tensorflow(self) -> None:
         file_io = sys.modules.get("tensorflow.python.lib.io.file_io")
@@ -52,20 +66,26 @@ class Tripwire:
             return
         opened = file_io.FileIO._preread_check
 
-        def preread(found: Any) -> Any:
-            self._read(os.fsdecode(found.name))
-            return opened(found)
+        def preread(file: Any) -> Any:
+            self._read(os.fsdecode(file.name))
+            return opened(file)
 
         file_io.FileIO._preread_check = preread
 
     def _read(self, path: str) -> None:
         real = os.path.realpath(path)
-        if not real.startswith(SYSTEM) and not any(real == folder or real.startswith(folder + os.sep) for folder in self._allowed):
+        if not real.startswith(SYSTEM_FOLDERS) and not any(
+            real == folder or real.startswith(folder + os.sep) for folder in self._allowed
+        ):
             self._note("the file " + path)
 
     def _note(self, what: str) -> None:
         if what not in self.reached:
             self.reached.append(what)
+
+
+def _is_local_socket(event: str, args: AuditArguments) -> bool:
+    return event == "socket.connect" and isinstance(args[1], (str, bytes))
 
 
 TRIPWIRE = Tripwire()

@@ -1,182 +1,181 @@
-"""The variables of a live model: their names, their values, and how to put them back."""
+"""The variables of a live model: their names, their values, and how to restore them."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from . import library, tensors
+from . import keras_libs, object_graph, tensors
+from .aliases import Array, Layer, Model, Variable
 
 
 class Weight(NamedTuple):
-    """One way to one variable.
+    """One path to one variable.
 
-    Two weights may hold one variable: then the model has it in two places, and it must come back so.
+    Two weights may hold one variable: then the model has it in two places, and it must have it in
+    both after a reload.
     """
 
     path: str  # where it stands in the model
-    variable: Any
+    variable: Variable
     trainable: bool  # whether training changes it
-    place: str = ""  # the path without the numbers that Keras counts layers with; "" where nothing is counted
+    # the path without the numbers that Keras counts layers with; "" where nothing is counted
+    canonical_path: str = ""
 
 
-def keras_weights(model: Any) -> List[Weight]:
-    """The weights of a Keras model or layer by the names of its layers (`encoder/dense/kernel`), in the model's order.
+# names
 
-    Keras' own paths tell how a model was built, not only what it is: they change when it is built anew. The flag is the model's
-    answer, not the variable's: freezing a Keras 2 layer does not touch its variables. Last come TensorFlow's own variables that a
-    layer holds: Keras 3 trains them, but neither counts nor saves them.
+
+def keras_weights(model: Model) -> List[Weight]:
+    """The weights of a Keras model or layer by the names of its layers, in the model's order.
+
+    Such a name is `encoder/dense/kernel`. Keras' own paths also depend on how a model was built:
+    they change when it is built again. The flag is the model's, not the variable's: freezing a
+    Keras 2 layer does not change its variables. Last come TensorFlow's own variables that a layer
+    holds: Keras 3 trains them, but neither counts nor saves them.
     """
     trainable = {id(variable) for variable in model.trainable_variables}
-    ways: Dict[int, List[Weight]] = {}
-    for way in _ways(model, "", ""):
-        ways.setdefault(id(way.variable), []).append(way)
+    paths: Dict[int, List[Weight]] = {}
+    for weight in _layer_weights(model, "", ""):
+        paths.setdefault(id(weight.variable), []).append(weight)
     found = [
-        way._replace(variable=tensor, trainable=id(v) in trainable)
-        for v in model.weights
-        for tensor in _tensors(v)
-        for way in ways.pop(id(v), [Weight(_own_name(v), v, False, _own_name(v))])
+        weight._replace(variable=tensor, trainable=id(variable) in trainable)
+        for variable in model.weights
+        for tensor in _tensors(variable)
+        for weight in paths.pop(id(variable), [_own_weight(variable)])
     ]
-    found += [way for held in ways.values() for way in held]
+    found += [weight for uncounted in paths.values() for weight in uncounted]
     return unique([*found, *_vocabularies(model)])
 
 
-def _vocabularies(model: Any) -> Iterator[Weight]:
-    """The words of lookup layers, whose tables are no variables, where they have any."""
+def _own_weight(variable: Variable) -> Weight:
+    """The weight of a variable that no layer holds."""
+    return Weight(_own_name(variable), variable, False, _own_name(variable))
+
+
+def _vocabularies(model: Model) -> Iterator[Weight]:
+    """The words of lookup layers that have any: their tables are not variables."""
     seen = set()
     for layer in layers(model):
-        inner = getattr(layer, "_lookup_layer", layer)
-        if id(inner) not in seen and hasattr(inner, "get_vocabulary") and getattr(inner, "lookup_table", None) is not None:
-            words = [str(word).encode() for word in inner.get_vocabulary(include_special_tokens=False)]
+        inner: Layer = getattr(layer, "_lookup_layer", layer)
+        if id(inner) not in seen and _has_lookup_table(inner):
+            vocabulary = inner.get_vocabulary(include_special_tokens=False)
+            words = [str(word).encode() for word in vocabulary]
             if words:
-                yield Weight(layer.name + "/vocabulary", np.array(words, dtype=object), False, layer.name + "/vocabulary")
+                path = layer.name + "/vocabulary"
+                yield Weight(path, np.array(words, dtype=object), False, path)
         seen.add(id(inner))
 
 
-def _tensors(weight: Any) -> List[Any]:
-    """The weight itself, or the tensors of what Keras 2 puts among the weights for a lookup table."""
+def _has_lookup_table(layer: Layer) -> bool:
+    has_table = getattr(layer, "lookup_table", None) is not None
+    return hasattr(layer, "get_vocabulary") and has_table
+
+
+def _tensors(weight: Variable) -> List[Variable]:
+    """The weight itself, or the tensors of what Keras 2 lists as a weight for a lookup table."""
     if not hasattr(weight, "get_tensors"):
         return [weight]
-    tensors_of = weight.get_tensors()
-    return list(tensors_of) if isinstance(tensors_of, (list, tuple)) else [tensors_of]
+    held = weight.get_tensors()
+    return list(held) if isinstance(held, (list, tuple)) else [held]
 
 
-def _ways(layer: Any, path: str, place: str) -> Iterator[Weight]:
+def _layer_weights(layer: Layer, path: str, canonical_path: str) -> Iterator[Weight]:
     """Each weight of a layer, once for each layer through which it is reached."""
     inner_ids = set()
     counted: Counter[str] = Counter()
     for inner in _inner_layers(layer):
         base = _default_name(inner)
-        counted_name = inner.name
+        canonical_name = inner.name
         if re.fullmatch(base + r"(_\d+)?", inner.name):
-            counted_name = "%s#%d" % (base, counted[base])
+            canonical_name = f"{base}#{counted[base]}"
             counted[base] += 1
-        for way in _ways(inner, "%s%s/" % (path, inner.name), "%s%s/" % (place, counted_name)):
-            inner_ids.add(id(way.variable))
-            yield way
+        inner_path = f"{path}{inner.name}/"
+        for weight in _layer_weights(inner, inner_path, f"{canonical_path}{canonical_name}/"):
+            inner_ids.add(id(weight.variable))
+            yield weight
     own = [variable for variable in layer.weights if id(variable) not in inner_ids]
     for variable in own:
-        yield Weight(path + _own_name(variable), variable, False, place + _own_name(variable))
-    for name, held in vars(layer).items() if library.generation(layer) == 3 else ():
-        if is_variable(held) and hasattr(held, "handle") and all(held is not variable for variable in layer.weights):
-            yield Weight(path + name, held, bool(held.trainable), place + name)
+        name = _own_name(variable)
+        yield Weight(path + name, variable, False, canonical_path + name)
+    for name, variable in _untracked(layer):
+        yield Weight(path + name, variable, bool(variable.trainable), canonical_path + name)
 
 
-def _inner_layers(layer: Any) -> Iterable[Any]:
+def _untracked(layer: Layer) -> Iterator[Tuple[str, Variable]]:
+    """TensorFlow's own variables in the attributes of a Keras 3 layer, which it does not list."""
+    for name, held in vars(layer).items() if keras_libs.keras_major(layer) == 3 else ():
+        is_tensorflows = is_variable(held) and hasattr(held, "handle")
+        if is_tensorflows and all(held is not variable for variable in layer.weights):
+            yield name, held
+
+
+def _inner_layers(layer: Layer) -> Iterable[Layer]:
     """The layers that a layer holds itself."""
     if hasattr(layer, "_flatten_layers"):
-        held: Iterable[Any] = layer._flatten_layers(include_self=False, recursive=False)
+        held: Iterable[Layer] = layer._flatten_layers(include_self=False, recursive=False)
         return held
     from tensorflow.python.training.tracking import layer_utils  # TensorFlow 2.2
 
-    found: Iterable[Any] = layer_utils.filter_empty_layer_containers(getattr(layer, "_layers", []))
+    found: Iterable[Layer] = layer_utils.filter_empty_layer_containers(
+        getattr(layer, "_layers", [])
+    )
     return found
 
 
-def _default_name(layer: Any) -> str:
-    """The name that Keras gives a layer of this class, before it counts."""
+def _default_name(layer: Layer) -> str:
+    """The name that Keras gives a layer of this class, before it counts; escaped for a pattern."""
     name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", type(layer).__name__)
     return re.escape(re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower())
 
 
-def _own_name(variable: Any) -> str:
+def _own_name(variable: Variable) -> str:
     return str(getattr(variable, "name", "table")).split(":")[0].split("/")[-1]
 
 
-def numbered_weights(model: Any) -> List[Weight]:
-    """The variables by their position, for an artefact that keeps them as one list (`model.export`)."""
+def numbered_weights(model: Model) -> List[Weight]:
+    """The variables by position, for an artifact that keeps them as one list (`model.export`)."""
     trainable = {id(variable) for variable in model.trainable_variables}
     found = [variable for variable in model.variables if hasattr(variable, "assign")]
-    return [Weight("variables[%d]" % i, v, id(v) in trainable) for i, v in enumerate(found)]
+    return [
+        Weight(f"variables[{position}]", variable, id(variable) in trainable)
+        for position, variable in enumerate(found)
+    ]
 
 
-def object_weights(root: Any, paths: Sequence[str] = ()) -> List[Weight]:
-    """Every variable that TensorFlow can reach from a trackable object, by its path in the object graph.
+def object_weights(root: Model, paths: Sequence[str] = ()) -> List[Weight]:
+    """Every variable that TensorFlow can reach from an object, by its path in the object graph.
 
-    A SavedModel and a checkpoint keep that graph, and a SavedModel adds other ways to the same variables. So what was reloaded is
-    looked at along the `paths` of the original.
+    A SavedModel and a checkpoint keep that graph, and a SavedModel adds other paths to the same
+    variables. So a reloaded object is read along the `paths` of the original.
     """
-    found = [(path, _at(root, path)) for path in paths] or sorted(_reachable(root), key=lambda item: item[0])
-    return [Weight(path, v, bool(v.trainable)) for path, v in found if is_variable(v)]
+    found = [(path, object_graph.at(root, path)) for path in paths]
+    if not found:
+        reachable = object_graph.reachable(root, is_variable)
+        found = sorted(reachable, key=lambda item: item[0])
+    return [
+        Weight(path, variable, bool(variable.trainable))
+        for path, variable in found
+        if is_variable(variable)
+    ]
 
 
-def _at(root: Any, path: str) -> Any:
-    """What stands at a path of the object graph, or None."""
-    for name in path.split("/"):
-        root = _children(root).get(name) if root is not None else None
-    return root
-
-
-# What a Keras model carries beside its weights.
-_NOT_WEIGHTS = frozenset(
-    ["optimizer", "keras_api", "signatures", "variables", "trainable_variables", "non_trainable_variables", "metrics",
-     "keras_metrics", "_metrics", "_loss_tracker", "_all_variables", "_misc_assets", "loss", "compiled_metrics", "compiled_loss"]
-)  # fmt: skip
-
-
-def _reachable(root: Any) -> Iterator[Tuple[str, Any]]:
-    """Breadth first, each object along the least of its shortest paths; a variable along each path that ends at it."""
-    seen = {id(root)}
-    level: List[Tuple[str, Any]] = [("", root)]
-    while level:
-        following: List[Tuple[str, Any]] = []
-        for path, found in sorted(level, key=lambda item: item[0]):
-            for name, child in _children(found).items():
-                if name in _NOT_WEIGHTS and library.generation(found) is not None:
-                    continue
-                inner = "%s/%s" % (path, name) if path else name
-                if id(child) not in seen:
-                    following.append((inner, child))
-                if id(child) not in seen or is_variable(child):
-                    yield inner, child
-                seen.add(id(child))
-        level = following
-
-
-def _children(found: Any) -> Dict[str, Any]:
-    if hasattr(found, "_maybe_initialize_trackable"):
-        found._maybe_initialize_trackable()  # as TensorFlow itself does before it asks
-    if hasattr(found, "_trackable_children"):  # TensorFlow 2.9 and later
-        try:
-            children = found._trackable_children()
-        except TypeError:  # a table of TensorFlow 2.12 has no default
-            children = found._trackable_children("checkpoint")
-        return dict(sorted(children.items()))
-    return {ref.name: ref.ref for ref in sorted(getattr(found, "_checkpoint_dependencies", ()), key=lambda ref: ref.name)}
-
-
-def is_variable(found: Any) -> bool:
+def is_variable(held: Variable) -> bool:
     """Whether it is a variable of TensorFlow or Keras; Keras' optimizers have an `assign` too."""
-    return hasattr(found, "assign") and hasattr(found, "trainable") and hasattr(found, "numpy")
+    return hasattr(held, "assign") and hasattr(held, "trainable") and hasattr(held, "numpy")
 
 
 def unique(weights: List[Weight]) -> List[Weight]:
-    """Names that occur more than once get their number: `cell/kernel`, `cell/kernel#2`."""
-    paths, places = _numbered([w.path for w in weights]), _numbered([w.place for w in weights])
-    return [w._replace(path=path, place=place) for w, path, place in zip(weights, paths, places)]
+    """Names that occur more than once get a number: `cell/kernel`, `cell/kernel#2`."""
+    paths = _numbered([weight.path for weight in weights])
+    canonical_paths = _numbered([weight.canonical_path for weight in weights])
+    return [
+        weight._replace(path=path, canonical_path=canonical_path)
+        for weight, path, canonical_path in zip(weights, paths, canonical_paths)
+    ]
 
 
 def _numbered(names: List[str]) -> List[str]:
@@ -184,104 +183,150 @@ def _numbered(names: List[str]) -> List[str]:
     numbered = []
     for name in names:
         seen[name] += 1
-        numbered.append(name if seen[name] == 1 else "%s#%d" % (name, seen[name]))
+        numbered.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
     return numbered
 
 
-def ties(held: List[Any]) -> List[Optional[int]]:
+def named_for_part(part: str, weights: List[Weight]) -> List[Weight]:
+    """The weights of one part by their paths in the group."""
+    return [weight._replace(path=f"{part}/{weight.path}") for weight in weights]
+
+
+# values
+
+
+def value_of(variable: Variable) -> Array:
+    """The variable's value in NumPy form."""
+    if isinstance(variable, np.ndarray):
+        return variable  # not a variable but kept like one: a vocabulary
+    value = getattr(variable, "value", variable)  # a method in Keras 2, a property in Keras 3
+    array = tensors.to_numpy(variable if callable(value) else value)
+    assert isinstance(array, np.ndarray)
+    return array
+
+
+def ties(variables: Sequence[Variable]) -> List[Optional[int]]:
     """For each variable the position of an earlier one that is the same, or None.
 
-    It is proved: of those that hold the same value, each is given a value of its own; who then reads what another was given is one
-    with it. Their own values are put back.
+    Equal values alone are no proof. So each variable of those with equal values is assigned a
+    value of its own: two that then read the same are one. Their own values are restored.
     """
-    found: List[Optional[int]] = [None] * len(held)
+    found: List[Optional[int]] = [None] * len(variables)
     first: Dict[int, int] = {}
-    alike: Dict[Any, List[int]] = {}
-    for position, variable in enumerate(held):
+    equal: Dict[Tuple[str, Tuple[int, ...], int], List[int]] = {}
+    for position, variable in enumerate(variables):
         if id(variable) in first:
             found[position] = first[id(variable)]
             continue
         first[id(variable)] = position
         value = value_of(variable)
-        if hasattr(variable, "assign") and value.dtype.kind in "iuf" and value.dtype.itemsize > 1 and value.size:
-            alike.setdefault((value.dtype.name, value.shape, hash(value.tobytes())), []).append(position)
-    for group in (group for group in alike.values() if len(group) > 1):
-        own = value_of(held[group[0]])
-        for number, position in enumerate(group):
-            held[position].assign(np.full(own.shape, number, own.dtype))
-        holder: Dict[int, int] = {}
-        for position in group:
-            mark = int(value_of(held[position]).flat[0])
-            found[position] = holder.get(mark)
-            holder.setdefault(mark, position)
-        for position in group:
-            held[position].assign(own)
+        if hasattr(variable, "assign") and _can_be_marked(value):
+            key = (value.dtype.name, value.shape, hash(value.tobytes()))
+            equal.setdefault(key, []).append(position)
+    for group in (group for group in equal.values() if len(group) > 1):
+        earlier = _ties_by_marks([variables[position] for position in group])
+        for position, tie in zip(group, earlier):
+            found[position] = None if tie is None else group[tie]
     return found
 
 
-def value_of(variable: Any) -> np.ndarray:
-    """The variable's value in NumPy form."""
-    if isinstance(variable, np.ndarray):
-        return variable  # what is no variable but is kept like one: a vocabulary
-    array = tensors.to_numpy(getattr(variable, "value", variable) if not callable(getattr(variable, "value", None)) else variable)
-    assert isinstance(array, np.ndarray)
-    return array
+def _can_be_marked(value: Array) -> bool:
+    return bool(value.dtype.kind in "iuf" and value.dtype.itemsize > 1 and value.size)
 
 
-def state_of(model: Any) -> List[Any]:
-    """Every variable that calling the model could change, seed generators and the states of stateful RNNs among them."""
-    if library.generation(model) is None:
+def _ties_by_marks(group: List[Variable]) -> List[Optional[int]]:
+    """`ties` for variables of one value, by writing to them."""
+    own = value_of(group[0])
+    for number, variable in enumerate(group):
+        variable.assign(np.full(own.shape, number, own.dtype))
+    holders: Dict[int, int] = {}
+    found: List[Optional[int]] = []
+    for position, variable in enumerate(group):
+        mark = int(value_of(variable).flat[0])
+        found.append(holders.get(mark))
+        holders.setdefault(mark, position)
+    for variable in group:
+        variable.assign(own)
+    return found
+
+
+# state
+
+
+def state_of(model: Model) -> List[Variable]:
+    """Every variable that a call of the model could change.
+
+    Seed generators and the states of stateful RNNs are among them.
+    """
+    if keras_libs.keras_major(model) is None:
         found = [weight.variable for weight in object_weights(model)] + _captured(model)
-        return list({id(variable): variable for variable in found}.values())
+        return distinct(found)
     found = [*model.variables, *[weight.variable for weight in keras_weights(model)]]
     found = [variable for variable in found if hasattr(variable, "assign")]
     for layer in layers(model):
         states = getattr(layer, "states", None)
         if getattr(layer, "stateful", False) and states:
-            found += [leaf for _, leaf in tensors.leaves(list(states)) if hasattr(leaf, "assign")]
-    return list({id(variable): variable for variable in found}.values())
+            held = [leaf for _, leaf in tensors.leaves(list(states))]
+            found += [leaf for leaf in held if hasattr(leaf, "assign")]
+    return distinct(found)
 
 
-def _captured(model: Any) -> List[Any]:
-    """The variables that restored functions use, which a SavedModel need not name: the states of an RNN."""
-    functions = [getattr(model, "serve", None), *(getattr(model, "signatures", None) or {}).values()]
+def distinct(variables: Iterable[Variable]) -> List[Variable]:
+    """Each object once, in order."""
+    return list({id(variable): variable for variable in variables}.values())
+
+
+def _captured(model: Model) -> List[Variable]:
+    """The variables of restored functions, which a SavedModel need not name: an RNN's states."""
+    functions = [
+        getattr(model, "serve", None),
+        *(getattr(model, "signatures", None) or {}).values(),
+    ]
     functions += [model.__call__] if callable(model) else []
-    concrete = [inner for function in functions for inner in getattr(function, "concrete_functions", [function])]
+    concrete = [
+        inner
+        for function in functions
+        for inner in getattr(function, "concrete_functions", [function])
+    ]
     graphs = [inner.graph for inner in concrete if hasattr(inner, "graph")]
     return [variable for graph in graphs for variable in graph.variables if is_variable(variable)]
 
 
-def layers(model: Any) -> List[Any]:
+def layers(model: Model) -> List[Layer]:
     """Every Keras layer of a Keras model, the model itself first; none of anything else."""
-    flatten = getattr(model, "_flatten_layers", getattr(model, "_gather_layers", None))  # the latter in TensorFlow 2.2
+    gather = getattr(model, "_gather_layers", None)  # TensorFlow 2.2
+    flatten = getattr(model, "_flatten_layers", gather)
     return list(flatten()) if flatten else []
 
 
-def keeper(model: Any) -> Callable[[], None]:
-    """Remember the state of the model; what is returned puts it back."""
-    kept = [(variable, value_of(variable)) for variable in state_of(model)]
+class StateSnapshot:
+    """The values of variables at one moment, to be restored."""
 
-    def put_back() -> None:
-        for variable, value in kept:
+    def __init__(self, variables: Iterable[Variable]) -> None:
+        self._values = [(variable, value_of(variable)) for variable in variables]
+
+    def restore(self) -> None:
+        """Assign each variable its value again where it has changed."""
+        for variable, value in self._values:
             if value.dtype != object and not _same(value, value_of(variable)):
                 variable.assign(value)
 
-    return put_back
 
-
-def _same(one: np.ndarray, other: np.ndarray) -> bool:
+def _same(one: Array, other: Array) -> bool:
     return one.shape == other.shape and one.tobytes() == other.tobytes()
 
 
-def overwrite(model: Any) -> None:
-    """Give every weight a value that no model was trained to, so that one which a loader skips shows."""
-    for weight in keras_weights(model) if library.generation(model) else object_weights(model):
+def overwrite_with_sentinels(model: Model) -> None:
+    """Give every weight a value that no training gives, so that one which a loader skips shows."""
+    weights = keras_weights(model) if keras_libs.keras_major(model) else object_weights(model)
+    for weight in weights:
         if hasattr(weight.variable, "assign"):
             value = value_of(weight.variable)
             if value.dtype != object:
-                weight.variable.assign(~value if value.dtype.kind == "b" else spoilt(value))
+                inverted = value.dtype.kind == "b"
+                weight.variable.assign(~value if inverted else sentinel_values(value))
 
 
-def spoilt(value: np.ndarray) -> np.ndarray:
-    """What `overwrite` gives a weight of that shape and dtype."""
-    return np.asarray((np.arange(value.size) % 7 + 3).reshape(value.shape).astype(value.dtype))
+def sentinel_values(array: Array) -> Array:
+    """What `overwrite_with_sentinels` gives a weight of that shape and dtype."""
+    return np.asarray((np.arange(array.size) % 7 + 3).reshape(array.shape).astype(array.dtype))

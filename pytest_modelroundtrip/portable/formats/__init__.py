@@ -1,109 +1,202 @@
-"""One module a format: what saves it and what loads it are read together.
+"""The ways to persist a model: one module a format, so that what saves it and what loads it are
+read together.
 
-A format module has
-
-* a docstring whose first line says what the format is,
-* `PROMISES`: the names of the checks whose subject it keeps,
-* `supports(model)`: None, or the reason why it cannot hold this model in this version of TensorFlow and Keras,
-* `save(model, folder)`: writes the artefact into the empty folder,
-* `load(folder, options)`: the live model from that folder,
-* `subject(model, options)`: how the checks look at it, on both sides,
-* optionally `NEVER_KEPT`: a check that it promises -> the generations of Keras of which no version keeps it; each trained model
-  would fail, whatever it is, so it is made only where the test asks for it,
-* optionally `NEEDS`: the modules besides Keras that load it; the clean interpreter imports them once, before it forks,
-* optionally `why_not_there(generation, there)`: None, or the reason why an interpreter cannot load a model of that generation of
-  Keras; `there` has the `versions` of what is imported there, by module, and the names of what is `installed`,
-* optionally `needs_factory(model)`, where it keeps weights only: None, or the reason why only a factory can build the model anew,
-* optionally `save_together(models, folder)`, `load_together(folder, options)` and `why_not_together(models, factory)`, where the
-  parts of a system go into one artefact; elsewhere each part is saved on its own, in a folder of its name.
-
-A plugin adds formats of its own with the hook `pytest_modelroundtrip_formats`.
+A format is a subclass of `Format`. To add a built-in one, write its module and add its name to
+`BUILT_IN`; a plugin returns its own class from the hook `pytest_modelroundtrip_formats`. The
+module of the class travels into the clean interpreter, so it may import the standard library,
+NumPy, `pytest_modelroundtrip.portable`, and inside functions TensorFlow and Keras.
 """
 
 from __future__ import annotations
 
-import inspect
+import importlib
 import os
-from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import (
+    Callable,
+    ClassVar,
+    Dict,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+    Type,
+)
 
-from .. import library
+from .. import keras_libs
+from ..aliases import Model, Nest, Plain
+from ..protocol import Batch, Interpreter
+from ..subject import Subject, keras_subject
 
 BUILT_IN = (
-    "keras", "h5", "weights", "weights_tf", "saved_model", "keras_saved_model", "export", "checkpoint", "hub",
+    "keras", "h5", "weights", "weights_tf", "saved_model", "keras_saved_model", "export",
+    "checkpoint", "hub",
 )  # fmt: skip
 
+# What formats keep, as names of checks. No Keras format keeps the states of seed generators.
+WHOLE_MODEL: Tuple[str, ...] = (
+    "signature", "weights", "config", "compile", "losses", "optimizer", "outputs",
+    "self_contained", "training",
+)  # fmt: skip
+SERVED: Tuple[str, ...] = ("signature", "weights", "outputs", "self_contained")
+WEIGHTS: Tuple[str, ...] = ("weights", "outputs", "self_contained")
 
-# What formats promise, as names of checks. No Keras format keeps the states of seed generators, so `weights` does not count them.
-WHOLE = ("signature", "weights", "config", "compile", "optimizer", "outputs", "losses", "self_contained", "training")
-SERVED = ("signature", "weights", "outputs", "self_contained")
-WEIGHTS = ("weights", "outputs", "self_contained")
 
+class LoadOptions(NamedTuple):
+    """What a loader gets besides the folder; the artifact must hold everything else."""
 
-@dataclass(frozen=True)
-class Options:
-    """What a loader is told besides the folder; the artefact itself has to know everything else."""
-
-    generation: Optional[int] = None  # of the saved model's Keras: 2, 3 or None
-    custom_objects: Dict[str, Any] = field(default_factory=dict)
-    factory: Optional[Callable[[], Any]] = None
+    keras_major: Optional[int] = None  # of the saved model's Keras: 2, 3 or None
+    custom_objects: Mapping[str, object] = {}
+    factory: Optional[Callable[[], Nest]] = None  # builds a fresh model, or a group of them
     safe_mode: bool = True
-    template: Any = None  # the nest of the original's outputs
-    paths: Sequence[str] = ()  # of the original's weights
-    part: str = ""  # which part of a system it is; what a factory builds then has the parts by name
-    batches: List[Any] = field(default_factory=list)  # with which a rebuilt model is called once, so that its weights exist
+    structure: Plain = None  # the nest of the original's outputs, without its arrays
+    weight_paths: Sequence[str] = ()  # of the original's weights
+    part: str = ""  # which part of a group it is; a factory then builds the parts by name
+    batches: Sequence[Batch] = ()  # a rebuilt model is called once with them, to make its weights
 
 
-def save_all(fmt: Any, models: Dict[str, Any], folder: str) -> None:
-    """Save a model, whose name is "", or the parts of a system by their names."""
-    if "" in models:
-        fmt.save(models[""], folder)
-    elif hasattr(fmt, "save_together"):
-        fmt.save_together(models, folder)
-    else:
+class Format:
+    """One way to persist a model: what it keeps, and how it saves and loads.
+
+    Subclasses need `name`, `keeps`, `save` and `load`, and a docstring, whose first line is what
+    `--roundtrip-list` shows. Everything else has a default.
+    """
+
+    name: ClassVar[str]  # as tests name it
+    keeps: ClassVar[Tuple[str, ...]]  # the names of the checks that it promises to pass
+    # A check that it should pass -> the major versions of Keras of which no release passes it.
+    # With these the check is made only where a test asks for it: every trained model would fail.
+    never_kept: ClassVar[Mapping[str, Tuple[int, ...]]] = {}
+    # modules besides Keras that load it; a clean interpreter imports them once, before it forks
+    needs: ClassVar[Tuple[str, ...]] = ()
+    # whether the parts of a group go into one artifact and come back sharing their variables
+    holds_groups: ClassVar[bool] = False
+
+    def unsupported(self, model: Model) -> Optional[str]:  # noqa: ARG002
+        """Why it cannot hold this model with these versions, or None."""
+        return None
+
+    def unreadable_by(self, keras_major: Optional[int], interpreter: Interpreter) -> Optional[str]:  # noqa: ARG002
+        """Why that interpreter cannot load a model of that major version of Keras, or None."""
+        return None
+
+    def needs_factory(self, model: Model) -> Optional[str]:  # noqa: ARG002
+        """Why only a factory can rebuild this model, or None."""
+        return None
+
+    def group_needs_factory(self, models: Mapping[str, Model]) -> Optional[str]:  # noqa: ARG002
+        """Why only a factory can rebuild these parts of a group, or None."""
+        return None
+
+    def save(self, model: Model, folder: str) -> None:
+        """Write the model into this empty folder."""
+        raise NotImplementedError
+
+    def load(self, folder: str, options: LoadOptions) -> Model:
+        """The live model from that folder."""
+        raise NotImplementedError
+
+    def save_group(self, models: Mapping[str, Model], folder: str) -> None:
+        """Save the parts of a group by their names: by default each in a folder of its own."""
         for name, model in models.items():
             os.mkdir(os.path.join(folder, name))
-            fmt.save(model, os.path.join(folder, name))
+            self.save(model, os.path.join(folder, name))
+
+    def load_group(self, folder: str, options: Mapping[str, LoadOptions]) -> Dict[str, Model]:
+        """The parts that `save_group` saved, by name."""
+        return {name: self.load(os.path.join(folder, name), its) for name, its in options.items()}
+
+    def subject(self, model: Model, options: LoadOptions) -> Subject:  # noqa: ARG002
+        """How the checks look at the model: the original on one side, the reloaded on the other."""
+        return keras_subject(model)
+
+    # what calls the above
+
+    def save_all(self, models: Mapping[str, Model], folder: str) -> None:
+        """Save a single model, whose name is "", or the parts of a group."""
+        if "" in models:
+            self.save(models[""], folder)
+        else:
+            self.save_group(models, folder)
+
+    def load_all(self, folder: str, options: Mapping[str, LoadOptions]) -> Dict[str, Model]:
+        """What `save_all` saved, by name."""
+        if "" in options:
+            return {"": self.load(folder, options[""])}
+        return self.load_group(folder, options)
+
+    @property
+    def reference(self) -> str:
+        """What finds the class in a clean interpreter: "module:Class" below this package."""
+        return "{}:{}".format(type(self).__module__.rpartition(".")[2], type(self).__name__)
 
 
-def load_all(fmt: Any, folder: str, options: Dict[str, Options]) -> Dict[str, Any]:
-    """What `save_all` saved, by name."""
-    if "" not in options and hasattr(fmt, "load_together"):
-        found: Dict[str, Any] = fmt.load_together(folder, options)
-        return found
-    return {name: fmt.load(os.path.join(folder, name), options[name]) for name in options}
+def built_in() -> Dict[str, Format]:
+    """The built-in formats by name, in order."""
+    return {name: _in_module(name)() for name in BUILT_IN}
 
 
-def why_not_keras(model: Any) -> Optional[str]:
-    """The reason why a format of Keras models cannot hold this one, or None."""
-    return None if library.is_model(model) else "not a Keras model"
+def referred(reference: str) -> Format:
+    """The format that `Format.reference` names.
+
+    Raises:
+        ImportError, AttributeError: where there is none.
+    """
+    module, _, name = reference.partition(":")
+    found: Format = getattr(importlib.import_module(f"{__name__}.{module}"), name)()
+    return found
 
 
-def why_not_keras2(model: Any) -> Optional[str]:
-    """The reason why a format of Keras 2 cannot hold this one, or None."""
-    if library.is_model(model) and library.generation(model) != 2:
+def _in_module(name: str) -> Type[Format]:
+    """The one format that a module of this package defines."""
+    module = importlib.import_module(f"{__name__}.{name}")
+    (found,) = [
+        held
+        for held in vars(module).values()
+        if isinstance(held, type)
+        and issubclass(held, Format)
+        and held.__module__ == module.__name__
+        and not held.__name__.startswith("_")
+    ]
+    return found
+
+
+def missing_in(kind: Type[Format]) -> List[str]:
+    """What a format lacks of what each must have, in words."""
+    missing = [name for name in ("name", "keeps") if not hasattr(kind, name)]
+    missing += [name for name in ("save", "load") if getattr(kind, name) is getattr(Format, name)]
+    return missing if (kind.__doc__ or "").strip() else [*missing, "a docstring"]
+
+
+# reasons that several formats give
+
+
+def not_a_keras_model(model: Model) -> Optional[str]:
+    """Why a format of Keras models cannot hold this one, or None."""
+    return None if keras_libs.is_model(model) else "not a Keras model"
+
+
+def not_a_keras2_model(model: Model) -> Optional[str]:
+    """Why a format of Keras 2 cannot hold this one, or None."""
+    if keras_libs.is_model(model) and keras_libs.keras_major(model) != 2:
         return "Keras 3 has no such format"
-    return why_not_keras(model)
+    return not_a_keras_model(model)
 
 
-def why_not_needed(needs: Sequence[str], there: Dict[str, Any]) -> Optional[str]:
-    """The reason why a format that needs these modules cannot be loaded by an interpreter without them, or None."""
-    missing = [name for name in needs if name not in there["installed"]]
-    return "%s is not installed there" % missing[0].replace("_", "-") if missing else None
+def library_missing(needs: Sequence[str], interpreter: Interpreter) -> Optional[str]:
+    """Why an interpreter without these modules cannot load a format that needs them, or None."""
+    missing = [name for name in needs if name not in interpreter.installed]
+    return "{} is not installed there".format(missing[0].replace("_", "-")) if missing else None
 
 
-def why_not_its_keras(generation: Optional[int], there: Dict[str, Any]) -> Optional[str]:
-    """The reason why an interpreter has no Keras for a model of that generation, or None."""
-    if generation in (None, *library.generations(there["versions"], there["installed"])):
+def other_keras(keras_major: Optional[int], interpreter: Interpreter) -> Optional[str]:
+    """Why an interpreter has no Keras for a model of that major version, or None."""
+    versions = interpreter.versions
+    majors = keras_libs.keras_majors(versions, interpreter.installed)
+    if keras_major in (None, *majors):
         return None
-    versions = there["versions"]
     names = (("keras", "Keras"), ("tensorflow", "TensorFlow"))
-    found = next(("%s %s" % (name, versions[module]) for module, name in names if module in versions), "none")
-    return "a model of Keras {0} is read by Keras {0} only; there is {1}".format(generation, found)
-
-
-def load_keras(path: str, options: Options) -> Any:
-    """`load_model` of the model's own Keras."""
-    loader = library.keras(options.generation or 3).models.load_model
-    knows = "safe_mode" in inspect.signature(loader).parameters  # since TensorFlow 2.12
-    return loader(path, custom_objects=options.custom_objects, **({"safe_mode": options.safe_mode} if knows else {}))
+    found = [f"{name} {versions[module]}" for module, name in names if module in versions]
+    there = found[0] if found else "no Keras"
+    return f"this needs Keras {keras_major}; the environment has {there}"

@@ -1,96 +1,148 @@
-"""What the formats that keep weights only have in common: the model is built anew, and its weights are spoilt before they load."""
+"""What the formats that keep weights only have in common.
+
+The model is rebuilt, from a factory or from its config, and its weights are overwritten before
+they are loaded: a weight that the loader skips is then detected.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from typing import Any, Dict, Optional
+from typing import NamedTuple, Optional
 
-from .. import calling, library, variables
-from . import WEIGHTS, Options
+from .. import calling, keras_libs, variables
+from ..aliases import Json, Model, Nest
+from ..protocol import Interpreter
+from . import WEIGHTS, Format, LoadOptions, other_keras
 
-PROMISES = WEIGHTS
-ARCHITECTURE = "architecture.json"
-
-
-def needs_factory(model: Any) -> Optional[str]:
-    """The reason why only a factory can build the model anew, or None where its config can."""
-    if _architecture(model) is None:
-        return 'only weights are kept, and the model has no config to build it from: say how with factory="module:function"'
-    return None
+ARCHITECTURE_FILE = "architecture.json"
 
 
-def save_architecture(model: Any, folder: str) -> None:
-    """Write the config of the model and of its optimizer beside its weights, where it has one: what `factory` need not tell."""
-    architecture = _architecture(model)
+class RebuiltFormat(Format):
+    """Weights alone, loaded into a model that is rebuilt."""
+
+    keeps = WEIGHTS
+
+    def unreadable_by(self, keras_major: Optional[int], interpreter: Interpreter) -> Optional[str]:
+        """Why that interpreter cannot load a model of that major version of Keras, or None."""
+        return other_keras(keras_major, interpreter)
+
+    def needs_factory(self, model: Model) -> Optional[str]:
+        """Why only a factory can rebuild this model, or None where its config can."""
+        if _architecture_of(model) is None:
+            return (
+                "only weights are kept, and the model has no config to build it from: "
+                'pass factory="module:function"'
+            )
+        return None
+
+
+class _Architecture(NamedTuple):
+    """What rebuilds a model where there is no factory."""
+
+    model: Json  # its config
+    optimizer_built: bool
+    optimizer: Json = None  # its config, None where there is no optimizer
+
+
+def save_architecture(model: Model, folder: str) -> None:
+    """Write the config of the model and of its optimizer beside its weights, where it has one."""
+    architecture = _architecture_of(model)
     if architecture is not None:
-        with open(os.path.join(folder, ARCHITECTURE), "w") as out:
-            json.dump(architecture, out)
+        with open(os.path.join(folder, ARCHITECTURE_FILE), "w") as out:
+            json.dump(architecture._asdict(), out)
 
 
-def _architecture(model: Any) -> Optional[Dict[str, Any]]:
-    if not library.is_model(model) or (library.generation(model) == 2 and not library.is_graph(model)):
+def _architecture_of(model: Model) -> Optional[_Architecture]:
+    if not keras_libs.is_model(model):
+        return None
+    if keras_libs.keras_major(model) == 2 and not keras_libs.is_graph(model):
         return None  # Keras 2 cannot build a subclass from its JSON
     try:
-        architecture = {"model": json.loads(model.to_json()), "optimizer_built": _optimizer_built(model)}
-        if getattr(model, "optimizer", None) is not None:
-            architecture["optimizer"] = json.loads(json.dumps(_optimizers(model).serialize(model.optimizer), default=float))
+        config = json.loads(model.to_json())
+        return _Architecture(config, _is_optimizer_built(model), _optimizer_config(model))
     except (NotImplementedError, TypeError, ValueError):
         return None  # a subclass without get_config
-    return architecture
 
 
-def _optimizers(model: Any) -> Any:
-    return library.own_keras(model).optimizers
+def _optimizer_config(model: Model) -> Json:
+    """The config of the model's optimizer; None where it has none."""
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is None:
+        return None
+    serialized = keras_libs.own_keras(model).optimizers.serialize(optimizer)
+    return json.loads(json.dumps(serialized, default=float))
 
 
-def _optimizer_built(model: Any) -> bool:
+def _is_optimizer_built(model: Model) -> bool:
     """Whether the optimizer has slots for the weights: at least a variable for each."""
-    found = getattr(getattr(model, "optimizer", None), "variables", ())
-    return len(found() if callable(found) else found) > len(model.trainable_variables)
+    held = getattr(getattr(model, "optimizer", None), "variables", ())
+    return len(held() if callable(held) else held) > len(model.trainable_variables)
 
 
-def rebuilt(folder: str, options: Options, optimizer: bool = False) -> Any:
-    """A fresh model from the factory, else from its config; built, every weight of it overwritten.
+def rebuilt(folder: str, options: LoadOptions, optimizer: bool = False) -> Model:
+    """A fresh model from the factory, else from its config; all its weights are overwritten.
 
-    Its `optimizer` is built too where the format keeps its state.
+    Args:
+        folder: where `save_architecture` wrote.
+        options: of the reload.
+        optimizer: whether the format keeps the optimizer's state; then that is built too.
     """
-    model = part_of(options.factory(), options.part) if options.factory else _from_architecture(folder, options, optimizer)
+    if options.factory:
+        model = part_of(options.factory(), options.part)
+    else:
+        model = _from_architecture(folder, options, optimizer)
     return overwritten(model, options)
 
 
-def part_of(built: Any, part: str) -> Any:
-    """The part of that name in what a factory built: a dict, or an object that has the parts as attributes.
+def part_of(built: Nest, part: str) -> Model:
+    """The part of that name in what a factory built.
+
+    Args:
+        built: a dict, or an object that has the parts as attributes; for a single model the model,
+            or a tuple that begins with it: a factory may be the function that the test returns
+            from.
+        part: its name, "" for a single model.
 
     Raises:
         KeyError, AttributeError: where it has no such part.
     """
     if part:
         return built[part] if isinstance(built, dict) else getattr(built, part)
-    return built[0] if isinstance(built, tuple) else built  # a factory may be the very function that the test returns from
+    return built[0] if isinstance(built, tuple) else built
 
 
-def overwritten(model: Any, options: Options) -> Any:
-    """The model with all its weights there, each with a value of no use."""
-    if library.generation(model) is None or not model.built or not model.weights:
+def overwritten(model: Model, options: LoadOptions) -> Model:
+    """The model with all its weights made, each with a value that no training gives."""
+    is_built = keras_libs.keras_major(model) is not None and model.built and model.weights
+    if not is_built:
         batch = options.batches[0]
         calling.caller(model)(batch.args, batch.kwargs)
-    variables.overwrite(model)
+    variables.overwrite_with_sentinels(model)
     return model
 
 
-def _from_architecture(folder: str, options: Options, optimizer: bool) -> Any:
-    path = os.path.join(folder, ARCHITECTURE)
-    with open(path) as source:
-        architecture = json.load(source)
-    keras = library.keras(options.generation or 3)
-    model = keras.models.model_from_json(json.dumps(architecture["model"]), custom_objects=options.custom_objects)
-    if optimizer and "optimizer" in architecture:
+def _from_architecture(folder: str, options: LoadOptions, optimizer: bool) -> Model:
+    with open(os.path.join(folder, ARCHITECTURE_FILE)) as source:
+        architecture = _Architecture(**json.load(source))
+    keras = keras_libs.keras(options.keras_major or 3)
+    custom_objects = dict(options.custom_objects)
+    model = keras.models.model_from_json(
+        json.dumps(architecture.model), custom_objects=custom_objects
+    )
+    if optimizer and architecture.optimizer is not None:
         if getattr(model, "optimizer", None) is None:
-            model.compile(keras.optimizers.deserialize(architecture["optimizer"], custom_objects=options.custom_objects))
-        if not architecture["optimizer_built"] and _optimizer_built(model):  # built at once; the saved one has no slots
-            model.optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
-        if architecture["optimizer_built"] and not _optimizer_built(model):
-            build = getattr(model.optimizer, "build", None) or model.optimizer._create_all_weights  # before TensorFlow 2.11
-            build(model.trainable_variables)
+            deserialize = keras.optimizers.deserialize
+            model.compile(deserialize(architecture.optimizer, custom_objects=custom_objects))
+        _match_optimizer(model, architecture.optimizer_built)
     return model
+
+
+def _match_optimizer(model: Model, built: bool) -> None:
+    """Make the optimizer's slots where the saved model had them, and only there."""
+    if not built and _is_optimizer_built(model):  # Keras built it at once
+        model.optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
+    if built and not _is_optimizer_built(model):
+        build = getattr(model.optimizer, "build", None)
+        build = build or model.optimizer._create_all_weights  # before TensorFlow 2.11
+        build(model.trainable_variables)

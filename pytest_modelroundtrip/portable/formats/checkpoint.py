@@ -1,79 +1,82 @@
-"""A `tf.train.Checkpoint` kept by a `CheckpointManager`, restored into an object that is built anew."""
+"""The format `checkpoint`."""
 
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, Optional
+from typing import Dict, Mapping, Optional
 
-from .. import library, variables
-from ..observation import Subject, keras_subject
-from . import WEIGHTS, Options
-from . import why_not_its_keras as why_not_there
-from ._rebuild import needs_factory, overwritten, part_of, rebuilt, save_architecture
-
-__all__ = ["NEEDS", "PROMISES", "load", "needs_factory", "save", "subject", "supports", "why_not_there"]
-
-PROMISES = ("optimizer", *WEIGHTS)
-NEEDS = ("tensorflow",)
+from .. import keras_libs, variables
+from ..aliases import Model
+from . import WEIGHTS, LoadOptions
+from ._rebuild import RebuiltFormat, overwritten, part_of, rebuilt, save_architecture
 
 
-def supports(model: Any) -> Optional[str]:
-    if library.backend(model) != "tensorflow":
-        return "a TensorFlow checkpoint holds TensorFlow variables only"
-    return None
+class CheckpointFormat(RebuiltFormat):
+    """A `tf.train.Checkpoint` kept by a `CheckpointManager`, restored into a rebuilt model."""
 
+    name = "checkpoint"
+    keeps = ("optimizer", *WEIGHTS)
+    needs = ("tensorflow",)
+    holds_groups = True
 
-def why_not_together(models: Dict[str, Any], factory: Optional[str]) -> Optional[str]:
-    if factory:
+    def unsupported(self, model: Model) -> Optional[str]:
+        """Why it cannot hold this model with these versions, or None."""
+        if keras_libs.backend(model) != "tensorflow":
+            return "a TensorFlow checkpoint holds TensorFlow variables only"
         return None
-    held = [{id(variable) for variable in variables.state_of(model)} for model in models.values()]
-    if len(set().union(*held)) == sum(map(len, held)):
-        return None
-    return 'the parts share variables, so only a factory can build them anew: say how with factory="module:function"'
+
+    def group_needs_factory(self, models: Mapping[str, Model]) -> Optional[str]:
+        """Why only a factory can rebuild these parts of a group, or None."""
+        held = [{id(held) for held in variables.state_of(model)} for model in models.values()]
+        if len(set().union(*held)) == sum(map(len, held)):
+            return None
+        return (
+            "the parts share variables, so only a factory can build them: "
+            'pass factory="module:function"'
+        )
+
+    def save(self, model: Model, folder: str) -> None:
+        """Write the model into this empty folder."""
+        save_architecture(model, folder)
+        _write({"model": model}, folder)
+
+    def save_group(self, models: Mapping[str, Model], folder: str) -> None:
+        """Save the parts of a group by their names, in one checkpoint."""
+        for name, model in models.items():
+            os.mkdir(os.path.join(folder, name))
+            save_architecture(model, os.path.join(folder, name))
+        _write(models, folder)
+
+    def load(self, folder: str, options: LoadOptions) -> Model:
+        """The live model from that folder."""
+        model = rebuilt(folder, options, optimizer=True)
+        _restore({"model": model}, folder)
+        return model
+
+    def load_group(self, folder: str, options: Mapping[str, LoadOptions]) -> Dict[str, Model]:
+        """The parts from one call of the factory, so that they share what they shared."""
+        factory = next(iter(options.values())).factory
+        built = factory() if factory else None
+        models = {}
+        for name, its in options.items():
+            if built is None:
+                models[name] = rebuilt(os.path.join(folder, name), its, optimizer=True)
+            else:
+                models[name] = overwritten(part_of(built, name), its)
+        _restore(models, folder)
+        return models
 
 
-def save(model: Any, folder: str) -> None:
-    save_architecture(model, folder)
-    _write({"model": model}, folder)
-
-
-def save_together(models: Dict[str, Any], folder: str) -> None:
-    for name, model in models.items():
-        os.mkdir(os.path.join(folder, name))
-        save_architecture(model, os.path.join(folder, name))
-    _write(models, folder)
-
-
-def _write(models: Dict[str, Any], folder: str) -> None:
+def _write(models: Mapping[str, Model], folder: str) -> None:
     import tensorflow as tf
 
     tf.train.CheckpointManager(tf.train.Checkpoint(**models), folder, max_to_keep=3).save()
 
 
-def load(folder: str, options: Options) -> Any:
-    return _restored({"model": rebuilt(folder, options, optimizer=True)}, folder)["model"]
-
-
-def load_together(folder: str, options: Dict[str, Options]) -> Dict[str, Any]:
-    """The parts from one call of the factory, so that they share what they shared."""
-    factory = next(iter(options.values())).factory
-    built = factory() if factory else None
-    models = {}
-    for name, its in options.items():
-        inner = os.path.join(folder, name)
-        models[name] = rebuilt(inner, its, optimizer=True) if built is None else overwritten(part_of(built, name), its)
-    return _restored(models, folder)
-
-
-def _restored(models: Dict[str, Any], folder: str) -> Dict[str, Any]:
+def _restore(models: Mapping[str, Model], folder: str) -> None:
     import tensorflow as tf
 
     latest = tf.train.latest_checkpoint(folder)
     if latest is None:
-        raise FileNotFoundError("no checkpoint in the artefact's folder")
+        raise FileNotFoundError("no checkpoint in the artifact's folder")
     tf.train.Checkpoint(**models).restore(latest).assert_consumed()
-    return models
-
-
-def subject(model: Any, options: Options) -> Subject:
-    return keras_subject(model)

@@ -1,41 +1,43 @@
-"""A SavedModel for serving: `model.export(folder)`, reloaded with `tf.saved_model.load` and called through `serve`."""
+"""The format `export`."""
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Optional
 
-from .. import library
-from ..calling import caller
-from ..observation import Subject
-from ..variables import numbered_weights
-from . import SERVED, Options, saved_model, why_not_keras
-
-PROMISES = SERVED
-NEEDS = ("tensorflow",)
+from .. import calling, keras_libs, variables
+from ..aliases import Model
+from ..subject import Subject
+from . import LoadOptions, not_a_keras_model
+from .saved_model import SavedModelFormat
 
 
-def supports(model: Any) -> Optional[str]:
-    if library.is_model(model) and library.generation(model) == 2 and library.tensorflow_version() < (2, 13):
-        return "model.export came with TensorFlow 2.13"
-    if library.backend(model) == "torch":
-        return "Keras does not export a SavedModel from torch"
-    if not library.is_installed("tensorflow"):
-        return "Keras exports a SavedModel with TensorFlow, which is not installed"
-    return why_not_keras(model)
+class ExportFormat(SavedModelFormat):
+    """A SavedModel for serving: `model.export(folder)`, reloaded with `tf.saved_model.load`.
 
+    It is called through `serve`.
+    """
 
-def save(model: Any, folder: str) -> None:
-    if library.generation(model) is None:  # what `load` gave, in a second generation
-        saved_model.save(model, folder)
-    else:
-        model.export(folder)
+    name = "export"
 
+    def unsupported(self, model: Model) -> Optional[str]:
+        """Why it cannot hold this model with these versions, or None."""
+        is_keras2_model = keras_libs.is_model(model) and keras_libs.keras_major(model) == 2
+        if is_keras2_model and keras_libs.tensorflow_version() < (2, 13):
+            return "model.export came with TensorFlow 2.13"
+        if keras_libs.backend(model) == "torch":
+            return "Keras does not export a SavedModel from torch"
+        if not keras_libs.is_installed("tensorflow"):
+            return "Keras exports a SavedModel with TensorFlow, which is not installed"
+        return not_a_keras_model(model)
 
-def load(folder: str, options: Options) -> Any:
-    import tensorflow as tf
+    def save(self, model: Model, folder: str) -> None:
+        """Write the model into this empty folder."""
+        if keras_libs.keras_major(model) is None:  # what `load` returned, in a second generation
+            super().save(model, folder)
+        else:
+            model.export(folder)
 
-    return tf.saved_model.load(folder)
-
-
-def subject(model: Any, options: Options) -> Subject:
-    return Subject(model, {"": caller(model, options.template)}, numbered_weights(model))
+    def subject(self, model: Model, options: LoadOptions) -> Subject:
+        """The model by the positions of its variables."""
+        call = calling.caller(model, options.structure)
+        return Subject(model, {"": call}, variables.numbered_weights(model))

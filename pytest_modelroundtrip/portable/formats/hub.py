@@ -1,50 +1,63 @@
-"""A hub module: a SavedModel in a folder, reloaded with `hub.load` and, where it fits, called through `hub.KerasLayer`."""
+"""The format `hub`."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional
+import importlib.util
+from typing import Dict, List, Optional
 
-from .. import calling, library, tensors
-from ..observation import Subject
-from . import Options, saved_model
-from .saved_model import PROMISES, save
-
-NEEDS = ("tensorflow", "tensorflow_hub")
-
-__all__ = ["NEEDS", "PROMISES", "load", "save", "subject", "supports"]
+from .. import calling, keras_libs, tensors
+from ..aliases import Model, Plain
+from ..subject import Subject
+from . import LoadOptions
+from .saved_model import SavedModelFormat
 
 
-def supports(model: Any) -> Optional[str]:
-    import importlib.util
+class HubFormat(SavedModelFormat):
+    """A hub module: a SavedModel in a folder, reloaded with `hub.load`.
 
-    if importlib.util.find_spec("tensorflow_hub") is None:
-        return "tensorflow-hub is not installed"
-    return saved_model.supports(model)
+    Where it fits, it is called through `hub.KerasLayer` too.
+    """
+
+    name = "hub"
+    needs = ("tensorflow", "tensorflow_hub")
+
+    def unsupported(self, model: Model) -> Optional[str]:
+        """Why it cannot hold this model with these versions, or None."""
+        if importlib.util.find_spec("tensorflow_hub") is None:
+            return "tensorflow-hub is not installed"
+        return super().unsupported(model)
+
+    def load(self, folder: str, options: LoadOptions) -> Model:  # noqa: ARG002
+        """The live model from that folder."""
+        import tensorflow_hub as hub
+
+        return hub.load(folder)
+
+    def subject(self, model: Model, options: LoadOptions) -> Subject:
+        """As of a SavedModel; a reusable one of one input is called as a Keras layer too."""
+        subject = super().subject(model, options)
+        one_input = all(
+            len(batch.args) == 1 and batch.kwargs in ({}, {"training": False})
+            for batch in options.batches
+        )
+        if not one_input or not _is_reusable(model):
+            return subject
+        import tensorflow_hub as hub
+
+        layer = hub.KerasLayer(model)
+
+        def call(args: List[Plain], _kwargs: Dict[str, Plain]) -> Plain:
+            return tensors.to_numpy(layer(calling.to_tensorflow(args[0])))
+
+        return subject._replace(calls={**subject.calls, "hub.KerasLayer": call})
 
 
-def load(folder: str, options: Options) -> Any:
-    import tensorflow_hub as hub
+def _is_reusable(model: Model) -> bool:
+    """Whether it is a restored SavedModel that a layer can take.
 
-    return hub.load(folder)
-
-
-def subject(model: Any, options: Options) -> Subject:
-    """Besides the plain call, a reusable SavedModel of one input is called as a Keras layer would call it."""
-    seen = saved_model.subject(model, options)
-    plain = all(len(b.args) == 1 and b.kwargs in ({}, {"training": False}) for b in options.batches)
-    if not plain or not _is_reusable(model):
-        return seen
-    import tensorflow_hub as hub
-
-    layer = hub.KerasLayer(model)
-
-    def call(args: List[Any], kwargs: Dict[str, Any]) -> Any:
-        return tensors.to_numpy(layer(calling.to_tensorflow(args[0])))
-
-    return seen._replace(calls={**seen.calls, "hub.KerasLayer": call})
-
-
-def _is_reusable(model: Any) -> bool:
-    """Whether it is a restored SavedModel that a layer can take: callable, and with nothing but variables for `variables`."""
-    restored = library.generation(model) is None and callable(model) and hasattr(model, "signatures")
-    return restored and all(hasattr(variable, "assign") for variable in getattr(model, "variables", ()))
+    That is one which is callable, and whose `variables` are nothing but variables.
+    """
+    is_restored = keras_libs.keras_major(model) is None and hasattr(model, "signatures")
+    if not is_restored or not callable(model):
+        return False
+    return all(hasattr(variable, "assign") for variable in getattr(model, "variables", ()))

@@ -1,41 +1,47 @@
-"""Keras' own format: `model.save("model.keras")`, reloaded with `load_model`."""
+"""The format `keras`."""
 
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, Optional
+from typing import Optional
 
-from .. import library
-from ..observation import Subject, keras_subject
-from . import WHOLE, Options, load_keras, why_not_its_keras, why_not_keras
-
-PROMISES = WHOLE
-
-
-def supports(model: Any) -> Optional[str]:
-    if library.is_model(model) and library.generation(model) == 2 and library.tensorflow_version() < (2, 12):
-        return "the .keras format came with TensorFlow 2.12"
-    return why_not_keras(model)
+from .. import keras_libs
+from ..aliases import Model
+from ..protocol import Interpreter
+from ._keras_file import KerasFileFormat
 
 
-def why_not_there(generation: Optional[int], there: Dict[str, Any]) -> Optional[str]:
-    tensorflow = there["versions"].get("tensorflow")
-    if tensorflow and library.numbers(tensorflow) < (2, 12):
-        return "the .keras format came with TensorFlow 2.12; there is TensorFlow %s" % tensorflow
-    return why_not_its_keras(generation, there)
+class KerasFormat(KerasFileFormat):
+    """Keras' own format: `model.save("model.keras")`, reloaded with `load_model`."""
+
+    name = "keras"
+    filename = "model.keras"
+
+    def unsupported(self, model: Model) -> Optional[str]:
+        """Why it cannot hold this model with these versions, or None."""
+        if _is_keras2_model(model) and keras_libs.tensorflow_version() < (2, 12):
+            return "the .keras format came with TensorFlow 2.12"
+        return super().unsupported(model)
+
+    def unreadable_by(self, keras_major: Optional[int], interpreter: Interpreter) -> Optional[str]:
+        """Why that interpreter cannot load a model of that major version of Keras, or None."""
+        tensorflow = interpreter.versions.get("tensorflow")
+        if tensorflow and keras_libs.numbers(tensorflow) < (2, 12):
+            reason = (
+                "the .keras format came with TensorFlow 2.12; the environment has TensorFlow %s"
+            )
+            return reason % tensorflow
+        return super().unreadable_by(keras_major, interpreter)
+
+    def save(self, model: Model, folder: str) -> None:
+        """Write the model into this empty folder."""
+        path = os.path.join(folder, self.filename)
+        if keras_libs.keras_major(model) == 2 and keras_libs.tensorflow_version() < (2, 13):
+            # without it, TensorFlow 2.12 writes HDF5 under this name
+            model.save(path, save_format="keras_v3")
+        else:
+            model.save(path)
 
 
-def save(model: Any, folder: str) -> None:
-    path = os.path.join(folder, "model.keras")
-    if library.generation(model) == 2 and library.tensorflow_version() < (2, 13):
-        model.save(path, save_format="keras_v3")  # without it, TensorFlow 2.12 writes HDF5 under this name
-    else:
-        model.save(path)
-
-
-def load(folder: str, options: Options) -> Any:
-    return load_keras(os.path.join(folder, "model.keras"), options)
-
-
-def subject(model: Any, options: Options) -> Subject:
-    return keras_subject(model)
+def _is_keras2_model(model: Model) -> bool:
+    return keras_libs.is_model(model) and keras_libs.keras_major(model) == 2

@@ -1,32 +1,27 @@
-"""Keras 2's SavedModel: `model.save(folder)`, reloaded with `load_model`."""
+"""The format `keras_saved_model`."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional
+from typing import ClassVar, Mapping, Optional, Tuple
 
-from ..observation import Subject, keras_subject
-from . import WHOLE, Options, load_keras, why_not_its_keras, why_not_keras2
-
-PROMISES = WHOLE
-NEEDS = ("tensorflow",)
-NEVER_KEPT = {"optimizer": (2,)}  # no version reads the optimizer's slots
+from ..aliases import Model
+from . import not_a_keras2_model
+from ._keras_file import KerasFileFormat
 
 
-def supports(model: Any) -> Optional[str]:
-    return why_not_keras2(model)
+class KerasSavedModelFormat(KerasFileFormat):
+    """Keras 2's SavedModel: `model.save(folder)`, reloaded with `load_model`."""
 
+    name = "keras_saved_model"
+    filename = ""
+    needs = ("tensorflow",)
+    # no version reads the optimizer's slots
+    never_kept: ClassVar[Mapping[str, Tuple[int, ...]]] = {"optimizer": (2,)}
 
-def why_not_there(generation: Optional[int], there: Dict[str, Any]) -> Optional[str]:
-    return why_not_its_keras(generation, there)
+    def unsupported(self, model: Model) -> Optional[str]:
+        """Why it cannot hold this model with these versions, or None."""
+        return not_a_keras2_model(model)
 
-
-def save(model: Any, folder: str) -> None:
-    model.save(folder, save_format="tf")
-
-
-def load(folder: str, options: Options) -> Any:
-    return load_keras(folder, options)
-
-
-def subject(model: Any, options: Options) -> Subject:
-    return keras_subject(model)
+    def save(self, model: Model, folder: str) -> None:
+        """Write the model into this empty folder."""
+        model.save(folder, save_format="tf")

@@ -1,38 +1,50 @@
-"""A SavedModel: `tf.saved_model.save`, reloaded with `tf.saved_model.load`."""
+"""The format `saved_model`."""
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import ClassVar, Optional, Tuple
 
-from .. import library
-from ..observation import Subject, object_subject
-from . import SERVED, Options
-
-PROMISES = SERVED
-NEEDS = ("tensorflow",)
+from .. import keras_libs
+from ..aliases import Model
+from ..subject import Subject, object_subject
+from . import SERVED, Format, LoadOptions
 
 
-def supports(model: Any) -> Optional[str]:
-    if library.backend(model) != "tensorflow":
-        return "tf.saved_model.save holds TensorFlow models only"
-    return None
+class SavedModelFormat(Format):
+    """A SavedModel: `tf.saved_model.save`, reloaded with `tf.saved_model.load`."""
 
+    name = "saved_model"
+    keeps = SERVED
+    needs: ClassVar[Tuple[str, ...]] = ("tensorflow",)
 
-def save(model: Any, folder: str) -> None:
-    import tensorflow as tf
+    def unsupported(self, model: Model) -> Optional[str]:
+        """Why it cannot hold this model with these versions, or None."""
+        if keras_libs.backend(model) != "tensorflow":
+            return "tf.saved_model.save holds TensorFlow models only"
+        return None
 
-    signatures = getattr(model, "signatures", None)  # those of a reloaded SavedModel or hub module are not kept otherwise
-    tf.saved_model.save(model, folder, **({"signatures": dict(signatures)} if signatures else {}))
+    def save(self, model: Model, folder: str) -> None:
+        """Write the model into this empty folder."""
+        import tensorflow as tf
 
+        # those of a reloaded SavedModel or hub module are not kept otherwise
+        signatures = getattr(model, "signatures", None)
+        if signatures:
+            tf.saved_model.save(model, folder, signatures=dict(signatures))
+        else:
+            tf.saved_model.save(model, folder)
 
-def load(folder: str, options: Options) -> Any:
-    import tensorflow as tf
+    def load(self, folder: str, options: LoadOptions) -> Model:  # noqa: ARG002
+        """The live model from that folder."""
+        import tensorflow as tf
 
-    return tf.saved_model.load(folder)
+        return tf.saved_model.load(folder)
 
-
-def subject(model: Any, options: Options) -> Subject:
-    seen = object_subject(model, options.template, options.paths)
-    if options.generation == 3:  # Keras 3 keeps its flags to itself: TensorFlow's variables below are all trainable
-        return seen._replace(weights=[weight._replace(trainable=True) for weight in seen.weights])
-    return seen
+    def subject(self, model: Model, options: LoadOptions) -> Subject:
+        """The model by the paths of TensorFlow's object graph."""
+        subject = object_subject(model, options.structure, options.weight_paths)
+        if options.keras_major == 3:
+            # Keras 3 keeps its flags to itself: TensorFlow's variables below are all trainable
+            trainable = [weight._replace(trainable=True) for weight in subject.weights]
+            return subject._replace(weights=trainable)
+        return subject

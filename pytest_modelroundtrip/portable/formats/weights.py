@@ -1,32 +1,33 @@
-"""Weights alone: `save_weights("model.weights.h5")`, loaded into a model that is built anew."""
+"""The format `weights`."""
 
 from __future__ import annotations
 
 import os
-from typing import Any, Optional
+from typing import Optional
 
-from ..observation import Subject, keras_subject
-from . import Options, why_not_keras
-from . import why_not_its_keras as why_not_there
-from ._rebuild import PROMISES, needs_factory, rebuilt, save_architecture
+from ..aliases import Model
+from . import LoadOptions, not_a_keras_model
+from ._rebuild import RebuiltFormat, rebuilt, save_architecture
 
-__all__ = ["PROMISES", "load", "needs_factory", "save", "subject", "supports", "why_not_there"]
-
-
-def supports(model: Any) -> Optional[str]:
-    return why_not_keras(model)
+FILENAME = "model.weights.h5"
 
 
-def save(model: Any, folder: str) -> None:
-    save_architecture(model, folder)
-    model.save_weights(os.path.join(folder, "model.weights.h5"))
+class WeightsFormat(RebuiltFormat):
+    """Weights alone: `save_weights("model.weights.h5")`, loaded into a rebuilt model."""
 
+    name = "weights"
 
-def load(folder: str, options: Options) -> Any:
-    model = rebuilt(folder, options)
-    model.load_weights(os.path.join(folder, "model.weights.h5"))
-    return model
+    def unsupported(self, model: Model) -> Optional[str]:
+        """Why it cannot hold this model with these versions, or None."""
+        return not_a_keras_model(model)
 
+    def save(self, model: Model, folder: str) -> None:
+        """Write the model into this empty folder."""
+        save_architecture(model, folder)
+        model.save_weights(os.path.join(folder, FILENAME))
 
-def subject(model: Any, options: Options) -> Subject:
-    return keras_subject(model)
+    def load(self, folder: str, options: LoadOptions) -> Model:
+        """The live model from that folder."""
+        model = rebuilt(folder, options)
+        model.load_weights(os.path.join(folder, FILENAME))
+        return model

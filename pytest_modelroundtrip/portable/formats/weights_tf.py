@@ -1,34 +1,36 @@
-"""Weights alone in Keras 2's TensorFlow format: `save_weights("weights")`, loaded into a model that is built anew."""
+"""The format `weights_tf`."""
 
 from __future__ import annotations
 
 import os
-from typing import Any, Optional
+from typing import Optional
 
-from ..observation import Subject, keras_subject
-from . import Options, why_not_keras2
-from . import why_not_its_keras as why_not_there
-from ._rebuild import PROMISES, needs_factory, rebuilt, save_architecture
-
-NEEDS = ("tensorflow",)
-
-__all__ = ["NEEDS", "PROMISES", "load", "needs_factory", "save", "subject", "supports", "why_not_there"]
+from ..aliases import Model
+from . import LoadOptions, not_a_keras2_model
+from ._rebuild import RebuiltFormat, rebuilt, save_architecture
 
 
-def supports(model: Any) -> Optional[str]:
-    return why_not_keras2(model)
+class WeightsTfFormat(RebuiltFormat):
+    """Weights alone in Keras 2's TensorFlow format: `save_weights("weights")`.
 
+    They are loaded into a model that is rebuilt.
+    """
 
-def save(model: Any, folder: str) -> None:
-    save_architecture(model, folder)
-    model.save_weights(os.path.join(folder, "weights"), save_format="tf")
+    name = "weights_tf"
+    needs = ("tensorflow",)
 
+    def unsupported(self, model: Model) -> Optional[str]:
+        """Why it cannot hold this model with these versions, or None."""
+        return not_a_keras2_model(model)
 
-def load(folder: str, options: Options) -> Any:
-    model = rebuilt(folder, options)
-    model.load_weights(os.path.join(folder, "weights")).expect_partial()  # it may hold an optimizer; a weight that it lacks shows
-    return model
+    def save(self, model: Model, folder: str) -> None:
+        """Write the model into this empty folder."""
+        save_architecture(model, folder)
+        model.save_weights(os.path.join(folder, "weights"), save_format="tf")
 
-
-def subject(model: Any, options: Options) -> Subject:
-    return keras_subject(model)
+    def load(self, folder: str, options: LoadOptions) -> Model:
+        """The live model from that folder."""
+        model = rebuilt(folder, options)
+        status = model.load_weights(os.path.join(folder, "weights"))
+        status.expect_partial()  # it may hold an optimizer; a weight that it lacks is detected
+        return model

@@ -1,0 +1,101 @@
+"""What travels into a clean interpreter: its first program, and the package `portable` as a zip."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..portable.formats import Format
+
+PACKAGE = Path(__file__).parents[1]
+FORMATS = f"{PACKAGE.name}.portable.formats"
+
+BOOTSTRAP = """
+import os, shutil, signal, sys, tempfile
+# it ends when the line is closed; execnet's interrupt would break off the cleaning
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+scratch, variables, archive = channel.receive()
+scratch = scratch or tempfile.mkdtemp(prefix="roundtrip-")
+os.chdir(scratch)
+os.environ.update(variables)
+path = os.path.join(scratch, "portable.pyz")
+with open(path, "wb") as out:
+    out.write(archive)
+sys.path[:] = [path] + [entry for entry in sys.path if entry not in ("", "/", scratch)]
+try:
+    try:
+        from pytest_modelroundtrip.portable import worker
+    except ImportError as error:  # a Python without NumPy
+        channel.send((scratch, "%s: %s" % (type(error).__name__, error)))
+        channel.waitclose()  # the log in this folder is read before it goes
+    else:
+        channel.send((scratch, ""))
+        worker.serve(channel, path, scratch)
+finally:  # the test process may have been killed
+    shutil.rmtree(scratch, ignore_errors=True)
+"""
+
+# reads the file "job" beside the archive, `reload.pyz`
+MAIN = """
+import os, sys
+from pytest_modelroundtrip.portable import worker
+job = os.path.join(os.path.dirname(os.path.abspath(sys.argv[0])), "job")
+sys.exit(worker.main(sys.argv[1:] or [job]))
+"""
+
+
+class ArchiveError(ValueError):
+    """A format that cannot travel. The text says why."""
+
+
+def portable_archive(format_classes: Iterable[type[Format]]) -> bytes:
+    """The package `portable` as a runnable zip, with the modules of formats that are not built in.
+
+    Raises:
+        ArchiveError: for a format that is not defined in a file, or whose module has the name of
+            another one there.
+    """
+    package = PACKAGE.name
+    sources = {"__main__.py": MAIN}
+    # the former, so that a format may import the public name `Format`
+    for path in [PACKAGE / "__init__.py", *sorted((PACKAGE / "portable").rglob("*.py"))]:
+        name = f"{package}/{path.relative_to(PACKAGE).as_posix()}"
+        sources[name] = path.read_text(encoding="utf-8")
+    for format_class in format_classes:
+        if format_class.__module__.rpartition(".")[0] != FORMATS:
+            module = format_class.__module__.rpartition(".")[2]
+            name, source = f"{package}/portable/formats/{module}.py", _source(format_class)
+            if sources.setdefault(name, source) != source:
+                raise ArchiveError(
+                    f"{format_class.__module__}: another module of formats is named {module!r}; "
+                    "rename one of them"
+                )
+    return _zipped(sources)
+
+
+def _source(format_class: type[Format]) -> str:
+    """The source of the module that defines the class."""
+    try:
+        path = inspect.getsourcefile(format_class)
+        if path is not None:
+            return Path(path).read_text(encoding="utf-8")
+    except (OSError, TypeError, ValueError):  # TypeError: it is not from a file
+        pass
+    raise ArchiveError(
+        f"{format_class.__module__}.{format_class.__name__} is not defined in a file that can be "
+        "read; a format travels into the clean interpreter as its file"
+    )
+
+
+def _zipped(sources: dict[str, str]) -> bytes:
+    """The zip: the same bytes for the same sources."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, source in sources.items():
+            archive.writestr(zipfile.ZipInfo(name), source)
+    return buffer.getvalue()

@@ -1,0 +1,243 @@
+"""A named interpreter that reloads: its state, and what is known of it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ..portable import START_SECONDS
+from ..portable.protocol import CanRead, Interpreter, Job, Probe, Readable, Reload, Reloaded
+from . import launch
+from .connection import Connection, ConnectionEndedError
+from .install_hints import install_hint
+from .kinds import Kind
+from .provisioning import Notify, ProvisioningError
+
+GRACE_SECONDS = 30  # the worker keeps the time limit; beyond this it is taken for dead
+# the names of what is sent and fetched where the file system is not shared
+ARTIFACT, SAVED_AGAIN = "artifact", "saved-again"
+
+
+class BrokenEnvironmentError(Exception):
+    """The interpreter cannot be started, cannot import what a reload needs, or is gone.
+
+    The text says which, and what to do.
+    """
+
+
+def _ignore(text: str) -> None:
+    """Show nothing."""
+
+
+class Environment:
+    """A named interpreter, started when it is first needed and kept warm for all reloads.
+
+    Each reload is a fork of it, or with the isolation "spawn" an interpreter of its own.
+
+    Attributes:
+        name: as tests name it.
+        kind: what was declared.
+        broken: why it cannot be used for the rest of the run, else None.
+        notify: shows that a virtual environment is being created.
+        notify_progress: shows how much of an artifact has been sent.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        kind: Kind,
+        archive: bytes,
+        isolation: str,
+        connect_seconds: float = launch.CONNECT_SECONDS,
+    ) -> None:
+        """Remember what to start; nothing is started yet.
+
+        Args:
+            name: as tests name it.
+            kind: what is started.
+            archive: what `archive.portable_archive` returns.
+            isolation: "fork" or "spawn".
+            connect_seconds: how long to wait for a started interpreter's first answer.
+        """
+        self.name, self.kind = name, kind
+        self.broken: str | None = None
+        self.notify: Notify = _ignore
+        self.notify_progress: Notify = _ignore
+        self._current = kind  # the Python that was created, for requirements
+        self._archive, self._forks = archive, isolation == "fork"
+        self._connect_seconds = connect_seconds
+        self._connection: Connection | None = None
+        self._is_warming = False  # the answer to its first import has not been received yet
+        self._shares_files: bool | None = None  # whether it can read the files of this side
+        self._start_seconds = 0.0  # of first imports that no reload has accounted for yet
+        self._interpreter: Interpreter | None = None
+
+    @property
+    def description(self) -> str:
+        """What is started, and where, for people."""
+        return self._current.description
+
+    def reproduce_command(self, folder: str) -> str:
+        """The command that reloads, without pytest, what is kept in that folder."""
+        return self._current.reproduce_command(folder)
+
+    def begin(self) -> None:
+        """Start the interpreter, and let it import Keras while this process goes on.
+
+        What goes wrong is raised at its first use.
+        """
+        if self._connection is not None or self.broken is not None:
+            return
+        with contextlib.suppress(BrokenEnvironmentError), self._errors(lasting=True):
+            self._connection = self._connected()
+            if self._forks:
+                self._connection.send_request(Probe([]))
+                self._is_warming = True
+
+    def _connected(self) -> Connection:
+        startable = self._current.resolved(lambda text: self.notify(f"{self.name}: {text}"))
+        self._current = startable
+        problem = startable.start_problem()
+        if problem is not None:
+            raise BrokenEnvironmentError(problem)
+        connection = Connection(startable, self._archive, self._connect_seconds)
+        if connection.missing:
+            error = self._import_error(connection, [connection.missing])
+            connection.close()
+            raise error
+        return connection
+
+    def probe(self) -> Interpreter:
+        """What the interpreter is: its versions, what is installed, its machine. Asked once.
+
+        Raises:
+            BrokenEnvironmentError: when it cannot be started or cannot import Keras.
+            BadAnswerError: when its answer cannot be read.
+        """
+        if self._interpreter is None:
+            with self._errors(lasting=True):
+                connection = self._ready()
+                if self._interpreter is None:
+                    connection.send_request(Probe([]))
+                    self._receive_interpreter(connection)
+        assert self._interpreter is not None
+        return self._interpreter
+
+    def reload(self, job: Job, seconds: float, hash_seed: str | None = None) -> Reloaded:
+        """Do one job in a process of its own.
+
+        Args:
+            job: what to load and what to look at.
+            seconds: the time limit, after its imports.
+            hash_seed: of an interpreter of its own, which is not a fork.
+
+        Returns:
+            What came of it. In its `seconds`, "start" has what first imports took.
+
+        Raises:
+            BrokenEnvironmentError: when the interpreter is gone or cannot import what it needs.
+            BadAnswerError: when its answer cannot be read. It starts anew at its next use.
+        """
+        with self._errors(lasting=False):
+            connection = self._ready()
+            there = self._job_there(connection, job)
+            request = Reload(there, seconds, self._forks and hash_seed is None, hash_seed)
+            limit = START_SECONDS + seconds + GRACE_SECONDS
+            reloaded = connection.ask(request, Reloaded, limit)
+            self._check_imports(connection, reloaded.broken)
+            if job.save_to and reloaded.observation is not None and not self._shares_files:
+                connection.fetch_folder(SAVED_AGAIN, job.save_to)
+        start = reloaded.seconds.get("start", 0.0) + self._start_seconds
+        self._start_seconds = 0.0
+        return reloaded._replace(seconds={**reloaded.seconds, "start": start})
+
+    def close(self) -> None:
+        """End the interpreter and all that it started; it starts again when it is needed."""
+        self._end()
+
+    def _end(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._shares_files = None
+        self._is_warming = False
+
+    @contextlib.contextmanager
+    def _errors(self, lasting: bool) -> Iterator[None]:
+        """Raise BrokenEnvironmentError for what breaks it, and leave nothing half done.
+
+        What is cut off (by a time limit of the test, an interrupt, an answer that cannot be read)
+        is not taken up in the middle by the next test: the interpreter is ended.
+
+        Args:
+            lasting: whether what breaks it holds for the rest of the run.
+        """
+        try:
+            yield
+        except (BrokenEnvironmentError, ConnectionEndedError, ProvisioningError) as error:
+            if isinstance(error, ConnectionEndedError):
+                self._end()
+            if lasting:
+                self.broken = str(error)
+            if isinstance(error, BrokenEnvironmentError):
+                raise
+            raise BrokenEnvironmentError(str(error)) from error
+        except BaseException:
+            self._end()
+            raise
+
+    def _ready(self) -> Connection:
+        """The connection, when its first imports are done."""
+        self.begin()
+        if self._connection is None or self.broken is not None:
+            raise BrokenEnvironmentError(self.broken or "")
+        if self._is_warming:
+            with self._errors(lasting=True):
+                found = self._receive_interpreter(self._connection)
+                self._start_seconds = found.seconds
+        return self._connection
+
+    def _receive_interpreter(self, connection: Connection) -> Interpreter:
+        found = connection.receive_answer(Interpreter, START_SECONDS)
+        self._is_warming = False
+        self._check_imports(connection, found.broken)
+        self._interpreter = found
+        return found
+
+    def _job_there(self, connection: Connection, job: Job) -> Job:
+        """The job with its paths on the other side.
+
+        Where the file system is not shared, which is tried, what the job needs is sent.
+        """
+        if self._shares_files is None:
+            token = Path(job.artifact).parent / "job"
+            sha256 = hashlib.sha256(token.read_bytes()).hexdigest()
+            request = CanRead(str(token), sha256)
+            self._shares_files = connection.ask(request, Readable, START_SECONDS).readable
+        if self._shares_files:
+            return job
+
+        def notify(text: str) -> None:
+            self.notify_progress(f"{self.name}: {text}")
+
+        paths = [
+            connection.send_folder(folder, f"path{number}", notify)
+            for number, folder in enumerate(job.pythonpath)
+        ]
+        return job._replace(
+            artifact=connection.send_folder(job.artifact, ARTIFACT, notify),
+            pythonpath=paths,
+            save_to=connection.folder_there(SAVED_AGAIN) if job.save_to else None,
+        )
+
+    def _check_imports(self, connection: Connection, broken: Iterable[str]) -> None:
+        errors = list(broken)
+        if errors:
+            raise self._import_error(connection, errors)
+
+    def _import_error(self, connection: Connection, errors: list[str]) -> BrokenEnvironmentError:
+        output = "\n".join([*errors, *connection.log_tail()])
+        hint = install_hint(output, self.name, self.kind)
+        first = f"{self.description} cannot import what the reload needs:"
+        return BrokenEnvironmentError("\n".join([first, *errors, hint]))

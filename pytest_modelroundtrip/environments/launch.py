@@ -1,0 +1,111 @@
+"""How a clean interpreter is started: its variables, and the execnet gateway that speaks with it.
+
+What a clean interpreter is: no path of the tests on `sys.path`, no user site, an environment built
+from nothing, a fixed hash seed other than this process's, and empty temporary folders for a home
+and caches. The command line is that of its kind, see `kinds`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import execnet
+
+PASSED_NAMES = ("PATH", "LANG", "LD_LIBRARY_PATH")  # to an interpreter of this machine
+PASSED_PREFIXES = ("CUDA_", "LC_")
+# to a host and a container as well, whose values of the above differ
+PASSED_EVERYWHERE = ("KERAS_BACKEND", "TF_", "OMP_")
+TERRAFORM = (  # begin with TF_ too, and hold secrets
+    *("TF_VAR_", "TF_TOKEN_", "TF_CLI_", "TF_HTTP_", "TF_CLOUD_"),
+    *("TF_ENCRYPTION", "TF_USERNAME", "TF_PASSWORD"),
+)
+HASH_SEED = "2"
+CONNECT_SECONDS = 120.0  # until an interpreter answers: a container may have to be fetched
+
+# in the scratch folder on this side: what the interpreter itself prints, and the process's id
+LOG, PID = "log", "pid"
+# the beginning of a shell script whose "$1" is the scratch folder
+IN_SCRATCH = f'echo $$ >"$1/{PID}"; exec 2>"$1/{LOG}"; cd "$1"; '
+CHECK_VERSION = (
+    "import sys; sys.version_info >= (3, 8) or "
+    'sys.exit("it is Python %d.%d; 3.8 or newer is needed" % sys.version_info[:2])'
+)
+IN_ITS_OWN_GROUP = "import os, sys; os.setsid(); os.execvp(sys.argv[1], sys.argv[1:])"
+
+
+def hash_seed() -> str:
+    """The hash seed of a clean interpreter, which differs from this process's."""
+    return "3" if os.environ.get("PYTHONHASHSEED") == HASH_SEED else HASH_SEED
+
+
+def passed_variables(names: Sequence[str], prefixes: Sequence[str]) -> dict[str, str]:
+    """The variables of this process that a clean interpreter is started with.
+
+    Args:
+        names: the names to pass.
+        prefixes: what other names to pass begin with, besides `PASSED_EVERYWHERE`.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if (name in names or name.startswith((*prefixes, *PASSED_EVERYWHERE)))
+        and not name.startswith(TERRAFORM)
+    }
+
+
+def connect(
+    command_line: Sequence[str], scratch: Path, seconds: float
+) -> tuple[execnet.Group, execnet.Gateway]:
+    """Start an interpreter; the execnet group and the gateway to it.
+
+    Args:
+        command_line: what to start.
+        scratch: the folder where its log goes.
+        seconds: how long to wait for its first answer.
+
+    Raises:
+        OSError, EOFError, AssertionError: when it does not start.
+        TimeoutError: when it does not answer in time. It is ended, with all that it started.
+    """
+    import execnet
+
+    group = execnet.Group()
+    spec = execnet.XSpec("popen")
+    spec.python = shlex.join([sys.executable, "-ISc", IN_ITS_OWN_GROUP, *command_line])
+    made: list[execnet.Gateway] = []
+    errors: list[BaseException] = []
+
+    def make() -> None:
+        try:
+            made.append(group.makegateway(spec))
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=make, daemon=True)
+    _await(thread, scratch, seconds)
+    if errors:
+        raise errors[0]
+    return group, made[0]
+
+
+def _await(thread: threading.Thread, scratch: Path, seconds: float) -> None:
+    """Start a thread that starts an interpreter, and wait for its end."""
+    thread.start()
+    try:
+        thread.join(seconds)
+        if thread.is_alive():
+            raise TimeoutError(f"it did not answer for {seconds:g} s")
+    finally:  # an interrupt too
+        if thread.is_alive():
+            with contextlib.suppress(OSError, ValueError):
+                # with what a wrapper started
+                os.killpg(int((scratch / PID).read_text()), signal.SIGKILL)

@@ -1,0 +1,85 @@
+"""What the comparison of both sides comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from . import diagnosis
+from .model import OUTPUTS
+from .plan import Stop, difference_lines
+from .portable import checks
+from .portable.aliases import Plain
+from .portable.checks import Observations
+from .portable.comparing import (
+    CheckOutcome,
+    Comparison,
+    Comparisons,
+    Tolerance,
+    differing,
+    merged,
+)
+from .portable.formats import Format
+from .portable.subject import GIVEN
+from .result import RoundTrip, Verdict, Versions
+from .settings import Settings
+
+
+def given_outputs(actual: Observations) -> Plain:
+    """The outputs for the given inputs; by name where there are several parts."""
+    found = {name: seen.get(OUTPUTS, {}).get("", {}).get(GIVEN) for name, seen in actual.items()}
+    return found.get("", found)
+
+
+def compare(
+    settings: Settings, expected: Observations, actual: Observations, versions: Versions
+) -> Comparisons:
+    """Across versions no release promises the same bits: there `exact` is of no effect."""
+    tolerance = Tolerance(
+        settings.exact and not versions.differ,
+        settings.rtol,
+        settings.atol,
+        across_versions=versions.differ,
+        across_backends=versions.differ_in_backend,
+    )
+    return compare_parts(expected, actual, tolerance)
+
+
+def compare_parts(
+    expected: Observations, actual: Observations, tolerance: Tolerance
+) -> Comparisons:
+    """Compare what was seen of each part."""
+    return merged(
+        (part, checks.compare(expected[part], actual.get(part, {}), tolerance)) for part in expected
+    )
+
+
+def fill_in(trip: RoundTrip, comparisons: Comparisons, names: Sequence[str]) -> None:
+    """Put the outcome of each check into the result; distances are of all generations."""
+    found = {name: comparisons.get(name, Comparison()) for name in checks.NAMES}
+    trip.checks = {
+        name: comparison.outcome if name in names else CheckOutcome.NOT_APPLICABLE
+        for name, comparison in found.items()
+    }
+    for name, comparison in found.items():
+        if comparison.max_ulp is not None:
+            trip.distances[name] = max(trip.distances.get(name, 0), comparison.max_ulp)
+    trip.max_ulp = trip.distances.get(OUTPUTS, 0)
+
+
+def decide(fmt: Format, names: Sequence[str], evidence: diagnosis.Evidence) -> Verdict:
+    """The verdict of a generation that passed.
+
+    Raises:
+        Stop: where something differs, or nothing was compared.
+    """
+    comparisons = evidence.comparisons
+    if differing(comparisons):
+        found = diagnosis.diagnose(evidence)
+        raise Stop(found.verdict, *found.lines, *difference_lines(comparisons), hint=found.hint)
+    outputs = comparisons.get(OUTPUTS, Comparison())
+    compared = sum(found.compared for found in comparisons.values())
+    if not compared or (OUTPUTS in names and not outputs.compared):
+        keeps = f"{fmt.name} keeps {', '.join(fmt.keeps)} only"
+        what = "the outputs hold nothing" if names else keeps
+        raise Stop(Verdict.DIFFERS, f"nothing was compared: {what}")
+    return Verdict.CLOSE if outputs.bits_differ else Verdict.EXACT

@@ -1,0 +1,313 @@
+"""The reference: a model as it was given, what it is called with, and what it returns."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+
+from . import inputs
+from .portable import calling, checks, constructor_arguments, keras_libs, variables
+from .portable.aliases import Layer, Model, Nest, Plain
+from .portable.checks import Observation, Observations
+from .portable.comparing import Comparisons, Tolerance, differing, merged
+from .portable.formats import Format, LoadOptions
+from .portable.protocol import Batch, LayerOutput
+from .portable.subject import GIVEN, RESIZED, TRAINING, CallError, Subject, resolved
+from .portable.tensors import PartOutput, leaves, map_leaves, to_numpy
+
+OUTPUTS, LOSSES, CONFIG = "outputs", "losses", "config"  # names of checks
+CALLED = (OUTPUTS, LOSSES)  # the checks that call the model, in one way whatever the format
+
+
+class ModelError(Exception):
+    """What was given is not a model, or cannot be called so; no format is to blame."""
+
+
+class ReferenceModel:
+    """A model, its inputs, and what it returned for them, twice.
+
+    Args:
+        model: a Keras model or layer, a `tf.Module`, what `hub.load` returns.
+        args, kwargs: what it is called with; without any, inputs are made from its input spec.
+        earlier: the outputs of earlier parts of the same group, by name.
+
+    Raises:
+        ModelError: when it is not a model, or cannot be called with this.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        args: Sequence[Nest],
+        kwargs: Mapping[str, Nest],
+        earlier: Mapping[str, Plain] | None = None,
+    ) -> None:
+        _assert_is_model(model)
+        with_placeholders, self.kwargs = _arguments(model, args, kwargs)
+        self.args: list[Plain] = resolved(with_placeholders, earlier or {})
+        self.keras_major = keras_libs.keras_major(model)
+        if self.keras_major is not None:
+            self.kwargs = {"training": False, **self.kwargs}
+        try:
+            is_layer = self.keras_major is not None and not keras_libs.is_model(model)
+            self.model = _in_a_model(model, self.args, self.kwargs) if is_layer else model
+            if is_layer and len(self.args) > 1:  # the model around the layer takes a list
+                self.args, with_placeholders = [self.args], [with_placeholders]
+            # what a reloaded group is called with: outputs of its own earlier parts
+            self.with_placeholders = Batch(GIVEN, with_placeholders, self.kwargs)
+            with warnings.catch_warnings():
+                # what libraries say of each other is not an error of this test
+                warnings.simplefilter("default")
+                self._observe_twice()
+        except Exception as error:
+            text = error if isinstance(error, CallError) else f"{type(error).__name__}: {error}"
+            raise ModelError(
+                "the model itself cannot be used with these inputs "
+                f"({_shapes(self.args, self.kwargs)})\n  {text}{_advice(model, args)}"
+            ) from error
+
+    def _observe_twice(self) -> None:
+        self.batches = [Batch(GIVEN, self.args, self.kwargs)]
+        self._call, self._losses = calling.callers(self.model)
+        before = self._constructor_arguments()
+        if self.keras_major is not None and not self.model.built:
+            self._call(self.args, self.kwargs)  # weights that do not exist yet cannot be restored
+        self._called = self._observe_calls(self.batches, CALLED)
+        if not inputs.has_fixed_batch(self.model):
+            self._add_batch(self._resized)
+        if self.keras_major is not None and self.kwargs == {"training": False}:
+            self._add_batch(self._training)
+        second = self._observe_calls(self.batches, CALLED)
+        self.unstable = checks.compare(self._called, second, Tolerance())
+        if LOSSES in differing(self.unstable) and OUTPUTS not in differing(self.unstable):
+            del self.unstable[LOSSES], self._called[LOSSES]
+        self._slow: Observation = {}  # what slow checks saw; None where they saw nothing
+        after = self._constructor_arguments()
+        self._changed_by_calls = {
+            (path, name)
+            for path, held in before.items()
+            for name, value in held.values.items()
+            if after[path].values[name] != value
+        }
+
+    def _constructor_arguments(self) -> Mapping[str, constructor_arguments.Arguments]:
+        if self.keras_major is None:
+            return {}
+        return constructor_arguments.constructor_arguments(self.model)
+
+    def _add_batch(self, make: Callable[[], Batch]) -> None:
+        """Add a batch, where the model takes it."""
+        try:
+            batch = make()
+            outputs = self._observe_calls([batch], [OUTPUTS])[OUTPUTS]
+        except (CallError, ValueError):
+            return  # its batch axis is fixed, or it cannot train: then nothing is promised there
+        self._called[OUTPUTS][""].update(outputs[""])
+        self.batches.append(batch)
+
+    def _resized(self) -> Batch:
+        return Batch(RESIZED, *inputs.resized(self.args, self.kwargs))
+
+    def _training(self) -> Batch:
+        """The given inputs in training mode.
+
+        Raises:
+            ValueError: where the model draws random numbers in training, or remembers its calls.
+        """
+        batch = Batch(TRAINING, self.args, {"training": True})
+        snapshot = variables.StateSnapshot(variables.state_of(self.model))
+        try:
+            first, second = (self._call(batch.args, batch.kwargs) for _ in range(2))
+        except Exception as error:
+            raise ValueError(str(error)) from error
+        finally:
+            snapshot.restore()
+        if differing(_compared_outputs(first, second)):
+            raise ValueError("two calls disagree")
+        return batch
+
+    def _observe_calls(self, batches: Sequence[Batch], names: Sequence[str]) -> Observation:
+        weights = variables.keras_weights(self.model) if self.keras_major else []
+        calls = {"": self._call}
+        return checks.observe(Subject(self.model, calls, weights, self._losses, batches), names)
+
+    @property
+    def expected(self) -> Plain:
+        """The outputs for the given inputs, in NumPy form."""
+        return self._called[OUTPUTS][""][GIVEN]
+
+    def observe(self, subject: Subject, names: Sequence[str], *, again: bool) -> Observation:
+        """What the checks see of the `subject`, which is this model as a format looks at it.
+
+        A slow check is made once for all formats. One that calls the model too, unless it is to
+        be made `again`, after a save.
+
+        Raises:
+            CallError: when the model cannot be called any more.
+        """
+        subject = subject._replace(
+            calls={"": self._call}, losses=self._losses, batches=self.batches
+        )
+        table = checks.table()
+        for name in () if again else names:
+            if table[name].slow and name not in self._slow:
+                self._slow[name] = checks.observe(subject, [name]).get(name)
+        known = {} if again else {**self._called, **self._slow}
+        quick = [name for name in names if not table[name].slow]
+        seen = checks.observe(subject, [name for name in quick if again or name not in CALLED])
+        for path, name in self._changed_by_calls if CONFIG in seen else ():
+            arguments = seen[CONFIG].arguments.get(path)
+            if arguments is not None:  # an attribute that a call changes is not an argument
+                arguments.values.pop(name, None)
+        return {**{name: known[name] for name in names if known.get(name) is not None}, **seen}
+
+    def layer_outputs(self) -> list[LayerOutput]:
+        """What each layer of a functional or sequential model returns for the given inputs."""
+        return Subject(self.model, {}, [], batches=self.batches).layer_outputs()
+
+
+class ModelGroup:
+    """Models that belong together, by name; a single model is a part named ""."""
+
+    def __init__(self, parts: Mapping[str, ReferenceModel]) -> None:
+        self.parts = parts
+        self.unstable: Comparisons = merged((name, part.unstable) for name, part in parts.items())
+
+    @property
+    def models(self) -> dict[str, Model]:
+        """The live models by name."""
+        return {name: part.model for name, part in self.parts.items()}
+
+    @property
+    def expected(self) -> Plain:
+        """The outputs for the given inputs in NumPy form; by name where there are several parts."""
+        found = {name: part.expected for name, part in self.parts.items()}
+        return found.get("", found)
+
+    def observe(self, fmt: Format, names: Sequence[str], *, again: bool = False) -> Observations:
+        """What the checks see of each part, as the format looks at it.
+
+        Raises:
+            CallError: when a part cannot be called any more.
+        """
+        seen: Observations = {}
+        other_parts: list[variables.Weight] = []
+        for name, part in self.parts.items():
+            options = LoadOptions(keras_major=part.keras_major, batches=part.batches)
+            subject = fmt.subject(part.model, options)._replace(other_parts=tuple(other_parts))
+            seen[name] = part.observe(subject, names, again=again)
+            if fmt.holds_groups:
+                other_parts += variables.named_for_part(name, subject.weights)
+        return seen
+
+
+def single(model: Model, args: Sequence[Nest], kwargs: Mapping[str, Nest]) -> ModelGroup:
+    """One model.
+
+    Raises:
+        ModelError: when it is not a model, or cannot be called.
+    """
+    return ModelGroup({"": ReferenceModel(model, args, kwargs)})
+
+
+def group(parts: Mapping[str, Nest]) -> ModelGroup:
+    """Several models: by name a model, or a tuple of it and its inputs.
+
+    Raises:
+        ModelError: when one of them is not a model, or cannot be called.
+    """
+    if not parts:
+        raise ModelError(
+            "a group needs parts: roundtrip.parts(encoder=(encoder, x), decoder=(decoder, ...))"
+        )
+    found: dict[str, ReferenceModel] = {}
+    for name, value in parts.items():
+        model, *args = value if isinstance(value, tuple) else (value,)
+        try:
+            for _, leaf in leaves(args):
+                if isinstance(leaf, PartOutput) and leaf.part not in found:
+                    raise ModelError(
+                        f"it takes the output of {leaf.part!r}, which is not an earlier part"
+                    )
+            earlier = {other: part.expected for other, part in found.items()}
+            found[name] = ReferenceModel(model, args, {}, earlier)
+        except ModelError as error:
+            raise ModelError(f"the part {name!r}: {error}") from error
+    return ModelGroup(found)
+
+
+def _assert_is_model(model: Model) -> None:
+    trackable = ("_trackable_children", "_checkpoint_dependencies", "get_config")
+    if isinstance(model, type) or not any(hasattr(model, name) for name in trackable):
+        is_class = isinstance(model, type)
+        what = f"the class {model.__name__}" if is_class else type(model).__name__
+        raise ModelError(
+            f"{what} is not a model: return a Keras model or layer, a tf.Module, or what hub.load "
+            "returns, followed by its inputs"
+        )
+
+
+def _compared_outputs(expected: Plain, actual: Plain) -> Comparisons:
+    first, second = ({OUTPUTS: {"": {GIVEN: outputs}}} for outputs in (expected, actual))
+    return checks.compare(first, second, Tolerance())
+
+
+def _arguments(
+    model: Model, args: Sequence[Nest], kwargs: Mapping[str, Nest]
+) -> tuple[list[Plain], dict[str, Plain]]:
+    """What the model is called with, in NumPy form."""
+    if not args and not set(kwargs) - {"training"}:
+        try:
+            made, named = inputs.infer(model)
+        except inputs.InputInferenceError:
+            raise ModelError(
+                f"the inputs of this {type(model).__name__} cannot be inferred from the model: "
+                "return them after it (`return model, x`), or pass them to the fixture "
+                "(`roundtrip(model, x)`)"
+            ) from None
+        return made, {**named, **kwargs}
+    try:
+        named = {name: to_numpy(value) for name, value in kwargs.items()}
+        return [to_numpy(value) for value in args], named
+    except (TypeError, ValueError) as error:
+        raise ModelError(
+            f"a model is called with tensors, arrays, lists and dicts of them: {error}"
+        ) from None
+
+
+def _advice(model: Model, args: Sequence[Nest]) -> str:
+    """What was probably meant."""
+    takes = len(getattr(model, "inputs", None) or ()) if keras_libs.is_graph(model) else 0
+    if len(args) > 1 and takes == len(args):
+        return "\nhint: this model takes its inputs as one list: `return model, [x, y]`"
+    return ""
+
+
+def _in_a_model(layer: Layer, args: list[Plain], kwargs: Mapping[str, Plain]) -> Model:
+    """A functional model of one layer: files hold models."""
+    keras = keras_libs.own_keras(layer)
+    if not args or kwargs.keys() - {"training"}:
+        raise TypeError(
+            "a layer alone is called with positional tensors; put it into a model to call it "
+            "otherwise"
+        )
+
+    def symbol(leaf: Plain) -> Nest:
+        if not hasattr(leaf, "shape"):
+            raise TypeError(
+                "a layer alone is called with dense tensors; put it into a model to call it "
+                "otherwise"
+            )
+        dtype = "string" if leaf.dtype == object else leaf.dtype.name
+        return keras.Input(leaf.shape[1:], dtype=dtype)
+
+    symbols = [map_leaves(symbol, value) for value in args]
+    return keras.Model(symbols if len(symbols) > 1 else symbols[0], layer(*symbols))
+
+
+def _shapes(args: Sequence[Plain], kwargs: Mapping[str, Plain]) -> str:
+    def shape(leaf: Plain) -> str:
+        return f"{leaf.dtype.name}{list(leaf.shape)}" if hasattr(leaf, "shape") else repr(leaf)
+
+    named = [f"{name}={map_leaves(shape, value)}" for name, value in kwargs.items()]
+    return ", ".join([*(str(map_leaves(shape, value)) for value in args), *named])

@@ -1,0 +1,108 @@
+"""What is compared: one module a check. What it sees on both sides and how that is compared
+stand together.
+
+A check is one subclass of `Check` in a module of this package; its name is the module's. To add
+one, write the module and add its name to `NAMES`.
+"""
+
+from __future__ import annotations
+
+import abc
+import functools
+import importlib
+from typing import Any, Dict, Generic, Optional, Sequence, TypeVar
+
+from .. import records
+from ..aliases import Plain
+from ..comparing import Comparison, Comparisons, Tolerance
+from ..subject import Subject
+
+# the order in which they are made and shown: causes before consequences
+NAMES = (
+    "signature", "weights", "config", "compile", "losses", "optimizer", "outputs",
+    "self_contained", "training",
+)  # fmt: skip
+
+S = TypeVar("S")  # what a check sees: a record, or lists and dicts of records (see `records`)
+
+Observation = Dict[str, Any]  # what was seen of one model, by the name of the check
+Observations = Dict[str, Observation]  # by the name of the part
+
+
+class Check(abc.ABC, Generic[S]):
+    """One named part of what is observed of a model. Its docstring is what the docs say of it."""
+
+    name: str  # the module's, set when the table is made
+    sighting: Any  # the type S, as `records.from_plain` takes it
+    hint: str  # what to do where it differs
+    explains_others = False  # whether its differences explain those of other checks
+    calls_model = False  # whether it calls the model, which is done once for all formats
+    slow = False  # whether it is made only where it is asked for
+    lines_shown = 5  # of its differences, in a failure
+
+    @abc.abstractmethod
+    def observe(self, subject: Subject) -> Optional[S]:
+        """What it sees of a live model; None where there is nothing of that kind.
+
+        Raises:
+            CallError: when the model cannot be called.
+        """
+
+    @abc.abstractmethod
+    def compare(self, expected: S, actual: S, tolerance: Tolerance) -> Comparison:
+        """What differs between the original and what was reloaded."""
+
+
+@functools.lru_cache(maxsize=None)
+def table() -> Dict[str, Check[Any]]:
+    """Every check by its name, in order."""
+    return {name: _named(name) for name in NAMES}
+
+
+def _named(name: str) -> Check[Any]:
+    module = importlib.import_module(f"{__name__}.{name}")
+    (found,) = [
+        held
+        for held in vars(module).values()
+        if isinstance(held, type) and issubclass(held, Check) and held.__module__ == module.__name__
+    ]
+    check: Check[Any] = found()
+    check.name = name
+    return check
+
+
+def observe(subject: Subject, names: Sequence[str]) -> Observation:
+    """What these checks see of a live model; a check that sees nothing is left out.
+
+    Raises:
+        CallError: when the model cannot be called.
+    """
+    seen = {name: check.observe(subject) for name, check in table().items() if name in names}
+    return {name: found for name, found in seen.items() if found is not None}
+
+
+def compare(expected: Observation, actual: Observation, tolerance: Tolerance) -> Comparisons:
+    """Compare all that was seen of the original with what was seen after the reload."""
+    found: Comparisons = {}
+    for name, check in table().items():
+        if name in expected and name in actual:
+            found[name] = check.compare(expected[name], actual[name], tolerance)
+        elif name in expected:
+            found[name] = Comparison()
+            found[name].differ(f"the original has its {name}, the reloaded model has none")
+    return found
+
+
+def parsed(plain: Dict[str, Plain]) -> Observation:
+    """An observation that came from another process.
+
+    Raises:
+        ValueError: when a check is unknown, or what it saw is not of its type.
+    """
+    unknown = sorted(set(plain) - set(NAMES))
+    if unknown:
+        raise ValueError("unknown checks: {}".format(", ".join(unknown)))
+    checks = table()
+    return {
+        name: records.from_plain(checks[name].sighting, seen, name) for name, seen in plain.items()
+    }

@@ -1,0 +1,117 @@
+"""The check `compile`."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional
+
+from .. import compiling, keras_libs, optimizers, variables
+from ..aliases import Json, Model, Module, Optimizer
+from ..comparing import Comparison, Tolerance
+from ..comparing.json import compare_json
+from ..subject import Subject
+from . import Check
+
+# how an optimizer is written; its learning rate is observed apart
+NOT_CONFIG = ("name", "jit_compile", "is_legacy_optimizer", "learning_rate")
+
+
+class CompileSighting(NamedTuple):
+    """What a Keras model was compiled with, in one form however it was given."""
+
+    dtype_policy: List[str]  # of each layer, in order: names may be counted from another number
+    arguments: Dict[str, Any]  # JSON by the argument of `compile`
+    optimizers: Dict[str, Any]  # JSON by the attribute that holds the optimizer
+
+
+class CompileCheck(Check[CompileSighting]):
+    """What a Keras model was compiled with: optimizers, losses, loss weights and metrics.
+
+    Of an optimizer it is the class, the config and the learning rate as it is now; of a
+    learning-rate schedule, its rates at several steps. A loss that was given by name may come back
+    as an object. The dtype policy of each layer is compared too.
+    """
+
+    sighting = CompileSighting
+    hint = (
+        "Call compile(...) again after loading, or use a format that keeps what the model was "
+        "compiled with: see docs/checks.md."
+    )
+
+    def observe(self, subject: Subject) -> Optional[CompileSighting]:
+        """What the model was compiled with; None for anything but a Keras model."""
+        model = subject.model
+        if not keras_libs.is_model(model):
+            return None
+        held = {name: _optimizer(optimizer) for name, optimizer in optimizers.optimizers(model)}
+        return CompileSighting(list(_policies(model)), _arguments(model), held)
+
+    def compare(
+        self, expected: CompileSighting, actual: CompileSighting, tolerance: Tolerance
+    ) -> Comparison:
+        """Compare both as JSON."""
+        return compare_json("compile", _as_json(expected), _as_json(actual), tolerance)
+
+
+def _as_json(sighting: CompileSighting) -> Json:
+    return {
+        "dtype_policy": sighting.dtype_policy,
+        **sighting.arguments,
+        "optimizers": sighting.optimizers,
+    }
+
+
+def _policies(model: Model) -> Iterator[str]:
+    for layer in variables.layers(model):
+        policy = getattr(layer, "dtype_policy", None)
+        # an InputLayer computes nothing
+        computes = not keras_libs.is_model(layer) and type(layer).__name__ != "InputLayer"
+        if policy is not None and computes:
+            yield str(getattr(policy, "name", policy))
+
+
+def _arguments(model: Model) -> Dict[str, Json]:
+    given = compiling.compile_arguments(model)
+    if not given:
+        return {}
+    keras = keras_libs.own_keras(model)
+    return {
+        "loss": compiling.canonical(getattr(model, "loss", None), keras.losses.get),
+        "loss_weights": compiling.numbers(given.get("loss_weights")),
+        "metrics": _metrics(keras, compiling.flat(given.get("metrics"))),
+        "weighted_metrics": _metrics(keras, compiling.flat(given.get("weighted_metrics"))),
+    }
+
+
+def _metrics(keras: Module, given: List[Json]) -> Json:
+    """The config of each metric by its name.
+
+    One that was given for all outputs comes back once for each.
+    """
+    held = [
+        compiling.canonical(metric, keras.metrics.get) for metric in given if metric is not None
+    ]
+    held = sorted(held, key=lambda metric: json.dumps(metric["config"]))
+    return {_short(metric["name"]): {"config": metric["config"]} for metric in held}
+
+
+def _short(name: str) -> str:
+    """The name of a metric without the loss: "accuracy" means one for the loss of the output."""
+    kinds = "(binary_|categorical_|sparse_categorical_)?"
+    name = re.sub(f"^(acc|{kinds}accuracy)$", "accuracy", name)
+    return re.sub(f"^(ce|{kinds}crossentropy)$", "crossentropy", name)
+
+
+def _optimizer(optimizer: Optimizer) -> Dict[str, Json]:
+    inner = optimizers.inner_optimizer(optimizer)
+    try:
+        config = compiling.as_json(inner.get_config(), without=NOT_CONFIG)
+    except NotImplementedError:  # an optimizer of the user's own
+        config = None
+    return {
+        "class": type(inner).__name__,
+        "config": config,
+        "learning_rate": optimizers.learning_rate(inner),
+        **({} if inner is optimizer else {"loss_scale": type(optimizer).__name__}),
+    }

@@ -1,0 +1,64 @@
+"""The check `outputs`."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Optional
+
+from .. import keras_libs
+from ..comparing import Comparison, Tolerance
+from ..comparing.nests import compare_nests
+from ..subject import TRAINING, Subject
+from . import Check
+
+Outputs = Dict[str, Dict[str, Any]]  # nests, by the way of calling, by the name of the batch
+
+
+class OutputsCheck(Check[Outputs]):
+    """What the model returns: the nest, and each tensor's dtype, shape and values.
+
+    It is called with your batch and, where the batch axis is free, with a batch of another size. A
+    Keras model that is deterministic in training mode (one with BatchNormalization, not one with
+    Dropout) is also called with `training=True`. Values are compared within the tolerance of their
+    dtype.
+    """
+
+    sighting = Dict[str, Dict[str, Any]]
+    hint = (
+        "Look for state that is neither a weight nor in the config: an attribute, a constant "
+        "argument, a global variable or a lookup table."
+    )
+    calls_model = True
+
+    def observe(self, subject: Subject) -> Optional[Outputs]:
+        """The outputs for each way of calling and each batch.
+
+        Raises:
+            CallError: when the model cannot be called.
+        """
+        is_keras = keras_libs.keras_major(subject.model) is not None
+        # only a Keras model has a training mode
+        batches = [batch for batch in subject.batches if batch.name != TRAINING or is_keras]
+        return {
+            way: {batch.name: subject.called(way, batch) for batch in batches}
+            for way in subject.calls
+        }
+
+    def compare(self, expected: Outputs, actual: Outputs, tolerance: Tolerance) -> Comparison:
+        """Compare batch by batch, up to the first that differs: others would only repeat it.
+
+        The original is called in one way, the reloaded model in each way that its format offers.
+        """
+        found = Comparison()
+        pairs = [
+            (way, batch, outputs, others[batch])
+            for way, others in actual.items()
+            for batches in expected.values()
+            for batch, outputs in batches.items()
+            if batch in others
+        ]
+        for way, batch, outputs, other in pairs:
+            if not found.differences:
+                words = ("outputs", batch and f"({batch})", way and f"by {way}")
+                where = " ".join(filter(None, words))
+                found.include(compare_nests(where, outputs, other, tolerance))
+        return found

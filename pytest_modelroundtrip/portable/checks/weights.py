@@ -1,0 +1,57 @@
+"""The check `weights`."""
+
+from __future__ import annotations
+
+from typing import List, Optional, Sequence
+
+from .. import variables
+from ..comparing import Comparison, Tolerance
+from ..comparing.variables import compare_variables
+from ..protocol import WeightValue
+from ..subject import Subject
+from . import Check
+
+
+class WeightsCheck(Check[List[WeightValue]]):
+    """The weights: which there are, and their dtypes, shapes and values, bit for bit.
+
+    BatchNormalization's moments, counters and the vocabularies of lookup layers are among them.
+    Trainable flags are compared, and ties: whether two paths hold one variable is tested by
+    changing one. The states of seed generators are not compared: no Keras format keeps them. Nor
+    are the flags of a Keras 3 model in `saved_model` and `hub`: Keras 3 never writes them there.
+    """
+
+    sighting = List[WeightValue]
+    hint = (
+        "A loader pairs weights by name or by order: check that the rebuilt model has the same "
+        "layers, in the same order."
+    )
+
+    def observe(self, subject: Subject) -> Optional[List[WeightValue]]:
+        """The weights, in the model's order."""
+        return weight_values(subject.weights, subject.other_parts)
+
+    def compare(
+        self, expected: List[WeightValue], actual: List[WeightValue], tolerance: Tolerance
+    ) -> Comparison:
+        """Compare the weights, paired by path."""
+        return compare_variables("weight", expected, actual, tolerance)
+
+
+def weight_values(
+    weights: Sequence[variables.Weight], other_parts: Sequence[variables.Weight] = ()
+) -> List[WeightValue]:
+    """The values of live weights, some of which may be tied to each other or to other parts."""
+    held = [*other_parts, *weights]
+    ties = variables.ties([weight.variable for weight in held])
+    values = [
+        WeightValue(
+            weight.path,
+            weight.canonical_path,
+            None if tie is None else held[tie].path,
+            weight.trainable,
+            variables.value_of(weight.variable),
+        )
+        for weight, tie in zip(held, ties)
+    ]
+    return values[len(other_parts) :]

@@ -1,0 +1,125 @@
+"""What checks share: how two sightings are compared, and what a comparison found."""
+
+from __future__ import annotations
+
+import enum
+from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
+
+from ..aliases import DType
+
+# (rtol, atol) of torch.testing.assert_close; a dtype that is not here is compared exactly
+TOLERANCES = {
+    "float16": (1e-3, 1e-5),
+    "bfloat16": (1.6e-2, 1e-5),
+    "float32": (1.3e-6, 1e-5),
+    "float64": (1e-7, 1e-7),
+    "complex64": (1.3e-6, 1e-5),
+    "complex128": (1e-7, 1e-7),
+}
+
+
+class Tolerance(NamedTuple):
+    """How far apart outputs may be, and which sides are compared.
+
+    `across_versions`: the sides have different versions of the libraries. Then configs are written
+    in different forms, and only the plain values that both sides have are compared.
+    `across_backends`: Keras computes with another library there, and its own integers, such as the
+    counters of optimizers, have another width: int64 with TensorFlow, int32 with the others.
+    """
+
+    exact: bool = False
+    rtol: Optional[float] = None  # of the user; by dtype where it is None
+    atol: Optional[float] = None
+    across_versions: bool = False
+    across_backends: bool = False
+
+    def of(self, dtype: DType) -> Tuple[float, float]:
+        """(rtol, atol) for arrays of that dtype; (0, 0) where bits must be equal."""
+        if self.exact or not is_floating(dtype):
+            return 0.0, 0.0
+        if self.rtol is not None and self.atol is not None:
+            return self.rtol, self.atol
+        return TOLERANCES.get(dtype.name, (0.0, 0.0))
+
+
+EXACT = Tolerance(exact=True)
+
+
+def is_floating(dtype: DType) -> bool:
+    """Whether numbers of that dtype are rounded; the floats of ml_dtypes have kind "V" or "f"."""
+    return dtype.kind in "fc" or (dtype.kind == "V" and "int" not in dtype.name)
+
+
+class CheckOutcome(str, enum.Enum):
+    """What one check came to."""
+
+    EXACT = "exact"
+    CLOSE = "close"  # within the tolerance
+    DIFFERS = "differs"
+    NOT_APPLICABLE = "n/a"  # not kept by the format, not asked for, or nothing to compare
+
+    __str__ = str.__str__
+
+
+class Origin(NamedTuple):
+    """Where a wrong value comes from."""
+
+    kind: str  # a key of `variables.ORIGINS`
+    detail: str  # the path or the dtype that goes into the message
+
+
+class Comparison:
+    """What one check found, in one model or in several parts of a group."""
+
+    def __init__(self) -> None:
+        self.differences: List[str] = []
+        self.compared = 0  # how many things were
+        self.max_ulp: Optional[int] = (
+            None  # the largest distance of two arrays; None: none measured
+        )
+        self.bits_differ = False
+        self.origins: Dict[str, Origin] = {}  # path of a wrong weight -> where its value comes from
+
+    def differ(self, message: str) -> None:
+        """Note a difference."""
+        self.differences.append(message)
+
+    def measure(self, ulp: int) -> None:
+        """Note how far apart two arrays are whose bits differ."""
+        self.max_ulp = max(self.max_ulp or 0, ulp)
+
+    @property
+    def outcome(self) -> CheckOutcome:
+        """What the check came to."""
+        if self.differences:
+            return CheckOutcome.DIFFERS
+        if not self.compared:
+            return CheckOutcome.NOT_APPLICABLE
+        return CheckOutcome.CLOSE if self.bits_differ else CheckOutcome.EXACT
+
+    def include(self, other: Comparison, part: str = "") -> None:
+        """Take over what was found in one part of a group; messages name the part."""
+        prefix = f"{part}: " if part else ""
+        self.differences += [prefix + message for message in other.differences]
+        self.compared += other.compared
+        if other.max_ulp is not None:
+            self.measure(other.max_ulp)
+        self.bits_differ |= other.bits_differ
+        self.origins.update(other.origins)
+
+
+Comparisons = Dict[str, Comparison]  # by the name of the check
+
+
+def merged(parts: Iterable[Tuple[str, Comparisons]]) -> Comparisons:
+    """The comparisons of several parts as one: (name of the part, its comparisons)."""
+    whole: Comparisons = {}
+    for part, comparisons in parts:
+        for check, comparison in comparisons.items():
+            whole.setdefault(check, Comparison()).include(comparison, part)
+    return whole
+
+
+def differing(comparisons: Comparisons) -> Comparisons:
+    """Those that found differences."""
+    return {name: found for name, found in comparisons.items() if found.differences}

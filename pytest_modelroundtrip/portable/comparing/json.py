@@ -1,0 +1,112 @@
+"""How two configs are compared: JSON as Keras writes it, in whatever form each version does."""
+
+from __future__ import annotations
+
+from typing import Iterator, NamedTuple
+
+from ..aliases import Json
+from . import Comparison, Tolerance, shapes
+
+# Keys that say how Keras wrote or built a layer, not what the layer is. What it is shows in other
+# checks: flags in the weights that they are about, vocabularies in the outputs.
+NOT_CONFIG = ("trainable", "build_config", "vocabulary", "idf_weights", "shared_object_id")
+# a function has no config, the object around it has
+ADDED_BY_WRITER = ("module", "registered_name", "config")
+SHAPES = ("batch_input_shape", "batch_shape", "build_input_shape")  # an axis may become free
+# keys whose values versions of the libraries change
+CHANGED_BY_VERSIONS = ("class_name", "module", "registered_name", "implementation")
+
+
+NOTHING: Json = object()  # stands for the value of a key that a dict lacks
+
+
+class JsonDifference(NamedTuple):
+    """Two values that differ."""
+
+    path: str
+    expected: Json
+    actual: Json
+
+
+def compare_json(name: str, expected: Json, actual: Json, tolerance: Tolerance) -> Comparison:
+    """Compare two configs.
+
+    Args:
+        name: what they are, for messages; the path follows it: `config.layers[1].units`.
+        expected: of the original.
+        actual: of the reloaded model.
+        tolerance: across versions, only the plain values that both sides have are compared.
+    """
+    found = Comparison()
+    found.compared = 1
+    for difference in differences(expected, actual, name):
+        if not (tolerance.across_versions and _is_of_version(difference)):
+            found.differ(f"{difference.path}: {_words(difference)}")
+    return found
+
+
+def _words(difference: JsonDifference) -> str:
+    if difference.actual is NOTHING:
+        return f"{difference.expected!r} is missing after the reload"
+    if difference.expected is NOTHING:
+        return f"{difference.actual!r} is not in the original"
+    return f"{difference.expected!r} came back as {difference.actual!r}"
+
+
+def _is_of_version(difference: JsonDifference) -> bool:
+    """Whether it may come from how another version of the libraries writes the same config."""
+    if difference.path.rpartition(".")[2] in CHANGED_BY_VERSIONS:
+        return True
+    values = difference.expected, difference.actual
+    return not all(isinstance(value, (str, int, float)) for value in values)
+
+
+def differences(expected: Json, actual: Json, path: str) -> Iterator[JsonDifference]:
+    """The values that differ, with their paths."""
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        if _class_name(expected) == _class_name(actual) == "Lambda":
+            return  # marshalled code, never written the same; what it does shows in the outputs
+        for key in {**expected, **actual}:
+            one, other = expected.get(key, NOTHING), actual.get(key, NOTHING)
+            if not _is_same_by_key(key, one, other):
+                yield from differences(one, other, f"{path}.{key}")
+    elif isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
+        for position, (one, other) in enumerate(zip(expected, actual)):
+            yield from differences(one, other, f"{path}[{position}]")
+    elif not same_scalar(expected, actual) or isinstance(expected, bool) != isinstance(
+        actual, bool
+    ):
+        yield JsonDifference(path, expected, actual)
+
+
+def _is_same_by_key(key: Json, expected: Json, actual: Json) -> bool:
+    """Whether two values are the same for what their key means, though they may differ."""
+    if key in NOT_CONFIG:
+        return True
+    if key in ADDED_BY_WRITER:
+        return any(value is None or value is NOTHING for value in (expected, actual))
+    if key == "class_name":
+        # Keras 2.13 writes `Custom>Scale` before a save in HDF5 and `Scale` after it
+        names = [value.rpartition(">")[2] for value in (expected, actual) if isinstance(value, str)]
+        return len(names) == 2 and names[0] == names[1]
+    if key in SHAPES and _is_shape(expected) and _is_shape(actual):
+        return shapes.accepts(actual, expected)
+    return False
+
+
+def _is_shape(value: Json) -> bool:
+    sizes = value if isinstance(value, list) else [""]
+    return all(size is None or isinstance(size, int) for size in sizes)
+
+
+def _class_name(config: Json) -> str:
+    name = config.get("class_name")
+    return name if isinstance(name, str) else ""
+
+
+def same_scalar(expected: Json, actual: Json) -> bool:
+    """Whether two values that are neither lists nor dicts are the same; one NaN is like another."""
+    scalars = (str, int, float, type(None))
+    if not isinstance(expected, scalars) or not isinstance(actual, scalars):
+        return False
+    return bool(expected == actual or (expected != expected and actual != actual))

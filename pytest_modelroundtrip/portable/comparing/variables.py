@@ -1,0 +1,161 @@
+"""How the variables of two models are paired and compared, and where a wrong value comes from."""
+
+from __future__ import annotations
+
+from typing import Dict, Iterator, List, NamedTuple
+
+import numpy as np
+
+from ..aliases import Array, Plain
+from ..protocol import WeightValue
+from ..tensors import dtype_named
+from ..variables import sentinel_values
+from . import EXACT, Comparison, Origin, Tolerance, arrays
+
+ORIGINS = {  # the kind of an origin -> how the message ends
+    "": "",
+    "other": ": it holds the value of {}",
+    "cast": ": it was cast through {}",
+    "sentinel": ": it was not loaded, it holds the value that the rebuilt model had before",
+    "constant": ": it was re-initialized, each element is {}",
+}
+UNKNOWN = Origin("", "")
+
+
+class Paired(NamedTuple):
+    """The variables of both sides by the paths of the original."""
+
+    expected: Dict[str, WeightValue]
+    actual: Dict[str, WeightValue]
+
+
+def paired(expected: List[WeightValue], actual: List[WeightValue], tolerance: Tolerance) -> Paired:
+    """Pair the variables of both sides.
+
+    Across backends, integers on the other side have the original's width, where they fit.
+    """
+    pairs = _by_path(expected, actual)
+    if not tolerance.across_backends:
+        return pairs
+    widened = {
+        path: weight._replace(value=_as_wide(weight.value, pairs.expected[path].value))
+        if path in pairs.expected
+        else weight
+        for path, weight in pairs.actual.items()
+    }
+    return Paired(pairs.expected, widened)
+
+
+def _by_path(expected: List[WeightValue], actual: List[WeightValue]) -> Paired:
+    """Pair by path, or by canonical path where Keras has counted the layers from another number.
+
+    A rebuilt model has `dense_3` for `dense`: there the canonical paths count (see
+    `portable.variables.Weight`). A name that the user gave is never ignored.
+    """
+    originals = {weight.path: weight for weight in expected}
+    reloaded = {weight.path: weight for weight in actual}
+    if originals.keys() != reloaded.keys():
+        paths = {w.canonical_path: w.path for w in expected if w.canonical_path}
+        same = paths.keys() == {weight.canonical_path for weight in actual}
+        if same and len(paths) == len(originals) == len(reloaded):
+            return Paired(originals, {paths[w.canonical_path]: w for w in actual})
+    return Paired(originals, reloaded)
+
+
+def _as_wide(value: Plain, original: Plain) -> Plain:
+    """The same integers in the original's width, where they fit."""
+    if not isinstance(value, np.ndarray) or not isinstance(original, np.ndarray):
+        return value
+    if value.dtype.kind != original.dtype.kind or value.dtype.kind not in "iu":
+        return value
+    cast = value.astype(original.dtype)
+    return cast if (cast == value).all() else value
+
+
+def compare_variables(
+    noun: str, expected: List[WeightValue], actual: List[WeightValue], tolerance: Tolerance
+) -> Comparison:
+    """Compare variables: which there are, flags, ties, dtypes, shapes, and values bit for bit.
+
+    Args:
+        noun: what they are, for messages; the path follows it.
+        expected: of the original.
+        actual: of the reloaded model.
+        tolerance: whether Keras has another backend there; values must be equal all the same.
+    """
+    found = Comparison()
+    originals, reloaded = paired(expected, actual, tolerance)
+    for path in sorted(originals.keys() - reloaded.keys()):
+        what = noun, path, _shape(originals[path].value)
+        found.differ(("{} {} {} is missing after the reload".format(*what)).lstrip())
+    for path in sorted(reloaded.keys() - originals.keys()):
+        what = noun, path, _shape(reloaded[path].value)
+        found.differ(("{} {} {} is not in the original".format(*what)).lstrip())
+    for path in [path for path in originals if path in reloaded]:
+        found.compared += 1
+        messages = [*_property_differences(originals[path], reloaded[path])]
+        value = arrays.leaf_difference(
+            originals[path].value, reloaded[path].value, EXACT, Comparison()
+        )
+        if value and not originals[path].tied_to:  # a shared value is reported at its first path
+            found.origins[path] = origin = _origin(path, originals, reloaded[path].value)
+            messages.append(value + ORIGINS[origin.kind].format(origin.detail))
+        for message in messages:
+            found.differ((f"{noun} {path} {message}").lstrip())
+    return found
+
+
+def _property_differences(expected: WeightValue, actual: WeightValue) -> Iterator[str]:
+    if expected.trainable != actual.trainable:
+        yield f"was {_trainable(expected)} and came back {_trainable(actual)}"
+    if expected.tied_to and not actual.tied_to:
+        yield f"was tied to {expected.tied_to} and came back as a separate variable"
+    if actual.tied_to and not expected.tied_to:
+        yield f"was a separate variable and came back tied to {actual.tied_to}"
+
+
+def _trainable(weight: WeightValue) -> str:
+    return "trainable" if weight.trainable else "frozen"
+
+
+def _shape(value: Plain) -> str:
+    return arrays.dtype_and_shape(value) if isinstance(value, np.ndarray) else repr(value)
+
+
+def _origin(path: str, originals: Dict[str, WeightValue], actual: Plain) -> Origin:
+    """Where a wrong value comes from, as far as that can be known."""
+    expected = originals[path].value
+    if not isinstance(expected, np.ndarray) or not isinstance(actual, np.ndarray):
+        return UNKNOWN
+    if expected.dtype != actual.dtype or expected.shape != actual.shape:
+        return UNKNOWN
+    if actual.size < 2 or actual.dtype == object:
+        return UNKNOWN
+    if arrays.same_bits(actual, sentinel_values(actual)):
+        return Origin("sentinel", "")
+    if _is_constant(actual):
+        constant = Origin("constant", str(actual.flat[0]))
+        return UNKNOWN if _is_constant(expected) else constant
+    for other, weight in originals.items():
+        if arrays.same_leaf(actual, weight.value):
+            return Origin("other", other)
+    return _cast_origin(expected, actual)
+
+
+def _is_constant(array: Array) -> bool:
+    return bool((array == array.flat[0]).all())
+
+
+def _cast_origin(expected: Array, actual: Array) -> Origin:
+    if expected.dtype.name not in ("float32", "float64"):
+        return UNKNOWN
+    for name in ("float16", "bfloat16"):
+        try:
+            narrow = dtype_named(name)
+        except ValueError:  # no bfloat16 without ml_dtypes and TensorFlow
+            continue
+        with np.errstate(over="ignore"):
+            cast = expected.astype(narrow).astype(expected.dtype)
+        if arrays.same_bits(cast, actual):
+            return Origin("cast", name)
+    return UNKNOWN

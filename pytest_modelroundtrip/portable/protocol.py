@@ -1,0 +1,251 @@
+"""The messages between the test process and a clean interpreter, each defined once.
+
+A request names what it wants, `{"do": "reload", ...}`, and has one kind of answer. Both are records
+(see `records`), sent as bytes (see `codec`). Bytes that are not such a message raise `ValueError`.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, List, NamedTuple, Optional, Tuple, Type, TypeVar, Union
+
+from . import codec, records
+from .aliases import Array, Nest, Plain
+
+# what is loaded
+
+
+class Batch(NamedTuple):
+    """One call: its name in messages, and the arguments in NumPy form."""
+
+    name: str
+    args: List[Plain]
+    kwargs: Dict[str, Plain]
+
+
+class PartJob(NamedTuple):
+    """One model of a job; a single model is a part named ""."""
+
+    name: str
+    keras_major: Optional[int]  # of the saved model's Keras: 2, 3, or None for anything else
+    structure: Plain  # the nest of the original's outputs, without its arrays
+    weight_paths: List[str]  # of the original's weights
+    batches: List[Batch]
+
+
+class Job(NamedTuple):
+    """One reload: what is loaded, how, and what is looked at."""
+
+    format: str  # "module:Class" below `portable.formats`
+    needs: List[str]  # modules that the format needs besides Keras, imported before the fork
+    artifact: str  # a folder
+    save_to: Optional[str]  # a folder to save the reloaded model to
+    imports: List[str]
+    pythonpath: List[str]
+    custom_objects: Dict[str, str]
+    factory: Optional[str]
+    safe_mode: bool
+    checks: List[str]
+    layers: bool  # whether the outputs of each layer are wanted, for a diagnosis
+    parts: List[PartJob]
+
+
+# what was seen
+
+
+class WeightValue(NamedTuple):
+    """A weight, or a variable of an optimizer, as it was seen."""
+
+    path: str  # where it stands in the model
+    canonical_path: str  # the same without the numbers that Keras counts layers with
+    tied_to: Optional[str]  # an earlier path of the same variable
+    trainable: bool
+    value: Array
+
+
+class LayerOutput(NamedTuple):
+    """What one call of a layer returned."""
+
+    name: str
+    class_name: str
+    outputs: List[Plain]  # one leaf each
+
+
+class LoadFailure(NamedTuple):
+    """What a reload raised."""
+
+    step: str  # "import", "load", "observe" or "save again"
+    type: str
+    message: str
+    traceback: str
+
+
+TIMED_OUT = "timed out"
+UNREADABLE_ANSWER = "an answer that cannot be read"
+
+
+class ChildEnd(NamedTuple):
+    """How a reload ended that gave no answer."""
+
+    step: str
+    # "signal 9 (SIGKILL)", "exit status 3", ..., `TIMED_OUT`, or begins with `UNREADABLE_ANSWER`
+    how: str
+
+
+class Machine(NamedTuple):
+    """What can make the same numbers differ from machine to machine."""
+
+    system: str
+    processor: str
+    flags: List[str]  # of those that kernels ask for, what the processor has
+    threads: int
+
+
+# requests
+
+
+class Probe(NamedTuple):
+    """Import what a reload needs, and say what is there. Answered by `Interpreter`."""
+
+    needs: List[str]
+
+
+class CanRead(NamedTuple):
+    """Is this file, with this content, readable there? Answered by `Readable`."""
+
+    path: str
+    sha256: str
+
+
+class ReceiveFolder(NamedTuple):
+    """Make this folder from the pieces that follow (see `transfer`). Answered by `Done`."""
+
+    folder: str
+
+
+class SendFolder(NamedTuple):
+    """Send this folder in pieces before the answer, then delete it. Answered by `Done`."""
+
+    folder: str
+
+
+class Reload(NamedTuple):
+    """Do this job in a process of its own. Answered by `Reloaded`."""
+
+    job: Job
+    seconds: float  # for the reload, after its imports
+    fork: bool
+    hash_seed: Optional[str]  # of an interpreter of its own; None for the usual one
+
+
+Request = Union[Probe, CanRead, ReceiveFolder, SendFolder, Reload]
+
+# answers
+
+
+class Interpreter(NamedTuple):
+    """What a clean interpreter is."""
+
+    versions: Dict[str, str]  # of what it has imported, by name of the module
+    installed: List[str]  # of the libraries that formats need, those that are installed
+    machine: Machine
+    broken: List[str]  # what could not be imported, and why
+    seconds: float  # that the imports took
+
+
+class Readable(NamedTuple):
+    """Whether the file can be read there."""
+
+    readable: bool
+
+
+class Done(NamedTuple):
+    """A folder was received or sent."""
+
+
+class Reloaded(NamedTuple):
+    """What came of a job: one of `observation`, `failure`, `ended`, `broken`."""
+
+    versions: Dict[str, str]
+    seconds: Dict[str, float]  # by step
+    output: str = ""  # the tail of what the child printed
+    broken: Tuple[str, ...] = ()  # what could not be imported, and why
+    observation: Optional[Dict[str, Dict[str, Plain]]] = None  # part -> check -> what it saw
+    layers: Optional[Dict[str, List[LayerOutput]]] = None  # by part
+    failure: Optional[LoadFailure] = None
+    ended: Optional[ChildEnd] = None
+
+
+class Refused(NamedTuple):
+    """The request could not be read."""
+
+    reason: str
+
+
+Answer = Union[Interpreter, Readable, Done, Reloaded, Refused]
+
+# inside the clean interpreter
+
+
+class StepReached(NamedTuple):
+    """What a reload's process writes as each step begins, so that one that kills it is known."""
+
+    step: str
+    versions: Dict[str, str]  # of what it had imported by then
+
+
+REQUESTS: Dict[str, Type[Request]] = {
+    "probe": Probe,
+    "can read": CanRead,
+    "receive folder": ReceiveFolder,
+    "send folder": SendFolder,
+    "reload": Reload,
+}
+_NAMES = {kind: name for name, kind in REQUESTS.items()}
+
+A = TypeVar("A")
+
+
+class RefusedError(ValueError):
+    """The other side could not read what it was asked."""
+
+
+def encode_request(request: Request) -> bytes:
+    """The request as bytes."""
+    fields: Dict[str, Plain] = records.to_plain(request)
+    return codec.dump({"do": _NAMES[type(request)], **fields})
+
+
+def decode_request(data: bytes) -> Request:
+    """The request that these bytes hold.
+
+    Raises:
+        ValueError: when they hold none.
+    """
+    message = codec.load(data)
+    name = message.pop("do", None) if isinstance(message, dict) else None
+    if not isinstance(name, str) or name not in REQUESTS:
+        raise ValueError(f"unknown request {repr(name)[:80]}; known are {', '.join(REQUESTS)}")
+    return records.from_plain(REQUESTS[name], message, name)
+
+
+def encode_record(record: Nest) -> bytes:
+    """An answer, a job, or any other record as bytes."""
+    return codec.dump({"is": type(record).__name__, "fields": records.to_plain(record)})
+
+
+def decode_record(kind: Type[A], data: bytes) -> A:
+    """The record of that kind that these bytes hold.
+
+    Raises:
+        RefusedError: when the other side could not read the request.
+        ValueError: when the bytes are damaged, or hold another record.
+    """
+    message = codec.load(data)
+    if not isinstance(message, dict) or message.keys() != {"is", "fields"}:
+        raise ValueError("a record is expected")
+    name, fields = message["is"], message["fields"]
+    if not isinstance(name, str) or name not in (kind.__name__, Refused.__name__):
+        raise ValueError(f"{kind.__name__} is expected, not {repr(name)[:80]}")
+    if name == Refused.__name__:
+        raise RefusedError(records.from_plain(Refused, fields).reason)
+    return records.from_plain(kind, fields)

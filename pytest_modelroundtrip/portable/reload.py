@@ -1,0 +1,213 @@
+"""One reload, in a process that has only this package, the artifact and the installed packages."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import sys
+import time
+import traceback
+from types import TracebackType
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+from . import checks, formats, keras_libs, records, variables
+from .aliases import Plain
+from .protocol import Job, LayerOutput, LoadFailure, PartJob, Reloaded
+from .subject import CallError, Subject, answer, resolved
+from .tripwire import TRIPWIRE
+
+EnteringStep = Callable[[str], None]
+
+
+class Warmed(NamedTuple):
+    """What came of the imports that a reload needs."""
+
+    broken: Tuple[str, ...]  # what could not be imported, and why
+    seconds: float  # 0 where all was imported already
+
+
+class _Seen(NamedTuple):
+    """What was seen of the parts, by name."""
+
+    observation: Dict[str, Dict[str, Plain]]
+    layers: Dict[str, List[LayerOutput]]
+
+
+def reload(job: Job, entering: EnteringStep) -> Reloaded:
+    """Do the job; never raises.
+
+    Args:
+        job: what is loaded, how, and what is looked at.
+        entering: is called with the name of each step as it begins, so that a step that kills the
+            process is known.
+    """
+    warmed = warm_for(job)
+    if warmed.broken:
+        return Reloaded(keras_libs.versions(), {}, broken=warmed.broken)
+    timer = _StepTimer(entering)
+    seen: Optional[_Seen] = None
+    failure: Optional[LoadFailure] = None
+    try:
+        seen = _observed(job, timer)
+    except BaseException as error:  # SystemExit too: whatever the model's code raises is the answer
+        failure = _failure(timer.step, error)
+    seconds = timer.stop()
+    if warmed.seconds:
+        seconds.update(start=warmed.seconds)
+    return Reloaded(
+        versions=keras_libs.versions(),
+        seconds=seconds,
+        observation=seen.observation if seen else None,
+        layers=seen.layers if seen and job.layers else None,
+        failure=failure,
+    )
+
+
+def _failure(step: str, error: BaseException) -> LoadFailure:
+    raised = error.__cause__ if isinstance(error, CallError) and error.__cause__ else error
+    frames = _beyond_us(raised.__traceback__)
+    return LoadFailure(
+        step=step,
+        type=type(error).__name__,
+        message=str(error),
+        traceback="".join(traceback.format_exception(type(raised), raised, frames)),
+    )
+
+
+def _beyond_us(frames: Optional[TracebackType]) -> Optional[TracebackType]:
+    """The traceback from where it leaves this package; all of it when it does not."""
+    ours, beyond = os.path.dirname(os.path.abspath(__file__)), frames
+    while beyond is not None:
+        if not os.path.abspath(beyond.tb_frame.f_code.co_filename).startswith(ours):
+            break
+        beyond = beyond.tb_next
+    return beyond or frames
+
+
+def _observed(job: Job, timer: _StepTimer) -> _Seen:
+    timer.enter("import")
+    sys.path[1:1] = job.pythonpath
+    for name in job.imports:
+        importlib.import_module(name)
+    fmt = formats.referred(job.format)
+    options = {part.name: _options(job, part) for part in job.parts}
+    timer.enter("load")
+    TRIPWIRE.arm(job.artifact, *job.pythonpath)
+    models = fmt.load_all(job.artifact, options)
+    subjects = {
+        name: fmt.subject(models[name], its)._replace(batches=its.batches)
+        for name, its in options.items()
+    }
+    timer.enter("observe")
+    seen = _each_part(subjects, job, shares_variables=fmt.holds_groups)
+    if job.save_to:
+        timer.enter("save again")
+        shutil.rmtree(job.save_to, ignore_errors=True)  # of an earlier reload that broke off there
+        os.mkdir(job.save_to)
+        fmt.save_all(models, job.save_to)
+    return seen
+
+
+def _options(job: Job, part: PartJob) -> formats.LoadOptions:
+    return formats.LoadOptions(
+        keras_major=part.keras_major,
+        custom_objects={name: named(where) for name, where in job.custom_objects.items()},
+        factory=named(job.factory) if job.factory else None,
+        safe_mode=job.safe_mode,
+        structure=part.structure,
+        weight_paths=part.weight_paths,
+        part=part.name,
+        batches=part.batches,
+    )
+
+
+def _each_part(subjects: Dict[str, Subject], job: Job, shares_variables: bool) -> _Seen:
+    """The parts in their order: one may be called with what an earlier one returned."""
+    seen = _Seen({}, {})
+    answers: Dict[str, Plain] = {}
+    other_parts: List[variables.Weight] = []
+    for name, loaded in subjects.items():
+        subject = loaded._replace(
+            batches=[
+                batch._replace(args=resolved(batch.args, answers)) for batch in loaded.batches
+            ],
+            other_parts=tuple(other_parts),
+        )
+        observation = checks.observe(subject, job.checks)
+        seen.observation[name] = records.to_plain(observation)
+        if job.layers:
+            seen.layers[name] = subject.layer_outputs()
+        if len(subjects) > 1:
+            answers[name] = answer(subject, subject.batches[0], observation)
+        if shares_variables:
+            other_parts += variables.named_for_part(name, subject.weights)
+    return seen
+
+
+def named(where: str) -> Any:
+    """The object that `module:attribute` names.
+
+    Raises:
+        ImportError, AttributeError: where there is none.
+    """
+    module, _, attribute = where.partition(":")
+    found = importlib.import_module(module)
+    for part in attribute.split("."):
+        found = getattr(found, part)
+    return found
+
+
+def warm_for(job: Job) -> Warmed:
+    """Import what this job needs."""
+    return warm(job.needs, [part.keras_major for part in job.parts])
+
+
+def warm(needs: Sequence[str], keras_majors: Sequence[Optional[int]] = ()) -> Warmed:
+    """Import the library that Keras computes with, and what a reload needs besides.
+
+    Args:
+        needs: modules besides Keras.
+        keras_majors: of the models that are reloaded, the Keras that they were made with.
+    """
+    known, began = len(sys.modules), time.perf_counter()
+    broken = [*_failed_imports(keras_libs.needed(needs))]
+    if 2 in keras_majors and keras_libs.has_separate_keras2():
+        broken += _failed_imports(["tf_keras"])
+    imported = len(sys.modules) > known
+    return Warmed(tuple(broken), time.perf_counter() - began if imported else 0.0)
+
+
+def _failed_imports(modules: Sequence[str]) -> Iterator[str]:
+    """Import the modules; yields what could not be imported, and why."""
+    for name in modules:
+        try:
+            found = importlib.import_module(name)
+            if name == "tensorflow":
+                found.keras.layers  # noqa: B018  TensorFlow imports its Keras at the first touch
+        except Exception as error:
+            yield f"{name}: {type(error).__name__}: {error}"
+
+
+class _StepTimer:
+    """Measures the steps of a reload, and reports each as it begins."""
+
+    def __init__(self, entering: EnteringStep) -> None:
+        self.step = "start"
+        self._entering = entering
+        self._since = time.perf_counter()
+        self._seconds: Dict[str, float] = {}
+
+    def enter(self, step: str) -> None:
+        """End the step that was, and begin this one."""
+        self.stop()
+        self.step = step
+        self._entering(step)
+
+    def stop(self) -> Dict[str, float]:
+        """End the step that was; the seconds of each so far."""
+        now = time.perf_counter()
+        if self.step != "start":
+            self._seconds[self.step] = now - self._since
+        self._since = now
+        return self._seconds

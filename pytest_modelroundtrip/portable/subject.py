@@ -1,0 +1,105 @@
+"""A live model as the checks see it, on either side of a round trip."""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence
+
+from . import calling, keras_libs, layer_outputs, tensors, variables
+from .aliases import Call, Model, Plain
+from .protocol import Batch, LayerOutput
+
+GIVEN, RESIZED, TRAINING = "", "a batch of another size", "training=True"  # names of batches
+
+
+class CallError(Exception):
+    """The model raised when it was called; the text says what."""
+
+
+class Subject(NamedTuple):
+    """A live model, how it is called and with what, and its weights."""
+
+    model: Model
+    calls: Dict[str, Call]  # the ways to call it, by name: mostly the one way, ""
+    weights: List[variables.Weight]
+    losses: Optional[Call] = None  # returns its losses; only Keras models have any
+    batches: Sequence[Batch] = ()
+    other_parts: Sequence[variables.Weight] = ()  # of the same artifact, which may share variables
+
+    def called(self, way: str, batch: Batch) -> Plain:
+        """The outputs for a batch; the state that the call changes is restored.
+
+        Raises:
+            CallError: when the model raises.
+        """
+        return self._called(self.calls[way], way, batch)
+
+    def called_for_losses(self, call: Call, batch: Batch) -> Plain:
+        """The losses for a batch; the state that the call changes is restored.
+
+        Raises:
+            CallError: when the model raises.
+        """
+        return self._called(call, "", batch)
+
+    def layer_outputs(self) -> List[LayerOutput]:
+        """What each layer returns for the first batch; the state that this changes is restored."""
+        snapshot = variables.StateSnapshot(variables.state_of(self.model))
+        try:
+            batch = self.batches[0]
+            return layer_outputs.layer_outputs(self.model, batch.args, batch.kwargs)
+        finally:
+            snapshot.restore()
+
+    def _called(self, call: Call, way: str, batch: Batch) -> Plain:
+        snapshot = variables.StateSnapshot(variables.state_of(self.model))
+        try:
+            return call(batch.args, batch.kwargs)
+        except Exception as error:
+            words = ("called", way and f"by {way}", batch.name and f"with {batch.name}")
+            said = (" ".join(filter(None, words)), type(error).__name__, _short(str(error)))
+            raise CallError("{}, it raised {}: {}".format(*said)) from error
+        finally:
+            snapshot.restore()
+
+
+def keras_subject(model: Model) -> Subject:
+    """A Keras model by Keras' own names; anything else as TensorFlow's object graph has it."""
+    keras = keras_libs.keras_major(model)
+    names = variables.keras_weights if keras else variables.object_weights
+    call, losses = calling.callers(model)
+    return Subject(model, {"": call}, names(model), losses)
+
+
+def object_subject(model: Model, structure: Plain = None, paths: Sequence[str] = ()) -> Subject:
+    """Any trackable object by the paths of TensorFlow's object graph, which SavedModels keep."""
+    call = calling.caller(model, structure)
+    return Subject(model, {"": call}, variables.object_weights(model, paths))
+
+
+def resolved(value: Plain, answers: Mapping[str, Plain]) -> Plain:
+    """The value with the answers of other parts in place of each `tensors.PartOutput`."""
+
+    def of_part(leaf: Plain) -> Plain:
+        return answers[leaf.part] if isinstance(leaf, tensors.PartOutput) else leaf
+
+    return tensors.map_leaves(of_part, value)
+
+
+def answer(subject: Subject, batch: Batch, seen: Mapping[str, Plain]) -> Plain:
+    """What the model returns for a batch, which the check `outputs` may have seen already.
+
+    Raises:
+        CallError: when the model raises.
+    """
+    if "outputs" in seen:
+        return seen["outputs"][""][batch.name]
+    return subject.called("", batch)
+
+
+def _short(message: str) -> str:
+    """TensorFlow's message without the stack that it repeats in it."""
+    # a frame, and its source
+    message = re.sub(r'^( *)File ".*\n(\1 +(?!File ").*\n)?', "", message, flags=re.MULTILINE)
+    lines = [line for line in message.splitlines() if line.strip()]
+    return "\n".join(line for line in lines if not line.startswith("Detected at"))

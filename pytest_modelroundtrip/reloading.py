@@ -1,0 +1,128 @@
+"""The second half of a round trip: the job, the reload, and what a failed reload means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from . import diagnosis
+from .environments import BadAnswerError, BrokenEnvironmentError
+from .load_hints import load_hint
+from .model import OUTPUTS
+from .plan import Plan, Stop
+from .portable import calling, checks, protocol
+from .portable.checks import Observations
+from .portable.comparing import CheckOutcome
+from .portable.protocol import Job, PartJob, Reloaded
+from .result import RoundTrip, Verdict
+
+
+def make_job(plan: Plan, names: Sequence[str], expected: Observations, generation: int) -> Job:
+    """What the clean interpreter is to do; also written beside the artifact, for `reload.pyz`."""
+    last, settings = plan.settings.generations, plan.settings
+    folders = ["artifact", *(f"generation{number}" for number in range(2, last + 1))]
+    job = Job(
+        format=plan.format.reference,
+        needs=list(plan.format.needs),
+        artifact=str(plan.folder / folders[generation - 1]),
+        save_to=str(plan.folder / folders[generation]) if generation < last else None,
+        imports=list(settings.imports),
+        pythonpath=list(settings.pythonpath),
+        custom_objects=dict(settings.custom_objects),
+        factory=settings.factory,
+        safe_mode=settings.safe_mode,
+        checks=list(names),
+        layers=False,
+        parts=[
+            PartJob(
+                name=name,
+                keras_major=part.keras_major,
+                structure=calling.structure_of(part.expected),
+                weight_paths=[weight.path for weight in expected[name].get("weights", [])],
+                batches=[part.with_placeholders, *part.batches[1:]],
+            )
+            for name, part in plan.models.parts.items()
+        ],
+    )
+    kept = job._replace(artifact=folders[generation - 1], save_to=None)
+    (plan.folder / "job").write_bytes(protocol.encode_record(kept))
+    return job
+
+
+def reload(plan: Plan, job: Job, trip: RoundTrip) -> Reloaded:
+    """What the environment answers; its versions, seconds and output go into the result.
+
+    Raises:
+        Stop: where it did not come to an observation.
+    """
+    try:
+        reloaded = plan.environment.reload(job, plan.settings.timeout)
+    except BrokenEnvironmentError as error:
+        raise Stop(Verdict.ENVIRONMENT_BROKEN, str(error)) from error
+    except BadAnswerError as error:
+        raise Stop(Verdict.BAD_ANSWER, str(error)) from error
+    trip.versions = trip.versions._replace(reloaded=reloaded.versions)
+    trip.seconds.update({f"reload: {step}": spent for step, spent in reloaded.seconds.items()})
+    trip.detail = reloaded.output
+    if reloaded.observation is None:
+        raise _classify_failed_reload(plan, reloaded, trip)
+    return reloaded
+
+
+def _classify_failed_reload(plan: Plan, reloaded: Reloaded, trip: RoundTrip) -> Stop:
+    """What a reload without an observation means."""
+    failure, ended = reloaded.failure, reloaded.ended
+    if failure is not None:
+        hint = load_hint(failure.message, plan.models.models.values())
+        if failure.step != "observe":
+            error = f"{failure.type}: {failure.message}"
+            return Stop(Verdict.LOAD_ERROR, error, hint=hint, detail=failure.traceback)
+        trip.checks[OUTPUTS] = CheckOutcome.DIFFERS
+        unusable = "it was reloaded, but cannot be used as the original can"
+        problems = (unusable, failure.message)
+        return Stop(Verdict.DIFFERS, *problems, hint=hint, detail=failure.traceback)
+    if ended is None:
+        return Stop(Verdict.BAD_ANSWER, "it has neither an observation nor an error")
+    if ended.how.startswith(protocol.UNREADABLE_ANSWER):
+        return Stop(Verdict.BAD_ANSWER, f"the clean interpreter wrote {ended.how}")
+    if ended.how != protocol.TIMED_OUT:
+        died = f"the clean interpreter died in the step {ended.step!r}: {ended.how}"
+        return Stop(Verdict.CRASHED, died)
+    if ended.step == "start":
+        return Stop(
+            Verdict.TIMED_OUT,
+            "the imports of TensorFlow and Keras did not come to an end; they were killed",
+        )
+    return Stop(
+        Verdict.TIMED_OUT,
+        f"the reload took more than {plan.settings.timeout:g} s, in the step {ended.step!r}; it "
+        "was killed",
+        hint="If it only needs longer, pass timeout=... or set the ini option roundtrip_timeout.",
+    )
+
+
+def reloader(plan: Plan, job: Job) -> diagnosis.ReloadAgain:
+    """What reloads the same artifact once more, for a diagnosis."""
+
+    def again(names: list[str], hash_seed: str | None = None) -> diagnosis.Reloading | None:
+        wanted = job._replace(checks=names, layers=hash_seed is None, save_to=None)
+        try:
+            reloaded = plan.environment.reload(wanted, plan.settings.timeout, hash_seed)
+            found = diagnosis.Reloading(observations(reloaded), reloaded.layers or {})
+        except (BrokenEnvironmentError, BadAnswerError, Stop):
+            return None  # the differences are known; what they mean is not
+        return found if found.observations else None
+
+    return again
+
+
+def observations(reloaded: Reloaded) -> Observations:
+    """What the checks saw of the reloaded parts.
+
+    Raises:
+        Stop: where that cannot be read.
+    """
+    plain = reloaded.observation or {}
+    try:
+        return {part: checks.parsed(seen) for part, seen in plain.items()}
+    except ValueError as error:
+        raise Stop(Verdict.BAD_ANSWER, str(error)) from error

@@ -1,0 +1,72 @@
+"""Gathers the records of a run, writes the JSON report and the summary in the terminal.
+
+It is imported in every run of pytest, so it must be light: what needs NumPy is imported when there
+are records.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import pytest
+
+from .record import PROPERTY, Record
+
+
+class RoundTripReporter:
+    """A plugin of pytest that reads records from test reports: those of xdist's workers, too."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._by_item: dict[str, list[Record]] = {}
+        self._path = path  # of the JSON report
+        self._write_error = ""
+
+    @property
+    def records(self) -> list[Record]:
+        """In the order in which tests ended; of a test that ran again, those of its last run."""
+        return [record for records in self._by_item.values() for record in records]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep the records of a test, or of a fixture that failed after a round trip."""
+        if report.when == "call" or (report.when == "setup" and not report.passed):
+            self._by_item.pop(report.nodeid, None)  # a test that ran again moves to the end
+            self._by_item[report.nodeid] = _records_of(report)
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the JSON report; where no test ran, that of an earlier run stays."""
+        if not self._path or not self._by_item:
+            return
+        from . import json_report
+
+        try:
+            json_report.write(self._path, self.records)
+        except OSError as error:
+            self._write_error = f"{self._path} cannot be written: {error.strerror}"
+            session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter, config: pytest.Config
+    ) -> None:
+        """Write the summary."""
+        records = self.records
+        if records:
+            from .terminal import write_summary
+
+            verbosity, width = config.get_verbosity(), shutil.get_terminal_size().columns
+            write_summary(terminalreporter, records, width, verbosity > 0, verbosity < 0)
+        if self._write_error:
+            terminalreporter.write_line(f"ERROR: {self._write_error}", red=True)
+
+
+def _records_of(report: pytest.TestReport) -> list[Record]:
+    """The records in a test's report, with pytest's outcome."""
+    reason = getattr(report, "wasxfail", None) if report.skipped else None
+    found = [
+        Record.from_json(str(text)) for name, text in report.user_properties if name == PROPERTY
+    ]
+    return [
+        dataclasses.replace(record, outcome=report.outcome, expected_failure=reason)
+        for record in found
+    ]

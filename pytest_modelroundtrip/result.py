@@ -1,0 +1,122 @@
+"""What comes of a round trip: `RoundTrip`, `Verdict`, `Versions`, `RoundTripError`."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from .portable.comparing import CheckOutcome
+
+
+class Verdict(str, enum.Enum):
+    """What a round trip came to; a string too, so that `trip.verdict == "exact"` holds."""
+
+    UNDECIDED = "undecided"  # nothing was decided, which fails
+    EXACT = "exact"
+    CLOSE = "close"  # outputs within the tolerance, everything else exact
+    DIFFERS = "differs"
+    SAVE_ERROR = "save error"
+    LOAD_ERROR = "load error"
+    CRASHED = "crashed"
+    TIMED_OUT = "timed out"
+    BAD_ANSWER = "bad answer"  # the other side sent what cannot be read
+    NOT_DETERMINISTIC = "not deterministic"
+    ENVIRONMENT_BROKEN = "environment broken"
+    UNSUPPORTED = "unsupported"  # the format cannot hold this model
+
+    __str__ = str.__str__
+
+    @property
+    def passed(self) -> bool:
+        """Whether the reloaded model is the one that was saved."""
+        return self in (Verdict.EXACT, Verdict.CLOSE)
+
+
+class Versions(NamedTuple):
+    """The versions of both sides, by name of the module: `{"python": "3.11.7", "keras": ...}`."""
+
+    saved: Mapping[str, str] = {}
+    reloaded: Mapping[str, str] = {}  # empty where it did not come to a reload
+
+    @property
+    def differ(self) -> bool:
+        """Whether a module has another version after the reload, or Keras another backend."""
+        return self.differ_in_backend or any(
+            self.saved.get(module, version) != version for module, version in self.reloaded.items()
+        )
+
+    @property
+    def differ_in_backend(self) -> bool:
+        """Whether Keras computes with another library after the reload, if there was one."""
+        from .portable.keras_libs import BACKEND  # here, since it imports NumPy
+
+        both = bool(self.saved and self.reloaded)
+        return both and self.saved.get(BACKEND) != self.reloaded.get(BACKEND)
+
+
+@dataclass
+class RoundTrip:
+    """One model, one format, one environment, and the result.
+
+    Attributes:
+        format: the name of the format.
+        environment: the name of the environment.
+        artifact: the folder that was saved to; deleted after a pass, see `--roundtrip-keep`.
+        verdict: what it came to.
+        outputs: of the reloaded model: arrays, nested as the model nests them. Strings are object
+            arrays of `bytes`. By name of the part for a group. None without a reload.
+        expected: the same of the original model.
+        max_ulp: the largest distance between two outputs, in units in the last place.
+        checks: by name of the check its outcome: "exact", "close", "differs" or "n/a".
+        distances: by name of the check the largest distance, where one was measured, in ULP.
+        problems: what was lost or went wrong, one line each.
+        hint: what to do about it.
+        detail: the traceback, or the last lines that the clean interpreter printed.
+        seconds: by phase.
+        versions: of both sides.
+        size: of the artifact, in bytes.
+        model_changed: whether saving changed the live model.
+    """
+
+    format: str
+    environment: str
+    artifact: Path
+    verdict: Verdict = Verdict.UNDECIDED
+    outputs: Any = None
+    expected: Any = None
+    max_ulp: int = 0
+    checks: dict[str, CheckOutcome] = field(default_factory=dict)
+    distances: dict[str, int] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    hint: str = ""
+    detail: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+    versions: Versions = field(default_factory=Versions)
+    size: int = 0
+    model_changed: bool = False
+
+    @property
+    def passed(self) -> bool:
+        """Whether the reloaded model is the one that was saved."""
+        return self.verdict.passed
+
+
+_Failed: type[BaseException] = pytest.fail.Exception
+
+
+class RoundTripError(AssertionError, _Failed):  # type: ignore[misc, valid-type]
+    """Something was lost, or the round trip broke off. `trip` is the whole result.
+
+    An AssertionError for whoever catches it; for pytest a failure like its own, so that it can be
+    shown without a traceback of ours.
+    """
+
+    def __init__(self, message: str, trip: RoundTrip | None = None, pytrace: bool = True) -> None:
+        _Failed.__init__(self, message, pytrace)
+        self.trip = trip

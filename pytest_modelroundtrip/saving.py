@@ -1,0 +1,161 @@
+"""The first half of a round trip: what is compared, what the original shows, and the save."""
+
+from __future__ import annotations
+
+import traceback
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from .environments import BadAnswerError, BrokenEnvironmentError
+from .judgement import compare_parts
+from .plan import Plan, Stop, difference_lines, error_text
+from .portable import checks
+from .portable.checks import Observations
+from .portable.comparing import Tolerance, differing
+from .portable.formats import Format, library_missing
+from .portable.subject import CallError
+from .result import Verdict
+
+
+def checks_to_make(plan: Plan) -> list[str]:
+    """The checks that were asked for, else the quick ones that some release passes; of these, the
+    ones that the format keeps.
+
+    Raises:
+        Stop: where the environment is broken, or the format cannot do this round trip.
+    """
+    if plan.environment.broken:
+        raise Stop(Verdict.ENVIRONMENT_BROKEN, plan.environment.broken)
+    try:
+        reason = _unsupported(plan) or _unreadable(plan)
+    except BrokenEnvironmentError as error:
+        raise Stop(Verdict.ENVIRONMENT_BROKEN, str(error)) from error
+    except BadAnswerError as error:
+        raise Stop(Verdict.BAD_ANSWER, str(error)) from error
+    except Exception as error:
+        raise _cannot_look(plan.format, error) from error
+    if reason:
+        raise Stop(Verdict.UNSUPPORTED, reason)
+    kept = [name for name in checks.NAMES if name in plan.format.keeps]
+    if plan.settings.checks:
+        return [name for name in kept if name in plan.settings.checks]
+    table, never_kept = checks.table(), plan.format.never_kept
+    majors = {part.keras_major for part in plan.models.parts.values()}
+    quick = [name for name in kept if not table[name].slow]
+    return [name for name in quick if not majors.intersection(never_kept.get(name, ()))]
+
+
+def _cannot_look(fmt: Format, error: Exception) -> Stop:
+    text = f"the format {fmt.name} cannot look at the model: {error_text(error)}"
+    return Stop(Verdict.SAVE_ERROR, text, detail=traceback.format_exc())
+
+
+def _unsupported(plan: Plan) -> str | None:
+    """Why the format cannot hold these models, or cannot load them without a factory."""
+    fmt, models = plan.format, plan.models.models
+    for name, model in models.items():
+        reason = fmt.unsupported(model)
+        if reason is None and plan.settings.factory is None:
+            reason = fmt.needs_factory(model)
+        if reason:
+            return f"{name}: {reason}" if name else reason
+    if len(models) > 1 and plan.settings.factory is None:
+        return fmt.group_needs_factory(models)
+    return None
+
+
+def _unreadable(plan: Plan) -> str | None:
+    """Why no interpreter like the environment's could load it.
+
+    A format that was asked for by name is tried all the same.
+
+    Raises:
+        BrokenEnvironmentError: when there is no such interpreter.
+    """
+    if plan.environment.name == "here" or plan.settings.formats_by_name:
+        return None
+    interpreter = plan.environment.probe()
+    reasons = [library_missing(plan.format.needs, interpreter)]
+    for part in plan.models.parts.values():
+        reasons.append(plan.format.unreadable_by(part.keras_major, interpreter))
+    return next(filter(None, reasons), None)
+
+
+def observe_original(plan: Plan, names: Sequence[str]) -> Observations:
+    """What the checks see of the original.
+
+    Raises:
+        Stop: where the format cannot look at it, or it differs from itself.
+    """
+    try:
+        expected = plan.models.observe(plan.format, names)
+    except Exception as error:
+        raise _cannot_look(plan.format, error) from error
+    unstable = plan.models.unstable
+    bits_differ = any(found.bits_differ for found in unstable.values())
+    if differing(unstable) or (plan.settings.exact and bits_differ):
+        raise Stop(
+            Verdict.NOT_DETERMINISTIC,
+            "called twice on the same inputs, from the same state, the model returns different "
+            "outputs:",
+            *difference_lines(unstable),
+            hint="Give the model a fixed seed, or return the part of it that is deterministic in "
+            "inference.",
+        )
+    return expected
+
+
+def save(plan: Plan, artifact: Path) -> int:
+    """Save, then move: nothing in the artifact may point to where it was written.
+
+    Returns:
+        The size of the artifact in bytes.
+
+    Raises:
+        Stop: where the format raises or writes nothing.
+    """
+    saving = plan.folder / "saving"
+    saving.mkdir(parents=True)
+    try:
+        with warnings.catch_warnings():
+            # what libraries say of each other is not an error of this test, whatever its filters
+            warnings.simplefilter("default")
+            plan.format.save_all(plan.models.models, str(saving))
+    except Exception as error:
+        detail = traceback.format_exc()
+        raise Stop(
+            Verdict.SAVE_ERROR, error_text(error), detail=detail, model_changed=True
+        ) from error
+    saving.rename(artifact)
+    files = [path for path in artifact.rglob("*") if path.is_file()]
+    if not files:
+        raise Stop(Verdict.SAVE_ERROR, "the format wrote nothing")
+    return sum(path.stat().st_size for path in files)
+
+
+def assert_unchanged(plan: Plan, names: Sequence[str], expected: Observations) -> None:
+    """Observe the model again.
+
+    Raises:
+        Stop: where saving changed it.
+    """
+    changed = "saving changed the model:"
+    try:
+        after = plan.models.observe(plan.format, names, again=True)
+    except CallError as error:
+        raise Stop(Verdict.DIFFERS, changed, str(error), model_changed=True) from error
+    before = {
+        part: {name: seen for name, seen in observation.items() if name in after[part]}
+        for part, observation in expected.items()
+    }
+    comparisons = compare_parts(before, after, Tolerance())
+    if differing(comparisons):
+        raise Stop(
+            Verdict.DIFFERS,
+            changed,
+            *difference_lines(comparisons),
+            hint="Whatever uses or saves it afterwards gets another model: save a copy, or save "
+            "in another process.",
+            model_changed=True,
+        )

@@ -1,0 +1,154 @@
+"""Whether the value of an option is valid: one function for each kind of value."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class SettingsError(Exception):
+    """A value that cannot be used; the text names it and the closest valid one."""
+
+
+@dataclass(frozen=True)
+class AvailableNames:
+    """The names that tests can use."""
+
+    formats: Collection[str]
+    environments: Collection[str]
+    checks: Collection[str]
+
+
+Names = tuple[str, ...]
+
+
+def unknown(what: str, name: object, valid: Collection[str]) -> str:
+    """The message about a name that does not exist."""
+    near = difflib.get_close_matches(str(name), list(valid), n=1, cutoff=0.5)
+    advice = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(valid)}"
+    return f"unknown {what} {name!r}; {advice}"
+
+
+def _named(value: object, what: str, valid: Collection[str]) -> Names:
+    """Names, each once and in the order of the valid ones."""
+    names = strings(value)
+    for name in names:
+        if name not in valid:
+            raise SettingsError(unknown(what, name, valid))
+    if not names:
+        raise SettingsError("the list is empty")
+    return tuple(name for name in valid if name in names)
+
+
+def formats(value: object, names: AvailableNames) -> Names:
+    """Names of formats."""
+    return _named(value, "format", names.formats)
+
+
+def environments(value: object, names: AvailableNames) -> Names:
+    """Names of environments."""
+    return _named(value, "environment", names.environments)
+
+
+def checks(value: object, names: AvailableNames) -> Names:
+    """Names of checks, or "all"."""
+    if value in ("all", ["all"]):
+        return tuple(names.checks)
+    return _named(value, "check", names.checks)
+
+
+def strings(value: object, names: AvailableNames | None = None) -> Names:  # noqa: ARG001
+    """A list of strings that are not empty, each once."""
+    if not isinstance(value, (list, tuple, set, frozenset)):
+        raise SettingsError("a list of names is expected")
+    if not all(isinstance(item, str) and item for item in value):
+        raise SettingsError("a list of names is expected")
+    return tuple(dict.fromkeys(sorted(value) if isinstance(value, (set, frozenset)) else value))
+
+
+def flag(value: object, names: AvailableNames) -> bool:  # noqa: ARG001
+    """True or False."""
+    if not isinstance(value, bool):
+        raise SettingsError("True or False is expected")
+    return value
+
+
+def distance(value: object, names: AvailableNames) -> float:  # noqa: ARG001
+    """A number that is not negative."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+        raise SettingsError("a number that is not negative is expected")
+    return float(value)
+
+
+def generations(value: object, names: AvailableNames) -> int:  # noqa: ARG001
+    """How many times a model is saved and reloaded in a row."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 10:
+        raise SettingsError("a whole number from 1 to 10 is expected")
+    return value
+
+
+def seconds(value: object, names: AvailableNames) -> float:  # noqa: ARG001
+    """A positive number of seconds; text in the ini file and on the command line."""
+    try:
+        found = float(value) if isinstance(value, (int, float, str)) else 0.0
+    except (ValueError, OverflowError):
+        found = 0.0
+    if isinstance(value, bool) or not 0 < found < 1e6:
+        raise SettingsError("a number of seconds above 0 is expected")
+    return found
+
+
+def attribute(value: object, names: AvailableNames | None = None) -> str:  # noqa: ARG001
+    """The place of an object: "module:attribute"."""
+    parts = value.split(":") if isinstance(value, str) else []
+    if len(parts) != 2 or not all(part.replace(".", "_").isidentifier() for part in parts):
+        raise SettingsError('"module:attribute" is expected')
+    return str(value)
+
+
+def attributes(value: object, names: AvailableNames) -> dict[str, str]:  # noqa: ARG001
+    """Places of objects by name."""
+    if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
+        raise SettingsError('a dict of name -> "module:attribute" is expected')
+    return {name: attribute(place) for name, place in value.items()}
+
+
+def reasons(value: object, names: AvailableNames) -> dict[str, str]:
+    """Reasons by the id of a round trip, such as `keras` or `keras-tf215`."""
+    if not isinstance(value, dict) or not all(
+        isinstance(item, str) and item for pair in value.items() for item in pair
+    ):
+        raise SettingsError("a dict of id -> reason is expected")
+    ids = [case_id(fmt, there) for fmt in names.formats for there in names.environments]
+    for name in value:
+        if name not in ids:
+            raise SettingsError(unknown("id", name, ids))
+    return dict(value)
+
+
+def case_id(fmt: str, environment: str) -> str:
+    """The id of a round trip: `keras`, or `keras-tf215` where the environment is not `here`."""
+    return fmt if environment == "here" else f"{fmt}-{environment}"
+
+
+def folders(value: object, names: AvailableNames) -> Names:  # noqa: ARG001
+    """Existing folders, as absolute paths."""
+    paths = [Path(item) for item in value] if isinstance(value, list) else []
+    for path in paths:
+        if "\0" in str(path) or not os.path.isdir(path):
+            raise SettingsError(f"there is no folder {str(path)!r}")
+    return tuple(str(path.resolve()) for path in paths)
+
+
+def one_of(*valid: str) -> Callable[[object, AvailableNames], str]:
+    """One of these words."""
+
+    def check(value: object, names: AvailableNames) -> str:  # noqa: ARG001
+        if value not in valid:
+            raise SettingsError(unknown("value", value, valid))
+        return str(value)
+
+    return check

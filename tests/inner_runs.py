@@ -1,0 +1,56 @@
+"""Runs of pytest inside of our tests: in this process, which keeps TensorFlow imported."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+import time
+from typing import Protocol
+
+import pytest
+
+
+class Run(Protocol):
+    """Runs pytest in this process on a test file of that source."""
+
+    def __call__(self, source: str, *args: str) -> pytest.RunResult:
+        """`args` are those of the command line."""
+
+
+def run_in_process(args: list[str], *plugins: object) -> pytest.RunResult:
+    """Pytest's main in this process, with what it printed."""
+    out, err, path = io.StringIO(), io.StringIO(), list(sys.path)
+    began = time.perf_counter()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = pytest.main(args, plugins=list(plugins))
+    sys.path[:] = path
+    seconds = time.perf_counter() - began
+    lines = [stream.getvalue().splitlines() for stream in (out, err)]
+    return pytest.RunResult(status, lines[0], lines[1], seconds)
+
+
+def adding_formats(*references: str) -> str:
+    """The source of a conftest that adds these formats: "module:Class"."""
+    pairs = [reference.split(":") for reference in references]
+    imports = "".join(f"import {module}\n" for module, _ in pairs)
+    classes = ", ".join(f"{module}.{name}" for module, name in pairs)
+    return f"{imports}\ndef pytest_modelroundtrip_formats(config):\n    return [{classes}]\n"
+
+
+HEADER = """
+import numpy as np
+import pytest
+import tensorflow as tf
+
+K, L = tf.keras, tf.keras.layers
+
+
+def dense():
+    return K.Sequential([K.Input((4,)), L.Dense(6, activation="tanh"), L.Dense(3)])
+
+
+def only_here(x):
+    return x + 1
+
+"""

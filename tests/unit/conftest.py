@@ -1,0 +1,22 @@
+"""What the unit tests share: how many examples hypothesis tries.
+
+HYPOTHESIS_PROFILE=thorough pytest tests/unit
+"""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, Phase, settings
+
+settings.register_profile("quick", max_examples=50, deadline=None, database=None)
+settings.register_profile("thorough", settings.get_profile("quick"), max_examples=5000)
+settings.register_profile(
+    "mutants",  # quick to fail, and the same examples in each run
+    settings.get_profile("quick"),
+    max_examples=25,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))

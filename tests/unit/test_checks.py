@@ -1,0 +1,121 @@
+"""The checks: each is whole and documented, and what it sees travels."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import numpy as np
+import pytest
+
+from pytest_modelroundtrip.portable import checks, codec, records
+from pytest_modelroundtrip.portable.aliases import Plain
+from pytest_modelroundtrip.portable.checks import Check
+from pytest_modelroundtrip.portable.checks.compile import CompileSighting
+from pytest_modelroundtrip.portable.checks.config import ConfigSighting
+from pytest_modelroundtrip.portable.checks.losses import Constrained, LossesSighting
+from pytest_modelroundtrip.portable.checks.signature import (
+    CallSignature,
+    FunctionSignature,
+    SignatureSighting,
+    Spec,
+)
+from pytest_modelroundtrip.portable.checks.training import TrainingSighting
+from pytest_modelroundtrip.portable.comparing import EXACT, Comparison, Tolerance
+from pytest_modelroundtrip.portable.constructor_arguments import Arguments
+from pytest_modelroundtrip.portable.protocol import WeightValue
+from pytest_modelroundtrip.portable.subject import Subject
+
+BIAS = np.array([0.7, 0.9], np.float32)
+WEIGHT = WeightValue("dense/bias", "dense#0/bias", None, True, BIAS)
+X, Y = Spec("x", "float32", [None, 2]), Spec("y", "int32", None)
+CALL = CallSignature([X, Y], [Spec(None, "float32", [None, 3])])
+SIGHTINGS = {
+    "signature": SignatureSighting(
+        CALL, {"scale": FunctionSignature({"training": "False"}, ["float32[2]"])}, {"default": CALL}
+    ),
+    "weights": [WEIGHT, WEIGHT._replace(path="dense_1/bias", tied_to="dense/bias")],
+    "config": ConfigSighting(
+        {"units": 3}, {"scale": Arguments("Scale", {"factor": 2.0, "b": None})}
+    ),
+    "compile": CompileSighting(
+        ["float32"], {"loss": {"name": "mse"}}, {"optimizer": {"rate": 0.1}}
+    ),
+    "losses": LossesSighting([BIAS], [Constrained("dense/kernel", BIAS)]),
+    "optimizer": [WEIGHT._replace(path="optimizer/dense/bias/momentum")],
+    "outputs": {"": {"": {"logits": [BIAS, 1.5]}, "training=True": None}},
+    "self_contained": ["the file /somewhere", "the network: localhost"],
+    "training": TrainingSighting(None, {"loss": np.array(0.5, np.float32)}, [WEIGHT]),
+}
+
+
+def compared(name: str, expected: Plain, actual: Plain, tolerance: Tolerance = EXACT) -> Comparison:
+    return checks.compare({name: expected}, {name: actual}, tolerance)[name]
+
+
+# the table
+
+
+def test_the_table_is_in_order() -> None:
+    assert list(checks.table()) == list(checks.NAMES) == list(SIGHTINGS)
+    assert {name for name, check in checks.table().items() if check.slow} == {"training"}
+    calling = {name for name, check in checks.table().items() if check.calls_model}
+    assert calling == {"losses", "outputs"}
+    explaining = {name for name, check in checks.table().items() if check.explains_others}
+    assert explaining == {"self_contained"}
+    shown = {name: check.lines_shown for name, check in checks.table().items()}
+    assert shown == {**dict.fromkeys(checks.NAMES, 5), "training": 2}
+
+
+@pytest.mark.parametrize("name", checks.NAMES)
+def test_each_check_is_whole_and_documented(name: str) -> None:
+    check = checks.table()[name]
+    assert check.name == name
+    assert check.sighting
+    assert check.hint.endswith(".")
+    text = inspect.cleandoc(type(check).__doc__ or "")
+    assert text.split("\n")[0].endswith(".")  # the first line is a sentence
+    assert 2 <= len(re.findall(r"\.\s|\.$", text)) <= 5
+
+
+def test_a_check_that_is_never_compared_cannot_be_made() -> None:
+    class Observed(Check[int]):
+        def observe(self, subject: Subject) -> int:
+            raise NotImplementedError
+
+    with pytest.raises(TypeError, match="compare"):
+        Observed()  # type: ignore[abstract]
+
+
+# what was seen
+
+
+@pytest.mark.parametrize("name", checks.NAMES)
+def test_what_was_seen_travels(name: str) -> None:
+    seen = SIGHTINGS[name]
+    data = codec.dump({name: records.to_plain(seen)})
+    received = checks.parsed(codec.load(data))[name]
+    assert type(received) is type(seen)
+    assert codec.dump({name: records.to_plain(received)}) == data
+    outcome = compared(name, seen, received).outcome
+    assert outcome == ("differs" if name == "self_contained" else "exact")
+
+
+def test_an_unknown_check_is_refused() -> None:
+    with pytest.raises(ValueError, match="unknown checks: colour, taste"):
+        checks.parsed({"weights": [], "taste": [], "colour": []})
+
+
+@pytest.mark.parametrize("name", checks.NAMES)
+def test_what_is_not_a_sighting_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        checks.parsed({name: "something else"})
+
+
+def test_what_the_reloaded_model_has_not_at_all() -> None:
+    found = checks.compare(SIGHTINGS, {"weights": SIGHTINGS["weights"]}, EXACT)
+    assert list(found) == list(checks.NAMES)
+    assert found["weights"].outcome == "exact"
+    text = "the original has its optimizer, the reloaded model has none"
+    assert found["optimizer"].differences == [text]
+    assert checks.compare({}, SIGHTINGS, EXACT) == {}

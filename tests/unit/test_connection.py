@@ -1,0 +1,259 @@
+"""`environments.connection`: what happens when the other side answers badly, late or not at all.
+
+The other side is the real bootstrap with a worker made for the test, or the real worker.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import select
+import signal
+import tarfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from pytest_modelroundtrip.environments import (
+    HERE,
+    BadAnswerError,
+    BrokenEnvironmentError,
+    Environment,
+)
+from pytest_modelroundtrip.environments.archive import portable_archive
+from pytest_modelroundtrip.environments.connection import Connection, ConnectionEndedError
+from pytest_modelroundtrip.environments.specification import parse
+from pytest_modelroundtrip.portable.protocol import (
+    CanRead,
+    Done,
+    Interpreter,
+    Machine,
+    Probe,
+    Readable,
+    Refused,
+    encode_record,
+)
+
+pytestmark = pytest.mark.slow
+
+INTERPRETER = Interpreter({"python": "3"}, [], Machine("Linux", "a", [], 1), [], 2.5)
+# it answers each request with the same messages; the first one with others, where the file exists
+WORKER = """
+import os
+
+def serve(channel, archive, scratch):
+    for request in channel:
+        is_first = os.path.exists({file!r})
+        if is_first:
+            os.remove({file!r})
+        for message in {first!r} if is_first else {messages!r}:
+            channel.send(message)
+"""
+
+
+def archive_of(worker: str) -> bytes:
+    """What travels: a package with that worker alone."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("pytest_modelroundtrip/__init__.py", "")
+        archive.writestr("pytest_modelroundtrip/portable/__init__.py", "")
+        archive.writestr("pytest_modelroundtrip/portable/worker.py", worker)
+    return buffer.getvalue()
+
+
+def stub_archive(
+    messages: list[object], first: Sequence[object] = (), file: str = "/nowhere/file"
+) -> bytes:
+    """What travels: a worker that answers each request with these messages."""
+    return archive_of(WORKER.format(messages=messages, first=first, file=file))
+
+
+def environment(archive: bytes, isolation: str = "fork") -> Environment:
+    return Environment("a", HERE, archive, isolation)
+
+
+@pytest.fixture
+def connection() -> Iterator[Connection]:
+    """A connection to the real worker."""
+    made = Connection(HERE, portable_archive([]), 60)
+    yield made
+    made.close()
+
+
+def test_an_answer_in_chunks_is_one() -> None:
+    data = encode_record(INTERPRETER)
+    messages: list[object] = [3, data[:10], data[10:20], data[20:]]
+    for isolation in ("fork", "spawn"):
+        probed = environment(stub_archive(messages), isolation)
+        assert probed.probe() == INTERPRETER
+        assert probed.probe() is probed.probe()
+        probed.close()
+
+
+@pytest.mark.parametrize(
+    ("messages", "reason"),
+    [
+        ([1, b"junk"], "4 bytes"),
+        ([0], "0 bytes"),
+        ([2, encode_record(INTERPRETER), b"more"], "4 bytes too many"),
+        ([1, encode_record(INTERPRETER)[:-1]], "sent an answer that cannot be read"),
+        ([True, b""], "int is expected, not bool"),
+        ([1.0, b""], "int is expected, not float"),
+        (["1", b""], "int is expected, not str"),
+        ([b"1"], "int is expected, not bytes"),
+        ([None], "int is expected, not NoneType"),
+        ([-1], "-1 chunks are not possible"),
+        ([100_001], "100001 chunks are not possible"),
+        ([10**30], "chunks are not possible"),
+        ([1, "text"], "bytes is expected, not str"),
+        ([1, 10**9], "bytes is expected, not int"),
+        ([1, encode_record(Done())], "Interpreter is expected, not 'Done'"),
+        ([1, encode_record(Refused("it is torn"))], "could not read the request: it is torn"),
+        (
+            [1, encode_record(INTERPRETER._replace(installed="all"))],  # type: ignore[arg-type]
+            "Interpreter.installed: a list is expected, not str",
+        ),
+    ],
+)
+def test_an_answer_that_cannot_be_read_ends_the_interpreter(
+    messages: list[object], reason: str
+) -> None:
+    bad = environment(stub_archive(messages))
+    with pytest.raises(BadAnswerError) as raised:
+        bad.probe()
+    assert reason in str(raised.value)
+    assert str(raised.value).startswith(f"{bad.description} ")
+    assert bad._connection is None
+
+
+def test_after_a_bad_answer_it_starts_anew(tmp_path: Path) -> None:
+    (tmp_path / "first").touch()
+    good: list[object] = [1, encode_record(INTERPRETER)]
+    probed = environment(stub_archive(good, [1, b"junk"], str(tmp_path / "first")))
+    with pytest.raises(BadAnswerError):
+        probed.probe()
+    assert probed.broken is None
+    assert probed.probe() == INTERPRETER
+    probed.close()
+
+
+def test_a_test_that_is_cut_off_leaves_no_answer_behind(tmp_path: Path) -> None:
+    """The next one speaks with a new interpreter."""
+
+    def cut_off(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        pytest.fail("cut off, as by a time limit of the test")
+
+    (tmp_path / "first").touch()
+    good: list[object] = [1, encode_record(INTERPRETER)]
+    probed = environment(stub_archive(good, [], str(tmp_path / "first")))
+    probed.begin()
+    before = signal.signal(signal.SIGALRM, cut_off)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 1)
+        with pytest.raises(pytest.fail.Exception, match="cut off"):
+            probed.probe()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert probed._connection is None
+    assert probed.probe() == INTERPRETER
+    probed.close()
+
+
+def test_one_that_ends_is_broken_for_good() -> None:
+    """It is not started again for each test."""
+    source = "import os\n\ndef serve(channel, archive, scratch):\n    os._exit(3)\n"
+    ended = environment(archive_of(source))
+    with pytest.raises(BrokenEnvironmentError, match="it exited without printing anything"):
+        ended.probe()
+    assert ended.broken is not None
+
+
+def test_one_that_does_not_answer_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+    wrapper = tmp_path / "wrapper"
+    wrapper.write_text('#!/bin/sh\nsleep 100 >"$(dirname "$0")/held" & wait\n')
+    wrapper.chmod(0o755)
+    os.mkfifo(tmp_path / "held")
+    # ends with the last process that writes to it
+    held = os.open(tmp_path / "held", os.O_RDONLY | os.O_NONBLOCK)
+    kind = parse(f"popen//python={wrapper} x", tmp_path)
+    silent = Environment("silent", kind, b"", "fork", connect_seconds=3)
+    message = "cannot be started: it did not answer for 3 s"
+    with pytest.raises(BrokenEnvironmentError, match=message):
+        silent.probe()
+    try:
+        assert select.select([held], [], [], 30)[0]
+        assert os.read(held, 1) == b""
+    finally:
+        os.close(held)
+
+
+def test_a_folder_goes_and_comes(connection: Connection, tmp_path: Path) -> None:
+    (tmp_path / "here" / "sub").mkdir(parents=True)
+    (tmp_path / "here" / "sub" / "a").write_bytes(bytes(range(256)))
+    folder = str(tmp_path / "here")
+    shown: list[str] = []
+    copy = connection.send_folder(folder, "there", shown.append)
+    assert copy == connection.folder_there("there")
+    assert (Path(copy) / "sub" / "a").read_bytes() == bytes(range(256))
+    (Path(copy) / "mark").touch()
+    assert connection.send_folder(folder, "there", shown.append) == copy
+    assert (Path(copy) / "mark").exists()  # the same one is not sent again
+    connection.fetch_folder("there", str(tmp_path / "back"))
+    assert (tmp_path / "back" / "sub" / "a").read_bytes() == bytes(range(256))
+    assert not Path(copy).exists()
+    assert shown == []  # it is small
+    assert connection.ask(CanRead(folder, ""), Readable, 60) == Readable(False)
+
+
+def test_the_progress_of_a_large_folder_is_shown(connection: Connection, tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(bytes(12_000_000))
+    shown: list[str] = []
+    connection.send_folder(str(tmp_path), "there", shown.append)
+    assert shown[-1] == "12 of 12 MB sent"
+
+
+def test_a_folder_that_cannot_be_read_is_named(connection: Connection, tmp_path: Path) -> None:
+    with pytest.raises(ConnectionEndedError, match="gone cannot be sent: No such file"):
+        connection.send_folder(str(tmp_path / "gone"), "there", print)
+
+
+def test_a_folder_that_cannot_be_written_is_named(connection: Connection, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    copy = connection.send_folder(str(tmp_path), "there", print)
+    assert Path(copy, "file").exists()
+    with pytest.raises(ConnectionEndedError, match="back cannot be fetched: Not a directory"):
+        connection.fetch_folder("there", str(tmp_path / "file" / "back"))
+
+
+def outside() -> bytes:
+    """An archive with a file that leaves its folder."""
+    buffer = io.BytesIO()
+    with tarfile.open(mode="w", fileobj=buffer) as archive:
+        archive.addfile(tarfile.TarInfo("../outside"))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("pieces", [[b"junk" * 512, b""], [outside(), b""], [b"a", 3], [1, b"x"]])
+def test_pieces_that_are_not_a_folder_are_a_bad_answer(
+    pieces: list[object], tmp_path: Path
+) -> None:
+    connection = Connection(HERE, stub_archive(pieces), 60)
+    with pytest.raises(BadAnswerError, match="sent a folder that cannot be read"):
+        connection.fetch_folder("there", str(tmp_path / "back"))
+    assert not (tmp_path / "outside").exists()
+
+
+def test_a_closed_connection_ends_its_interpreter_and_removes_its_folder() -> None:
+    connection = Connection(HERE, stub_archive([1, encode_record(INTERPRETER)]), 60)
+    scratch = Path(connection.folder_there("x")).parent
+    assert scratch.exists()
+    assert connection.ask(Probe([]), Interpreter, 60) == INTERPRETER
+    connection.close()
+    connection.close()
+    assert not scratch.exists()
+    with pytest.raises(ConnectionEndedError, match="is gone"):
+        connection.ask(Probe([]), Interpreter, 60)
