@@ -40,6 +40,7 @@ class Evidence(NamedTuple):
     expected: Observations
     actual: Observations
     models: ModelGroup
+    tolerance: Tolerance
     reload_again: ReloadAgain
 
 
@@ -70,7 +71,7 @@ def diagnose(evidence: Evidence) -> Diagnosis:
         found.lines.append("the weights are equal, the outputs differ")
         _check_reload_determinism(found, evidence, second)
     if OUTPUTS in differ and found.verdict is Verdict.DIFFERS:
-        found.lines += _first_diverging_layer(evidence.models, second.layers)
+        found.lines += _first_differing_layer(evidence, second.layers)
     return found
 
 
@@ -120,7 +121,7 @@ def _unstable_weights(first: Observations, second: Observations) -> Iterator[str
         pairs = zip(seen[WEIGHTS], second[name].get(WEIGHTS, ()), strict=False)
         paths += [one.path for one, other in pairs if _changed(one.value, other.value)]
     if paths:
-        yield f"{len(paths)} weights have a different value after each reload: {_listed(paths)}"
+        yield f"different after each reload: {_listed(paths)}"
 
 
 def _changed(one: Plain, other: Plain) -> bool:
@@ -132,7 +133,7 @@ def _check_reload_determinism(found: Diagnosis, evidence: Evidence, second: Relo
 
     That is not a loss of the format.
     """
-    if _outputs_differ(evidence.actual, second.observations):
+    if _outputs_differ(evidence, second):
         found.verdict = Verdict.NOT_DETERMINISTIC
         found.lines.append("reloaded twice, it returns different outputs: it draws random numbers")
         found.hint = (
@@ -141,7 +142,7 @@ def _check_reload_determinism(found: Diagnosis, evidence: Evidence, second: Relo
         )
         return
     third = evidence.reload_again([OUTPUTS], OTHER_HASH_SEED)
-    if third is not None and _outputs_differ(evidence.actual, third.observations):
+    if third is not None and _outputs_differ(evidence, third):
         found.verdict = Verdict.NOT_DETERMINISTIC
         found.lines.append(
             "reloaded under two values of PYTHONHASHSEED, it returns different outputs: it depends "
@@ -153,35 +154,38 @@ def _check_reload_determinism(found: Diagnosis, evidence: Evidence, second: Relo
         )
 
 
-def _outputs_differ(one: Observations, other: Observations) -> bool:
-    sides = [{name: seen[OUTPUTS][""] for name, seen in side.items()} for side in (one, other)]
-    return any(_differ(sides[0][name], sides[1][name]) for name in sides[0])
+def _outputs_differ(evidence: Evidence, again: Reloading) -> bool:
+    """Whether another reload of the same artifact returned other outputs."""
+    sides = (evidence.actual, again.observations)
+    first, second = ({name: seen[OUTPUTS][""] for name, seen in side.items()} for side in sides)
+    return any(_differ(first[name], second[name], evidence.tolerance) for name in first)
 
 
-def _differ(expected: Plain, actual: Plain) -> bool:
+def _differ(expected: Plain, actual: Plain, tolerance: Tolerance) -> bool:
     """Whether two outputs differ, by name of the batch."""
     first, second = ({OUTPUTS: {"": outputs}} for outputs in (expected, actual))
-    return bool(differing(checks.compare(first, second, Tolerance())))
+    return bool(differing(checks.compare(first, second, tolerance)))
 
 
-def _first_diverging_layer(
-    models: ModelGroup, layers: dict[str, list[LayerOutput]]
+def _first_differing_layer(
+    evidence: Evidence, layers: dict[str, list[LayerOutput]]
 ) -> Iterator[str]:
     """The first layer whose outputs differ, of the first part that has one."""
-    for name, part in models.parts.items():
+    for name, part in evidence.models.parts.items():
         actual = layers.get(name, [])
         where = f" of {name}" if name else ""
-        line = _first_in_part(part, actual) if actual else ""
+        line = _first_in_part(part, actual, evidence.tolerance) if actual else ""
         if line:
-            yield f"the first layer{where} whose output diverges: {line}"
+            yield f"the first layer{where} whose output differs: {line}"
             return
 
 
-def _first_in_part(part: ReferenceModel, actual: list[LayerOutput]) -> str:
-    expected, before = part.layer_outputs(), ""
-    for one, other in zip(expected, actual, strict=False):
-        if one.name != other.name or _differ({GIVEN: one.outputs}, {GIVEN: other.outputs}):
-            position = f"after {before}" if before else "the first of all"
+def _first_in_part(part: ReferenceModel, actual: list[LayerOutput], tolerance: Tolerance) -> str:
+    before = ""
+    for one, other in zip(part.layer_outputs(), actual, strict=False):
+        outputs = {GIVEN: one.outputs}, {GIVEN: other.outputs}
+        if one.name != other.name or _differ(*outputs, tolerance):
+            position = f"after {before}" if before else "which is the first layer"
             return f"{one.name} ({one.class_name}), {position}"
         before = one.name
     return ""

@@ -84,16 +84,16 @@ class RoundTripFixture:
         self.trips.append(trip)
         if trip.model_changed:
             session.release()
-        command = ""
-        if self._is_kept(trip) and (folder / "job").exists():
+        is_kept, command = self._is_kept(trip) and trip.artifact.exists(), ""
+        if is_kept and (folder / "job").exists():
             command = environment.reproduce_command(str(folder))
-        if self._is_kept(trip) and trip.artifact.exists():
             (folder / "reload.pyz").write_bytes(session.archive)
+        if is_kept:
             origin = provenance.Origin(self._item.nodeid, command, case.settings.imports)
             provenance.write(folder, origin, trip, models)
         unsupported = trip.verdict is Verdict.UNSUPPORTED
         failed = not trip.passed and not (unsupported and not case.settings.marker_names_formats)
-        text = failure.failure_text(trip, command) if failed else ""
+        text = failure.failure_text(trip, is_kept, command) if failed else ""
         record = Record.of(self._item.nodeid, case.id, trip, text)
         self._item.user_properties.append((PROPERTY, record.to_json()))
         if failed:

@@ -20,34 +20,27 @@ def pytest_modelroundtrip_formats(  # type: ignore[empty-body]
     The module of the class travels into the clean interpreter. It may import the standard library,
     NumPy, `pytest_modelroundtrip.portable`, and inside functions TensorFlow and Keras::
 
-        # npz_format.py
-        import os
-        import numpy as np
-        from pytest_modelroundtrip.portable.formats import Format
+        # quantized.py
+        from pytest_modelroundtrip.portable.formats.keras import KerasFormat
 
-        class NpzFormat(Format):
-            '''The weights in one .npz file, loaded into the model that a factory builds.'''
+        class QuantizedFormat(KerasFormat):
+            '''A .keras file of a model that is quantized when it is loaded.'''
 
-            name = "npz"
-            keeps = ("weights", "outputs", "self_contained")
-
-            def needs_factory(self, model):
-                return 'only weights are kept: pass factory="module:function"'
-
-            def save(self, model, folder):
-                np.savez(os.path.join(folder, "weights.npz"), *model.get_weights())
+            name = "quantized"
+            keeps = ("outputs", "self_contained")
 
             def load(self, folder, options):
-                model = options.factory()
-                with np.load(os.path.join(folder, "weights.npz")) as found:
-                    model.set_weights([found[name] for name in found.files])
+                model = super().load(folder, options)
+                model.quantize("int8")
                 return model
 
         # conftest.py
-        import npz_format
+        import quantized
 
         def pytest_modelroundtrip_formats(config):
-            return [npz_format.NpzFormat]
+            return [quantized.QuantizedFormat]
+
+    docs/formats.md has an example that saves and loads by itself.
 
     Args:
         config: pytest's configuration.

@@ -16,7 +16,6 @@ from .portable.subject import GIVEN, RESIZED, TRAINING, CallError, Subject, reso
 from .portable.tensors import PartOutput, leaves, map_leaves, to_numpy
 
 OUTPUTS, LOSSES, CONFIG = "outputs", "losses", "config"  # names of checks
-CALLED = (OUTPUTS, LOSSES)  # the checks that call the model, in one way whatever the format
 
 
 class ModelError(Exception):
@@ -72,12 +71,12 @@ class ReferenceModel:
         before = self._constructor_arguments()
         if self.keras_major is not None and not self.model.built:
             self._call(self.args, self.kwargs)  # weights that do not exist yet cannot be restored
-        self._called = self._observe_calls(self.batches, CALLED)
+        self._called = self._observe_calls(self.batches, _called())
         if not inputs.has_fixed_batch(self.model):
             self._add_batch(self._resized)
         if self.keras_major is not None and self.kwargs == {"training": False}:
             self._add_batch(self._training)
-        second = self._observe_calls(self.batches, CALLED)
+        second = self._observe_calls(self.batches, _called())
         self.unstable = checks.compare(self._called, second, Tolerance())
         if LOSSES in differing(self.unstable) and OUTPUTS not in differing(self.unstable):
             del self.unstable[LOSSES], self._called[LOSSES]
@@ -154,7 +153,9 @@ class ReferenceModel:
                 self._slow[name] = checks.observe(subject, [name]).get(name)
         known = {} if again else {**self._called, **self._slow}
         quick = [name for name in names if not table[name].slow]
-        seen = checks.observe(subject, [name for name in quick if again or name not in CALLED])
+        seen = checks.observe(
+            subject, [name for name in quick if again or not table[name].calls_model]
+        )
         for path, name in self._changed_by_calls if CONFIG in seen else ():
             arguments = seen[CONFIG].arguments.get(path)
             if arguments is not None:  # an attribute that a call changes is not an argument
@@ -234,6 +235,11 @@ def group(parts: Mapping[str, Nest]) -> ModelGroup:
         except ModelError as error:
             raise ModelError(f"the part {name!r}: {error}") from error
     return ModelGroup(found)
+
+
+def _called() -> list[str]:
+    """The checks that call the model, in one way whatever the format."""
+    return [name for name, check in checks.table().items() if check.calls_model]
 
 
 def _assert_is_model(model: Model) -> None:

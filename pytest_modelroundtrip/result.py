@@ -19,7 +19,7 @@ class Verdict(str, enum.Enum):
 
     UNDECIDED = "undecided"  # nothing was decided, which fails
     EXACT = "exact"
-    CLOSE = "close"  # outputs within the tolerance, everything else exact
+    CLOSE = "close"  # outputs within the tolerance, not equal bit for bit
     DIFFERS = "differs"
     SAVE_ERROR = "save error"
     LOAD_ERROR = "load error"

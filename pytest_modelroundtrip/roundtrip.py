@@ -47,12 +47,14 @@ def _run(plan: Plan, trip: RoundTrip) -> None:
         with clock.phase("compare"):
             actual = reloading.observations(reloaded)
             trip.outputs = judgement.given_outputs(actual)
-            comparisons = judgement.compare(plan.settings, expected, actual, trip.versions)
+            tolerance = judgement.tolerance_of(plan.settings, trip.versions)
+            comparisons = judgement.compare_parts(expected, actual, tolerance)
             judgement.fill_in(trip, comparisons, names)
         phase = "diagnose" if differing(comparisons) else "compare"
         with clock.phase(phase), _named(generation, plan.settings):
+            again = reloading.reloader(plan, job)
             evidence = diagnosis.Evidence(
-                comparisons, expected, actual, plan.models, reloading.reloader(plan, job)
+                comparisons, expected, actual, plan.models, tolerance, again
             )
             verdicts.add(judgement.decide(plan.format, names, evidence))
     trip.verdict = Verdict.CLOSE if Verdict.CLOSE in verdicts else Verdict.EXACT

@@ -122,7 +122,9 @@ def add_options(parser: pytest.Parser) -> None:
         name = option.name
         parser.addini(f"roundtrip_{name}", help=option.help, type=option.ini, default=None)
         listed = "" if option.ini == "string" else "; comma-separated"
-        group.addoption(f"--roundtrip-{name}", metavar=name.upper(), help=option.help + listed)
+        group.addoption(
+            f"--roundtrip-{name.replace('_', '-')}", metavar=name.upper(), help=option.help + listed
+        )
     parser.addini(
         "roundtrip_define_environment",
         type="linelist",

@@ -142,7 +142,7 @@ def test_a_failure_says_all_in_one_place(lose: Lose) -> None:
     result, _ = lose("trained", "keeps_path")
     result.stdout.fnmatch_lines(
         [
-            "LOAD ERROR: format sabotaged_keeps_path, reloaded in environment 'here'",
+            "LOAD ERROR: format sabotaged_keeps_path, environment 'here'",
             "*saving/model*",
             "saved:     Python 3.*, TF 2.*",
             "reloaded:  Python 3.*, TF 2.*",

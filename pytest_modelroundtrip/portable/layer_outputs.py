@@ -29,9 +29,10 @@ def layer_outputs(model: Model, args: List[Plain], kwargs: Dict[str, Plain]) -> 
     flat = [tensor for call in calls for tensor in call.outputs]
     try:
         cut = keras_libs.own_keras(model).Model(_inputs(model), flat)
-        outputs = iter(calling.caller(cut)(args, kwargs))
+        answer = calling.caller(cut)(args, kwargs)
     except Exception:  # Keras calls some operations in a whole model only
         return []
+    outputs = (tensor for _, tensor in tensors.leaves(answer))
     return [
         LayerOutput(call.name, call.class_name, [next(outputs) for _ in call.outputs])
         for call in calls

@@ -17,17 +17,18 @@ HEADLINES = {  # where the usual one would be wrong
     Verdict.SAVE_ERROR: "the format {} could not save the model",
     Verdict.NOT_DETERMINISTIC: "the model itself; format {} was not judged",
 }
-USUAL_HEADLINE = "format {}, reloaded in environment {!r}"
+USUAL_HEADLINE = "format {}, environment {!r}"
 
 
-def failure_text(trip: RoundTrip, reproduce_command: str) -> str:
+def failure_text(trip: RoundTrip, is_kept: bool, reproduce_command: str) -> str:
     """Everything that is known of a failed round trip.
 
     Where the versions of the two sides differ they come first: they are the likeliest cause.
 
     Args:
         trip: the failed round trip.
-        reproduce_command: reloads the artifact without pytest; empty where none was kept.
+        is_kept: whether the artifact is there to be looked at.
+        reproduce_command: reloads the artifact without pytest; empty where that is not possible.
     """
     headline = HEADLINES.get(trip.verdict, USUAL_HEADLINE).format(trip.format, trip.environment)
     sides = _labeled_versions(trip.versions)
@@ -37,11 +38,11 @@ def failure_text(trip: RoundTrip, reproduce_command: str) -> str:
     lines += _problem_lines(trip.problems)
     lines += ["", *_wrapped(trip.hint, "hint: ", "      ")] if trip.hint else []
     lines += [""] if versions_first else ["", *sides]
+    if is_kept:
+        size = _readable_size(trip.size)
+        lines.append(f"{'artifact:':<{LABEL_WIDTH}}{trip.artifact} ({size})")
     if reproduce_command:
-        lines += [
-            f"{'artifact:':<{LABEL_WIDTH}}{trip.artifact} ({_readable_size(trip.size)})",
-            f"{'reproduce:':<{LABEL_WIDTH}}{reproduce_command}",
-        ]
+        lines.append(f"{'reproduce:':<{LABEL_WIDTH}}{reproduce_command}")
     if trip.detail.strip():
         label = "traceback:" if "Traceback (" in trip.detail else "output:"
         lines += ["", label, *_tail_lines(trip.detail)]

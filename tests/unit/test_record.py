@@ -142,9 +142,9 @@ def test_the_text_of_a_failure() -> None:
         detail="\n".join(["Traceback (most recent call last):", *"x" * 60]),
         size=13_800,
     )
-    lines = failure.failure_text(failed, "cd /kept/1 && run").splitlines()
+    lines = failure.failure_text(failed, True, "cd /kept/1 && run").splitlines()
     assert lines[:2] == [
-        "DIFFERS: format keras, reloaded in environment 'here'",
+        "DIFFERS: format keras, environment 'here'",
         "  weights: 2 differences",
     ]
     assert lines[2].endswith("a") and lines[3] == "    ..."  # the long line is cut
@@ -166,8 +166,8 @@ def test_versions_that_differ_come_first_and_nothing_is_named_that_was_not_kept(
     made = trip(
         Verdict.LOAD_ERROR, versions=sides, problems=["no"], detail="printed", size=2_000_000
     )
-    assert failure.failure_text(made, "").splitlines() == [
-        "LOAD ERROR: format keras, reloaded in environment 'here'",
+    assert failure.failure_text(made, False, "").splitlines() == [
+        "LOAD ERROR: format keras, environment 'here'",
         "  saved:     Python 3.11.7, TF 2.21.0, Keras 3.15.1",
         "  reloaded:  Python 3.11.7, TF 2.15.1, Keras 3.15.1",
         "",
@@ -185,11 +185,11 @@ def test_versions_that_differ_come_first_and_nothing_is_named_that_was_not_kept(
         (Verdict.UNSUPPORTED, "UNSUPPORTED: the test asks for the format keras, which cannot"),
         (Verdict.SAVE_ERROR, "SAVE ERROR: the format keras could not save the model"),
         (Verdict.NOT_DETERMINISTIC, "NOT DETERMINISTIC: the model itself; format keras was not"),
-        (Verdict.UNDECIDED, "UNDECIDED: format keras, reloaded in environment 'here'"),
+        (Verdict.UNDECIDED, "UNDECIDED: format keras, environment 'here'"),
     ],
 )
 def test_the_headline_says_what_failed(verdict: Verdict, headline: str) -> None:
-    assert failure.failure_text(trip(verdict), "").startswith(headline)
+    assert failure.failure_text(trip(verdict), False, "").startswith(headline)
 
 
 def test_a_format_without_a_docstring_is_listed(

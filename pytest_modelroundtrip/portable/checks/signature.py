@@ -188,13 +188,13 @@ def _compare_functions(
         return
     for argument, default in expected.defaults.items():
         if actual.defaults.get(argument) != default:
-            pair = default, actual.defaults.get(argument, "no default")
-            what = f"the argument {argument} of {name}"
-            found.differ("{} had the default {} and came back with {}".format(what, *pair))
+            now = actual.defaults.get(argument, "no default")
+            values = f"had the default {default} and came back with {now}"
+            found.differ(f"the argument {argument} of {name} {values}")
     for inputs in expected.inputs:
         if inputs not in actual.inputs:
-            calls = name, inputs, "), (".join(actual.inputs)
-            found.differ("the function {} took ({}); after the reload it takes ({})".format(*calls))
+            now = "), (".join(actual.inputs)
+            found.differ(f"the function {name} took ({inputs}); after the reload it takes ({now})")
 
 
 def _compare_calls(

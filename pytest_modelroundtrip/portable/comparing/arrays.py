@@ -108,8 +108,7 @@ def _array_difference(
     if expected.dtype != actual.dtype:
         return f"was {expected.dtype.name} and came back as {actual.dtype.name}"
     if expected.shape != actual.shape:
-        shapes = list(expected.shape), list(actual.shape)
-        return "had the shape {} and came back with {}".format(*shapes)
+        return f"had the shape {list(expected.shape)} and came back with {list(actual.shape)}"
     if expected.dtype == object:
         return _exact_difference(expected, actual, _strings_apart(expected, actual), found)
     if same_bits(expected, actual):

@@ -85,23 +85,23 @@ def compare_variables(
     """
     found = Comparison()
     originals, reloaded = paired(expected, actual, tolerance)
+    prefix = f"{noun} ".lstrip()
     for path in sorted(originals.keys() - reloaded.keys()):
-        what = noun, path, _shape(originals[path].value)
-        found.differ(("{} {} {} is missing after the reload".format(*what)).lstrip())
+        what = _shape(originals[path].value)
+        found.differ(f"{prefix}{path} {what} is missing after the reload")
     for path in sorted(reloaded.keys() - originals.keys()):
-        what = noun, path, _shape(reloaded[path].value)
-        found.differ(("{} {} {} is not in the original".format(*what)).lstrip())
+        what = _shape(reloaded[path].value)
+        found.differ(f"{prefix}{path} {what} is not in the original")
     for path in [path for path in originals if path in reloaded]:
         found.compared += 1
         messages = [*_property_differences(originals[path], reloaded[path])]
-        value = arrays.leaf_difference(
-            originals[path].value, reloaded[path].value, EXACT, Comparison()
-        )
-        if value and not originals[path].tied_to:  # a shared value is reported at its first path
-            found.origins[path] = origin = _origin(path, originals, reloaded[path].value)
-            messages.append(value + ORIGINS[origin.kind].format(origin.detail))
+        expected_value, actual_value = originals[path].value, reloaded[path].value
+        text = arrays.leaf_difference(expected_value, actual_value, EXACT, Comparison())
+        if text and not originals[path].tied_to:  # a shared value is reported at its first path
+            found.origins[path] = origin = _origin(path, originals, actual_value)
+            messages.append(text + ORIGINS[origin.kind].format(origin.detail))
         for message in messages:
-            found.differ((f"{noun} {path} {message}").lstrip())
+            found.differ(f"{prefix}{path} {message}")
     return found
 
 

@@ -24,7 +24,7 @@ from typing import (
     Type,
 )
 
-from .. import keras_libs
+from .. import checks, keras_libs
 from ..aliases import Model, Nest, Plain
 from ..protocol import Batch, Interpreter
 from ..subject import Subject, keras_subject
@@ -35,10 +35,7 @@ BUILT_IN = (
 )  # fmt: skip
 
 # What formats keep, as names of checks. No Keras format keeps the states of seed generators.
-WHOLE_MODEL: Tuple[str, ...] = (
-    "signature", "weights", "config", "compile", "losses", "optimizer", "outputs",
-    "self_contained", "training",
-)  # fmt: skip
+WHOLE_MODEL: Tuple[str, ...] = checks.NAMES  # whatever is checked
 SERVED: Tuple[str, ...] = ("signature", "weights", "outputs", "self_contained")
 WEIGHTS: Tuple[str, ...] = ("weights", "outputs", "self_contained")
 
