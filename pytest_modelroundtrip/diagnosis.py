@@ -118,7 +118,8 @@ def _unstable_weights(first: Observations, second: Observations) -> Iterator[str
     """Weights that have a different value after each reload."""
     paths = []
     for name, seen in first.items():
-        pairs = zip(seen[WEIGHTS], second[name].get(WEIGHTS, ()), strict=False)
+        again = second.get(name, {}).get(WEIGHTS, ())
+        pairs = zip(seen.get(WEIGHTS, ()), again, strict=False)
         paths += [one.path for one, other in pairs if _changed(one.value, other.value)]
     if paths:
         yield f"different after each reload: {_listed(paths)}"
@@ -157,8 +158,12 @@ def _check_reload_determinism(found: Diagnosis, evidence: Evidence, second: Relo
 def _outputs_differ(evidence: Evidence, again: Reloading) -> bool:
     """Whether another reload of the same artifact returned other outputs."""
     sides = (evidence.actual, again.observations)
-    first, second = ({name: seen[OUTPUTS][""] for name, seen in side.items()} for side in sides)
-    return any(_differ(first[name], second[name], evidence.tolerance) for name in first)
+    first, second = ({name: _outputs(seen) for name, seen in side.items()} for side in sides)
+    return any(_differ(first[name], second.get(name), evidence.tolerance) for name in first)
+
+
+def _outputs(seen: checks.Observation) -> Plain:
+    return seen.get(OUTPUTS, {}).get("", {})
 
 
 def _differ(expected: Plain, actual: Plain, tolerance: Tolerance) -> bool:

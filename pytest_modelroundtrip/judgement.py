@@ -79,7 +79,9 @@ def decide(fmt: Format, names: Sequence[str], evidence: diagnosis.Evidence) -> V
     outputs = comparisons.get(OUTPUTS, Comparison())
     compared = sum(found.compared for found in comparisons.values())
     if not compared or (OUTPUTS in names and not outputs.compared):
-        keeps = f"{fmt.name} keeps {', '.join(fmt.keeps)} only"
-        what = "the outputs hold nothing" if names else keeps
+        what = f"{fmt.name} keeps {', '.join(fmt.keeps)} only"
+        if names:
+            missing = "the outputs hold nothing"
+            what = missing if OUTPUTS in names else f"this model has no {', '.join(names)}"
         raise Stop(Verdict.DIFFERS, f"nothing was compared: {what}")
     return Verdict.CLOSE if outputs.bits_differ else Verdict.EXACT

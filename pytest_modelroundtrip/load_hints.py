@@ -69,7 +69,7 @@ KNOWN_MESSAGES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"Can not cast TensorSpec\(.*?dtype=tf\.(?P<called>\w+).*?to TensorSpec\("
-        r".*?dtype=tf\.(?!(?P=called)\b)(?P<takes>\w+)",
+        r".*?dtype=tf\.(?P<takes>\w+)",
         "The artifact takes {takes}, the model was called with {called}: call it with what a "
         "server would send.",
     ),
@@ -89,8 +89,9 @@ KNOWN_MESSAGES: tuple[tuple[str, str], ...] = (
 def _about_known_message(message: str, models: list[Model]) -> str:  # noqa: ARG001
     for pattern, hint in KNOWN_MESSAGES:
         match = re.search(pattern, message)
-        if match:
-            return hint.format(**match.groupdict())
+        found = match.groupdict() if match else {}
+        if match and len({*found.values()}) == len(found):  # dtypes that are equal are no reason
+            return hint.format(**found)
     return ""
 
 
@@ -122,7 +123,7 @@ def _how_to_import(custom: Custom, keras: Module) -> str:
 def _is_test_module(module: str) -> bool:
     """Whether pytest, not the package's own import path, imported the module."""
     last = module.split(".")[-1]
-    if module in ("__main__", "conftest") or last == "conftest":
+    if module == "__main__" or last == "conftest":
         return True
     if last.startswith("test_") or last.endswith("_test"):
         return True

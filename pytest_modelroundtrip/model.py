@@ -6,10 +6,11 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 
 from . import inputs
-from .portable import calling, checks, constructor_arguments, keras_libs, variables
+from .portable import calling, checks, codec, constructor_arguments, keras_libs, variables
 from .portable.aliases import Layer, Model, Nest, Plain
 from .portable.checks import Observation, Observations
 from .portable.comparing import Comparisons, Tolerance, differing, merged
+from .portable.comparing.json import same_scalar
 from .portable.formats import Format, LoadOptions
 from .portable.protocol import Batch, LayerOutput
 from .portable.subject import GIVEN, RESIZED, TRAINING, CallError, Subject, resolved
@@ -43,7 +44,7 @@ class ReferenceModel:
     ) -> None:
         _assert_is_model(model)
         with_placeholders, self.kwargs = _arguments(model, args, kwargs)
-        self.args: list[Plain] = resolved(with_placeholders, earlier or {})
+        self.args: list[Plain] = resolved(with_placeholders, _known(with_placeholders, earlier))
         self.keras_major = keras_libs.keras_major(model)
         if self.keras_major is not None:
             self.kwargs = {"training": False, **self.kwargs}
@@ -58,6 +59,7 @@ class ReferenceModel:
                 # what libraries say of each other is not an error of this test
                 warnings.simplefilter("default")
                 self._observe_twice()
+            codec.dump(calling.structure_of([self.args, self.kwargs, self.expected]))
         except Exception as error:
             text = error if isinstance(error, CallError) else f"{type(error).__name__}: {error}"
             raise ModelError(
@@ -86,7 +88,7 @@ class ReferenceModel:
             (path, name)
             for path, held in before.items()
             for name, value in held.values.items()
-            if after[path].values[name] != value
+            if path not in after or not same_scalar(value, after[path].values.get(name, after))
         }
 
     def _constructor_arguments(self) -> Mapping[str, constructor_arguments.Arguments]:
@@ -223,13 +225,8 @@ def group(parts: Mapping[str, Nest]) -> ModelGroup:
         )
     found: dict[str, ReferenceModel] = {}
     for name, value in parts.items():
-        model, *args = value if isinstance(value, tuple) else (value,)
+        model, *args = value if isinstance(value, tuple) and value else (value,)
         try:
-            for _, leaf in leaves(args):
-                if isinstance(leaf, PartOutput) and leaf.part not in found:
-                    raise ModelError(
-                        f"it takes the output of {leaf.part!r}, which is not an earlier part"
-                    )
             earlier = {other: part.expected for other, part in found.items()}
             found[name] = ReferenceModel(model, args, {}, earlier)
         except ModelError as error:
@@ -251,6 +248,15 @@ def _assert_is_model(model: Model) -> None:
             f"{what} is not a model: return a Keras model or layer, a tf.Module, or what hub.load "
             "returns, followed by its inputs"
         )
+
+
+def _known(args: list[Plain], earlier: Mapping[str, Plain] | None) -> Mapping[str, Plain]:
+    """The outputs of earlier parts, which have all that the arguments ask for."""
+    known = earlier or {}
+    for _, leaf in leaves(args):
+        if isinstance(leaf, PartOutput) and leaf.part not in known:
+            raise ModelError(f"it takes the output of {leaf.part!r}, which is not an earlier part")
+    return known
 
 
 def _compared_outputs(expected: Plain, actual: Plain) -> Comparisons:

@@ -105,6 +105,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     except SettingsError as error:
         session.errors[definition.nodeid] = f"{definition.nodeid}: roundtrip {error}"
         return
+    except pytest.UsageError as error:  # of a hook: once, however many tests there are
+        session.errors[ARGUMENT] = str(error)
+        return
     metafunc.parametrize(ARGUMENT, [_parameter(case) for case in cases], indirect=True)
 
 

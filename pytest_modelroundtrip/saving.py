@@ -36,7 +36,7 @@ def checks_to_make(plan: Plan) -> list[str]:
     except Exception as error:
         raise _cannot_look(plan.format, error) from error
     if reason:
-        raise Stop(Verdict.UNSUPPORTED, reason)
+        raise Stop(Verdict.UNSUPPORTED, str(reason))
     kept = [name for name in checks.NAMES if name in plan.format.keeps]
     if plan.settings.checks:
         return [name for name in kept if name in plan.settings.checks]
@@ -143,8 +143,9 @@ def assert_unchanged(plan: Plan, names: Sequence[str], expected: Observations) -
     changed = "saving changed the model:"
     try:
         after = plan.models.observe(plan.format, names, again=True)
-    except CallError as error:
-        raise Stop(Verdict.DIFFERS, changed, str(error), model_changed=True) from error
+    except Exception as error:
+        text = str(error) if isinstance(error, CallError) else error_text(error)
+        raise Stop(Verdict.DIFFERS, changed, text, model_changed=True) from error
     before = {
         part: {name: seen for name, seen in observation.items() if name in after[part]}
         for part, observation in expected.items()

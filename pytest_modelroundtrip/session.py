@@ -189,14 +189,18 @@ def _added_format(kind: object) -> Format:
     if not isinstance(kind, type) or not issubclass(kind, Format):
         what = f"a class that subclasses pytest_modelroundtrip.Format is expected, not {kind!r}"
         raise _usage_error(FORMATS_HOOK, what)
-    missing = formats.missing_in(kind)
-    if missing:
-        raise _usage_error(FORMATS_HOOK, f"{kind.__name__} lacks {', '.join(missing)}")
+    faults = formats.faults_of(kind)
+    if faults:
+        raise _usage_error(FORMATS_HOOK, f"{kind.__name__}: {'; '.join(faults)}")
     for name in kind.keeps:
         if name not in checks.NAMES:
             unknown = setting_values.unknown("check", name, checks.NAMES)
             raise _usage_error(FORMATS_HOOK, f"{kind.__name__}.keeps: {unknown}")
-    return kind()
+    try:
+        return kind()
+    except Exception as error:
+        made = f"{kind.__name__}() raised {type(error).__name__}: {error}"
+        raise _usage_error(FORMATS_HOOK, made) from error
 
 
 def missing_tensorflow() -> str | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import os
+import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 
 class SettingsError(Exception):
@@ -55,7 +57,7 @@ def environments(value: object, names: AvailableNames) -> Names:
 
 def checks(value: object, names: AvailableNames) -> Names:
     """Names of checks, or "all"."""
-    if value in ("all", ["all"]):
+    if isinstance(value, (str, list)) and value in ("all", ["all"]):
         return tuple(names.checks)
     return _named(value, "check", names.checks)
 
@@ -78,9 +80,10 @@ def flag(value: object, names: AvailableNames) -> bool:  # noqa: ARG001
 
 def distance(value: object, names: AvailableNames) -> float:  # noqa: ARG001
     """A number that is not negative."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not 0 <= cast(float, value) <= sys.float_info.max:
         raise SettingsError("a number that is not negative is expected")
-    return float(value)
+    return float(cast(float, value))
 
 
 def generations(value: object, names: AvailableNames) -> int:  # noqa: ARG001

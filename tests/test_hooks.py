@@ -28,6 +28,33 @@ class Mistyped(H5Format):
     name = "mistyped"
     keeps = ("weight",)
 
+class Spaced(H5Format):
+    """Cannot be named on a command line."""
+
+    name = "my format"
+
+class Keepless(H5Format):
+    """Says nothing of what it keeps."""
+
+    name = "keepless"
+    keeps = None
+
+class Grouping(H5Format):
+    """Forgets to say that it holds groups."""
+
+    name = "grouping"
+
+    def load_group(self, folder, options):
+        return {}
+
+class Demanding(H5Format):
+    """Cannot be made without arguments."""
+
+    name = "demanding"
+
+    def __init__(self, path):
+        self.path = path
+
 class Taken(H5Format):
     """Has the name of another."""
 
@@ -43,9 +70,13 @@ pytestmark = pytest.mark.slow  # it starts Python
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ("Undocumented", "Undocumented lacks a docstring"),
-        ("Nameless", "Nameless lacks name, save, load"),
+        ("Undocumented", "Undocumented: it has no docstring"),
+        ("Nameless", "Nameless: it has no name; it has no save; it has no load"),
         ("Mistyped", "Mistyped.keeps: unknown check 'weight'; did you mean 'weights'?"),
+        ("Spaced", "Spaced: its name is not a string of letters, digits, _ and ."),
+        ("Keepless", "Keepless: its keeps is not a tuple of names"),
+        ("Grouping", "Grouping: it saves groups in a way of its own: set holds_groups = True"),
+        ("Demanding", "Demanding() raised TypeError: "),
         ("Taken", "there is a format 'keras' already"),
         ("instance", "a class that subclasses pytest_modelroundtrip.Format is expected, not <"),
         ("number", "a class that subclasses pytest_modelroundtrip.Format is expected, not 3"),
@@ -89,6 +120,52 @@ def test_a_format_may_import_the_public_name(run: Run, pytester: pytest.Pytester
     run(
         "@pytest.mark.roundtrip(formats=['sound'])\ndef test_it():\n    return dense()\n"
     ).assert_outcomes(passed=1)
+
+
+def test_a_wrong_answer_is_one_error_of_the_run(pytester: pytest.Pytester) -> None:
+    """However many tests there are, and without a traceback of ours."""
+    pytester.makeconftest("def pytest_modelroundtrip_formats(config):\n    return 3\n")
+    marked = "@pytest.mark.roundtrip\ndef test_{}(): ...\n"
+    pytester.makepyfile("import pytest\n\n" + marked.format("a") + marked.format("b"))
+    result = pytester.runpytest_subprocess()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.stderr.str().count("a list of formats is expected, not 3") == 1
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
+
+
+CONFTEST = '''
+from pytest_modelroundtrip.portable.formats.h5 import H5Format
+
+class Local(H5Format):
+    """Stands in the conftest."""
+
+    name = "local"
+
+    def unsupported(self, model):
+        return NotImplementedError("not today") if model.name == "refused" else None
+
+def pytest_modelroundtrip_formats(config):
+    return [Local]
+'''
+
+
+def test_a_format_in_a_conftest_beside_another_conftest(
+    run: Run, pytester: pytest.Pytester
+) -> None:
+    """The right one of the two travels; a reason that is not text is shown all the same."""
+    pytester.makeconftest(CONFTEST)
+    pytester.mkdir("sub").joinpath("conftest.py").write_text("")
+    pytester.path.joinpath("sub", "test_in_sub.py").write_text(
+        "def test_it(record_property):\n    record_property('roundtrip', 'of another plugin')\n"
+    )
+    marker = "@pytest.mark.roundtrip(formats=['local'])\n"
+    refused = (
+        "def test_refused():\n    return K.Sequential([L.Dense(1)], name='refused'), [[1.0]]\n"
+    )
+    source = f"{marker}def test_it():\n    return dense()\n\n{marker}{refused}"
+    result = run(source, "sub")
+    result.assert_outcomes(passed=2, failed=1)
+    assert "not today" in result.stdout.str()
 
 
 def test_each_result_is_passed_to_the_hook(run: Run, pytester: pytest.Pytester) -> None:

@@ -80,16 +80,29 @@ def portable_archive(format_classes: Iterable[type[Format]]) -> bytes:
 
 def _source(format_class: type[Format]) -> str:
     """The source of the module that defines the class."""
+    name = f"{format_class.__module__}.{format_class.__qualname__}"
+    if "." in format_class.__qualname__:
+        raise ArchiveError(
+            f"{name} is not defined at the top of its module, where it is looked for"
+        )
     try:
-        path = inspect.getsourcefile(format_class)
+        path = _file(format_class)
         if path is not None:
             return Path(path).read_text(encoding="utf-8")
     except (OSError, TypeError, ValueError):  # TypeError: it is not from a file
         pass
     raise ArchiveError(
-        f"{format_class.__module__}.{format_class.__name__} is not defined in a file that can be "
-        "read; a format travels into the clean interpreter as its file"
+        f"{name} is not defined in a file that can be read; a format travels into the clean "
+        "interpreter as its file"
     )
+
+
+def _file(format_class: type[Format]) -> str | None:
+    """The file of its own code: of the modules named `conftest`, Python knows the last one only."""
+    for held in vars(format_class).values():
+        if inspect.isfunction(held):
+            return held.__code__.co_filename
+    return inspect.getsourcefile(format_class)
 
 
 def _zipped(sources: dict[str, str]) -> bytes:

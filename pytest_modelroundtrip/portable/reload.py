@@ -42,6 +42,7 @@ def reload(job: Job, entering: EnteringStep) -> Reloaded:
         entering: is called with the name of each step as it begins, so that a step that kills the
             process is known.
     """
+    checks.table()  # imported before code of the model's can change the path
     warmed = warm_for(job)
     if warmed.broken:
         return Reloaded(keras_libs.versions(), {}, broken=warmed.broken)

@@ -6,7 +6,7 @@ leaves are arrays, `Ragged` and `Sparse`; strings are object arrays of `bytes`.
 
 from __future__ import annotations
 
-import sys
+import contextlib
 from typing import Any, Callable, Iterator, NamedTuple, Tuple
 
 import numpy as np
@@ -180,9 +180,10 @@ def dtype_named(name: str) -> DType:
         return found
     except (ImportError, AttributeError):
         pass
-    # before ml_dtypes was a package, TensorFlow had a bfloat16 of its own
-    tensorflow = sys.modules.get("tensorflow")
-    if name != "bfloat16" or tensorflow is None:
-        raise ValueError(f"the dtype {name} needs a newer ml_dtypes")
-    own: DType = np.dtype(tensorflow.bfloat16.as_numpy_dtype)
-    return own
+    if name == "bfloat16":  # before ml_dtypes was a package, TensorFlow had one of its own
+        with contextlib.suppress(ImportError):
+            import tensorflow as tf
+
+            found = np.dtype(tf.bfloat16.as_numpy_dtype)
+            return found
+    raise ValueError(f"the dtype {name} needs a newer ml_dtypes")

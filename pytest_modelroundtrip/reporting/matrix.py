@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from ..portable.keras_libs import BACKEND
 from ..result import Verdict
@@ -239,7 +239,7 @@ def _order(name: str, versions: Mapping[str, str]) -> tuple[Version, ...]:
     for text in (versions.get("tensorflow", ""), *re.findall(r"\d+(?:\.\d+)*", name)):
         try:
             return (Version(text),)
-        except InvalidVersion:
+        except ValueError:  # not a version, or one with more digits than Python reads
             continue
     return ()
 

@@ -69,7 +69,7 @@ class Record:
             if name in given or name in _REQUIRED:
                 try:
                     parsed[name] = parse(given.get(name))
-                except TypeError:
+                except (TypeError, OverflowError):  # OverflowError: a number of 400 digits
                     wrong.append(name)
         if wrong:
             raise ValueError(f"missing or of the wrong type: {', '.join(wrong)}")

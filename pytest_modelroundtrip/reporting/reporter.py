@@ -6,6 +6,7 @@ are records.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shutil
 from pathlib import Path
@@ -63,9 +64,11 @@ class RoundTripReporter:
 def _records_of(report: pytest.TestReport) -> list[Record]:
     """The records in a test's report, with pytest's outcome."""
     reason = getattr(report, "wasxfail", None) if report.skipped else None
-    found = [
-        Record.from_json(str(text)) for name, text in report.user_properties if name == PROPERTY
-    ]
+    found = []
+    for name, text in report.user_properties:
+        if name == PROPERTY:
+            with contextlib.suppress(ValueError):  # a property of that name may be another's
+                found.append(Record.from_json(str(text)))
     return [
         dataclasses.replace(record, outcome=report.outcome, expected_failure=reason)
         for record in found

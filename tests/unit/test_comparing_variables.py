@@ -201,7 +201,7 @@ def test_it_was_cast(dtype: str, narrow: str) -> None:
         cast = value.astype(dtype_named(narrow)).astype(dtype)
     found = value_compared(value, cast)
     assert found.origins == {"w": Origin("cast", narrow)}
-    assert found.differences[0].endswith(f": it was cast through {narrow}")
+    assert found.differences[0].endswith(f" ulp): it was cast through {narrow}")
 
 
 def test_other_dtypes_are_not_said_to_be_cast() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 from typing import (
     Callable,
     ClassVar,
@@ -159,11 +160,29 @@ def _in_module(name: str) -> Type[Format]:
     return found
 
 
-def missing_in(kind: Type[Format]) -> List[str]:
-    """What a format lacks of what each must have, in words."""
-    missing = [name for name in ("name", "keeps") if not hasattr(kind, name)]
-    missing += [name for name in ("save", "load") if getattr(kind, name) is getattr(Format, name)]
-    return missing if (kind.__doc__ or "").strip() else [*missing, "a docstring"]
+def faults_of(kind: Type[Format]) -> List[str]:
+    """What is wrong with the declaration of a format, in words."""
+    faults = [f"it has no {name}" for name in ("name", "keeps") if not hasattr(kind, name)]
+    for name in ("save", "load"):
+        if getattr(kind, name) is getattr(Format, name):
+            faults.append(f"it has no {name}")
+    if not (kind.__doc__ or "").strip():
+        faults.append("it has no docstring")
+    name = getattr(kind, "name", "a")
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_.]+", name):
+        faults.append("its name is not a string of letters, digits, _ and .")
+    for attribute in ("keeps", "needs"):
+        value = getattr(kind, attribute, ())
+        if not isinstance(value, (list, tuple)) or not all(isinstance(x, str) for x in value):
+            faults.append(f"its {attribute} is not a tuple of names")
+    if not isinstance(kind.never_kept, dict):
+        faults.append("its never_kept is not a dict")
+    groups = any(
+        getattr(kind, name) is not getattr(Format, name) for name in ("save_group", "load_group")
+    )
+    if groups and not kind.holds_groups:
+        faults.append("it saves groups in a way of its own: set holds_groups = True")
+    return faults
 
 
 # reasons that several formats give
