@@ -88,7 +88,7 @@ def _keras_spec(model: Model) -> Nest:
     ):
         raise InputInferenceError
     if _token_counts(model):
-        raise InputInferenceError  # a shape without a dtype: whether it takes tokens cannot be told
+        raise InputInferenceError  # a shape without a dtype: does it take tokens?
     return _Spec([None, *shape[1:]], "float32")
 
 

@@ -13,7 +13,7 @@ MODEL = "    return dense()\n"
 
 
 @pytest.mark.parametrize(
-    "marker, said",
+    "marker, message",
     [
         ("(formats=['kers'])", "unknown format 'kers'; did you mean 'keras'?"),
         ("(format=['keras'])", "unknown keyword 'format'; did you mean 'formats'?"),
@@ -35,11 +35,11 @@ MODEL = "    return dense()\n"
         ("(expected_failures={'h5': ''})", "a dict of id -> reason is expected"),
     ],
 )
-def test_a_mistake_is_named_at_collection(run: Run, marker: str, said: str) -> None:
+def test_a_mistake_is_named_at_collection(run: Run, marker: str, message: str) -> None:
     result = run(f"@pytest.mark.roundtrip{marker}\ndef test_it():\n    raise SystemExit\n")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: *::test_it: roundtrip *"])
-    assert said in result.stderr.str()
+    assert message in result.stderr.str()
     assert "Traceback" not in result.stderr.str()
 
 
@@ -59,7 +59,7 @@ def test_every_mistake_is_told_at_once(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "ini, args, said",
+    "ini, args, message",
     [
         ("roundtrip_formats = kers", [], "formats=['kers'] (the ini file): unknown format 'kers'"),
         (
@@ -81,12 +81,12 @@ def test_every_mistake_is_told_at_once(run: Run) -> None:
     ],
 )
 def test_an_error_names_where_the_value_came_from(
-    run: Run, pytester: pytest.Pytester, ini: str, args: list[str], said: str
+    run: Run, pytester: pytest.Pytester, ini: str, args: list[str], message: str
 ) -> None:
     pytester.makeini(f"[pytest]\n{ini}\n")
     result = run(f"@pytest.mark.roundtrip\ndef test_it():\n{MODEL}", *args)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert said in result.stderr.str()
+    assert message in result.stderr.str()
 
 
 def test_ids_are_stable_and_compose(run: Run) -> None:
@@ -159,7 +159,7 @@ def test_collecting_starts_no_interpreter(pytester: pytest.Pytester) -> None:
 
 
 @pytest.mark.parametrize(
-    "source, said",
+    "source, message",
     [
         ("def test_it():\n    dense()\n", "it returned nothing: return the model"),
         (
@@ -191,10 +191,10 @@ def test_collecting_starts_no_interpreter(pytester: pytest.Pytester) -> None:
         ),
     ],
 )
-def test_a_wrong_test_fails_in_plain_words(run: Run, source: str, said: str) -> None:
+def test_a_wrong_test_fails_in_plain_words(run: Run, source: str, message: str) -> None:
     result = run(f"@pytest.mark.roundtrip(formats=['keras'])\n{source}")
     result.assert_outcomes(failed=1)
-    assert said in result.stdout.str()
+    assert message in result.stdout.str()
     assert "session.py" not in result.stdout.str()
     assert "INTERNALERROR" not in result.stdout.str()
 
@@ -308,12 +308,12 @@ ELSEWHERE = """
 import unittest
 
 @pytest.fixture
-def carry(roundtrip):
+def do_it(roundtrip):
     return lambda model: roundtrip(model)
 
 @pytest.mark.roundtrip(formats=["h5"])
-def test_by_a_fixture(carry):
-    carry(dense())
+def test_by_a_fixture(do_it):
+    do_it(dense())
 
 class Base:
     def test_inherited(self):

@@ -120,7 +120,7 @@ def test_the_artifact_cannot_be_read_from_there(there: str, tmp_path: Path) -> N
 
 
 def test_models_travel(there: str, run: Run, pytester: pytest.Pytester) -> None:
-    """A large one too, twice, with the progress told; the factory's module comes along."""
+    """A large one too, twice, with the progress shown; the factory's module is sent too."""
     lib = pytester.mkpydir("lib")
     (lib / "anew.py").write_text(
         "import tensorflow as tf\n\ndef build():\n    return tf.Module()\n"
@@ -142,7 +142,12 @@ def test_module():
     (lib / "module_here.py").write_text(COUNTER)
     pytester.syspathinsert(lib)
     result = run(
-        source, f"--roundtrip-environment=guest={there}", "--roundtrip-pythonpath=lib", "-v", "-s"
+        source,
+        f"--roundtrip-define-environment=guest={there}",
+        "--roundtrip-environments=guest",
+        "--roundtrip-pythonpath=lib",
+        "-v",
+        "-s",
     )
     result.assert_outcomes(passed=4)
     assert "of 100 MB sent" in result.stdout.str() + result.stderr.str()
@@ -168,8 +173,8 @@ def test_the_examples_travel_and_nothing_is_left_there(
     """Both stories, in what both Keras can hold."""
     root, before = Path(__file__).parents[1], _left(there)
     command = [
-        "--roundtrip-environment",
-        f"guest={there}",
+        f"--roundtrip-define-environment=guest={there}",
+        "--roundtrip-environments=guest",
         "--roundtrip-formats=saved_model,hub",
         "--rootdir",
         str(root),

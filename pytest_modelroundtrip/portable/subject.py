@@ -57,8 +57,8 @@ class Subject(NamedTuple):
             return call(batch.args, batch.kwargs)
         except Exception as error:
             words = ("called", way and f"by {way}", batch.name and f"with {batch.name}")
-            said = (" ".join(filter(None, words)), type(error).__name__, _short(str(error)))
-            raise CallError("{}, it raised {}: {}".format(*said)) from error
+            how, kind = " ".join(filter(None, words)), type(error).__name__
+            raise CallError(f"{how}, it raised {kind}: {_short(str(error))}") from error
         finally:
             snapshot.restore()
 
