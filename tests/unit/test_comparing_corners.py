@@ -8,6 +8,8 @@ import pytest
 from pytest_modelroundtrip.portable.aliases import Plain
 from pytest_modelroundtrip.portable.comparing import EXACT, Comparison, Tolerance, arrays, merged
 from pytest_modelroundtrip.portable.comparing.nests import compare_nests
+from pytest_modelroundtrip.portable.comparing.variables import compare_variables
+from pytest_modelroundtrip.portable.protocol import WeightValue
 
 NAN, INF = np.nan, np.inf
 
@@ -69,3 +71,9 @@ def test_each_leaf_that_is_not_in_the_original_is_named() -> None:
         "outputs['new']['a'][1] is not in the original",
         "outputs['new']['b'] is not in the original",
     ]
+
+
+def test_a_missing_weight_that_is_not_an_array_is_shown() -> None:
+    scalar: Plain = 1.5
+    found = compare_variables("weight", [WeightValue("w", "", None, True, scalar)], [], EXACT)
+    assert found.differences == ["weight w 1.5 is missing after the reload"]
