@@ -13,7 +13,7 @@ from .plan import Plan, Stop, difference_lines, error_text
 from .portable import checks
 from .portable.checks import Observations
 from .portable.comparing import Tolerance, differing
-from .portable.formats import Format, library_missing
+from .portable.formats import Format, missing_library
 from .portable.subject import CallError
 from .result import Verdict
 
@@ -76,7 +76,7 @@ def _unreadable(plan: Plan) -> str | None:
     if plan.environment.name == "here" or plan.settings.formats_by_name:
         return None
     interpreter = plan.environment.probe()
-    reasons = [library_missing(plan.format.needs, interpreter)]
+    reasons = [missing_library(plan.format.needs, interpreter)]
     for part in plan.models.parts.values():
         reasons.append(plan.format.unreadable_by(part.keras_major, interpreter))
     return next(filter(None, reasons), None)

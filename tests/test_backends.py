@@ -225,7 +225,7 @@ def test_which_interpreter_can_read_it(
     name: str, keras_major: int | None, interpreter: Interpreter, reason: str | None
 ) -> None:
     fmt = formats.built_in()[name]
-    missing = formats.library_missing(fmt.needs, interpreter)
+    missing = formats.missing_library(fmt.needs, interpreter)
     assert (missing or fmt.unreadable_by(keras_major, interpreter)) == reason
 
 

@@ -200,7 +200,7 @@ def not_a_keras2_model(model: Model) -> Optional[str]:
     return not_a_keras_model(model)
 
 
-def library_missing(needs: Sequence[str], interpreter: Interpreter) -> Optional[str]:
+def missing_library(needs: Sequence[str], interpreter: Interpreter) -> Optional[str]:
     """Why an interpreter without these modules cannot load a format that needs them, or None."""
     missing = [name for name in needs if name not in interpreter.installed]
     return "{} is not installed there".format(missing[0].replace("_", "-")) if missing else None
