@@ -7,6 +7,7 @@ leaves are arrays, `Ragged` and `Sparse`; strings are object arrays of `bytes`.
 from __future__ import annotations
 
 import contextlib
+import warnings
 from typing import Any, Callable, Iterator, NamedTuple, Tuple
 
 import numpy as np
@@ -82,7 +83,9 @@ def _all_scalars(value: Nest) -> bool:
 
 
 def _array_of_scalars(value: Nest) -> Array:
-    array = np.array(value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NumPy before 1.24 warns of rows of different lengths
+        array = np.array(value)
     if array.dtype.kind in "USO":
         return _array(np.array(value, dtype=object))
     return _array(_at_tensorflow_width(array))
