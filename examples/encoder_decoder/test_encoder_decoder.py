@@ -19,7 +19,8 @@ SLOTS_LOST = (
     {} if KERAS_3 else {"keras_saved_model": "Keras 2: a SavedModel loses the optimizer's slots"}
 )
 
-KERAS_3_0 = tf.keras.__version__.startswith("3.0.")  # the oldest Keras 3, and what it loses
+# the oldest Keras 3, and what it loses; tf-keras has no version there
+KERAS_3_0 = getattr(tf.keras, "__version__", "").startswith("3.0.")
 
 
 def lost_by_keras_3_0(reason, *formats):
