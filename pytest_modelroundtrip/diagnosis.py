@@ -10,12 +10,13 @@ from .model import ModelGroup, ReferenceModel
 from .portable import checks
 from .portable.aliases import Plain
 from .portable.checks import Observations
+from .portable.checks.config import reproducible
 from .portable.comparing import Comparison, Comparisons, Tolerance, differing
 from .portable.protocol import LayerOutput, WeightValue
 from .portable.subject import GIVEN
 from .result import Verdict
 
-WEIGHTS, OPTIMIZER, OUTPUTS = "weights", "optimizer", "outputs"  # names of checks
+WEIGHTS, CONFIG, OPTIMIZER, OUTPUTS = "weights", "config", "optimizer", "outputs"  # checks
 OTHER_HASH_SEED = "5"  # other than the clean interpreter's
 
 
@@ -53,6 +54,21 @@ class Diagnosis:
     lines: list[str] = field(default_factory=list)
     hint: str = ""
     verdict: Verdict = Verdict.DIFFERS
+
+
+def without_accidents(
+    expected: Observations, actual: Observations, reload_again: ReloadAgain
+) -> Observations:
+    """What is expected, without the attributes that a second reload shows differently."""
+    second = reload_again([CONFIG])
+    if second is None:
+        return expected
+    found = {part: dict(seen) for part, seen in expected.items()}
+    for part, seen in found.items():
+        sides = actual.get(part, {}), second.observations.get(part, {})
+        if CONFIG in seen and all(CONFIG in side for side in sides):
+            seen[CONFIG] = reproducible(seen[CONFIG], *(side[CONFIG] for side in sides))
+    return found
 
 
 def diagnose(evidence: Evidence) -> Diagnosis:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from . import diagnosis
-from .model import OUTPUTS
+from .model import CONFIG, OUTPUTS
 from .plan import Stop, difference_lines
 from .portable import checks
 from .portable.aliases import Plain
@@ -42,6 +42,20 @@ def tolerance_of(settings: Settings, versions: Versions) -> Tolerance:
         across_versions=versions.differ,
         across_backends=versions.differ_in_backend,
     )
+
+
+def compare(
+    expected: Observations,
+    actual: Observations,
+    tolerance: Tolerance,
+    reload_again: diagnosis.ReloadAgain,
+) -> Comparisons:
+    """Compare both sides; where configs differ, without what differs after each reload."""
+    found = compare_parts(expected, actual, tolerance)
+    if CONFIG in differing(found):
+        expected = diagnosis.without_accidents(expected, actual, reload_again)
+        found = compare_parts(expected, actual, tolerance)
+    return found
 
 
 def compare_parts(

@@ -6,11 +6,12 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 
 from . import inputs
-from .portable import calling, checks, codec, constructor_arguments, keras_libs, variables
+from .portable import calling, checks, codec, keras_libs, model_weights, variables
 from .portable.aliases import Layer, Model, Nest, Plain
 from .portable.checks import Observation, Observations
+from .portable.checks.config import attributes
 from .portable.comparing import Comparisons, Tolerance, differing, merged
-from .portable.comparing.json import same_scalar
+from .portable.comparing.values import value_difference
 from .portable.formats import Format, LoadOptions
 from .portable.protocol import Batch, LayerOutput
 from .portable.subject import GIVEN, RESIZED, TRAINING, CallError, Subject, resolved
@@ -70,7 +71,7 @@ class ReferenceModel:
     def _observe_twice(self) -> None:
         self.batches = [Batch(GIVEN, self.args, self.kwargs)]
         self._call, self._losses = calling.callers(self.model)
-        before = self._constructor_arguments()
+        before = self._attributes()
         if self.keras_major is not None and not self.model.built:
             self._call(self.args, self.kwargs)  # weights that do not exist yet cannot be restored
         self._called = self._observe_calls(self.batches, _called())
@@ -83,18 +84,15 @@ class ReferenceModel:
         if LOSSES in differing(self.unstable) and OUTPUTS not in differing(self.unstable):
             del self.unstable[LOSSES], self._called[LOSSES]
         self._slow: Observation = {}  # what slow checks saw; None where they saw nothing
-        after = self._constructor_arguments()
-        self._changed_by_calls = {
-            (path, name)
-            for path, held in before.items()
-            for name, value in held.values.items()
-            if path not in after or not same_scalar(value, after[path].values.get(name, after))
-        }
+        after = self._attributes()
+        self._changed_by_calls = [
+            where
+            for where, value in before.items()
+            if where not in after or value_difference(value, after[where])
+        ]
 
-    def _constructor_arguments(self) -> Mapping[str, constructor_arguments.Arguments]:
-        if self.keras_major is None:
-            return {}
-        return constructor_arguments.constructor_arguments(self.model)
+    def _attributes(self) -> Mapping[tuple[str, str], Plain]:
+        return {} if self.keras_major is None else attributes(self.model)
 
     def _add_batch(self, make: Callable[[], Batch]) -> None:
         """Add a batch, where the model takes it."""
@@ -128,7 +126,7 @@ class ReferenceModel:
         return batch
 
     def _observe_calls(self, batches: Sequence[Batch], names: Sequence[str]) -> Observation:
-        weights = variables.keras_weights(self.model) if self.keras_major else []
+        weights = model_weights.keras_weights(self.model) if self.keras_major else []
         calls = {"": self._call}
         return checks.observe(Subject(self.model, calls, weights, self._losses, batches), names)
 
@@ -158,10 +156,9 @@ class ReferenceModel:
         seen = checks.observe(
             subject, [name for name in quick if again or not table[name].calls_model]
         )
-        for path, name in self._changed_by_calls if CONFIG in seen else ():
-            arguments = seen[CONFIG].arguments.get(path)
-            if arguments is not None:  # an attribute that a call changes is not an argument
-                arguments.values.pop(name, None)
+        for key, name in self._changed_by_calls if CONFIG in seen else ():
+            if key in seen[CONFIG].places:
+                seen[CONFIG].places[key].attributes.pop(name, None)
         return {**{name: known[name] for name in names if known.get(name) is not None}, **seen}
 
     def layer_outputs(self) -> list[LayerOutput]:
@@ -194,13 +191,13 @@ class ModelGroup:
             CallError: when a part cannot be called any more.
         """
         seen: Observations = {}
-        other_parts: list[variables.Weight] = []
+        other_parts: list[model_weights.Weight] = []
         for name, part in self.parts.items():
             options = LoadOptions(keras_major=part.keras_major, batches=part.batches)
             subject = fmt.subject(part.model, options)._replace(other_parts=tuple(other_parts))
             seen[name] = part.observe(subject, names, again=again)
             if fmt.holds_groups:
-                other_parts += variables.named_for_part(name, subject.weights)
+                other_parts += model_weights.named_for_part(name, subject.weights)
         return seen
 
 

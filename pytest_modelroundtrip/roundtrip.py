@@ -47,11 +47,11 @@ def _run(plan: Plan, trip: RoundTrip) -> None:
         with clock.phase("compare"):
             trip.outputs = judgement.given_outputs(actual)
             tolerance = judgement.tolerance_of(plan.settings, trip.versions)
-            comparisons = judgement.compare_parts(expected, actual, tolerance)
+            again = reloading.reloader(plan, job)
+            comparisons = judgement.compare(expected, actual, tolerance, again)
             judgement.fill_in(trip, comparisons, names)
         phase = "diagnose" if differing(comparisons) else "compare"
         with clock.phase(phase), _named(generation, plan.settings):
-            again = reloading.reloader(plan, job)
             evidence = diagnosis.Evidence(
                 comparisons, expected, actual, plan.models, tolerance, again
             )

@@ -14,12 +14,12 @@ import tempfile
 
 import numpy as np
 
-from pytest_modelroundtrip.portable import optimizers, variables
+from pytest_modelroundtrip.portable import model_weights, optimizers, variables
 from pytest_modelroundtrip.portable.formats.{base} import {base_class} as Base
 
 
 def weights(model):
-    return {{w.path: w.variable for w in variables.keras_weights(model)}}
+    return {{w.path: w.variable for w in model_weights.keras_weights(model)}}
 
 
 def slots(model):

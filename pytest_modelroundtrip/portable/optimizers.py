@@ -7,8 +7,9 @@ from typing import Dict, Iterator, List, Tuple
 
 import numpy as np
 
-from . import calling, keras_libs, tensors, variables
+from . import calling, keras_libs, model_weights, tensors, variables
 from .aliases import Json, Model, Nest, Optimizer, Variable
+from .model_weights import Weight
 
 STEPS = (0, 1, 2, 5, 10, 100, 1000)  # at which a learning-rate schedule is evaluated
 
@@ -53,24 +54,24 @@ def _rounded(rate: Nest) -> float:
     return float(f"{float(np.asarray(value)):.6g}")
 
 
-def optimizer_weights(model: Model) -> List[variables.Weight]:
+def optimizer_weights(model: Model) -> List[Weight]:
     """Each variable of each optimizer, named for its weight: `optimizer/dense/kernel/momentum`."""
     owners = _owners(model)
     found = []
     for attribute, optimizer in optimizers(model):
         held = optimizer.variables
         for variable in held() if callable(held) else held:
-            path, canonical_path = _paths(variable, optimizer, owners)
+            path, place = _paths(variable, optimizer, owners)
             if not path.endswith("learning_rate"):  # the check `compile` compares it
-                paths = attribute + "/" + path, attribute + "/" + canonical_path
-                found.append(variables.Weight(paths[0], variable, False, paths[1]))
+                paths = attribute + "/" + path, attribute + "/" + place
+                found.append(Weight(paths[0], variable, False, paths[1]))
         if hasattr(optimizer, "inner_optimizer") and hasattr(optimizer, "loss_scale"):
             path = attribute + "/loss_scale"  # not among the variables in Keras 2
-            found.append(variables.Weight(path, optimizer.loss_scale, False, path))
-    return variables.unique(found)
+            found.append(Weight(path, optimizer.loss_scale, False, path))
+    return model_weights.unique(found)
 
 
-Owner = Tuple[str, variables.Weight]  # part of the name of an optimizer's variable, and the weight
+Owner = Tuple[str, Weight]  # part of the name of an optimizer's variable, and the weight
 
 
 def _owners(model: Model) -> List[Owner]:
@@ -79,7 +80,7 @@ def _owners(model: Model) -> List[Owner]:
     The longest come first, since one may be the end of another.
     """
     found = []
-    for weight in variables.keras_weights(model):
+    for weight in model_weights.keras_weights(model):
         parts = _full_name(weight.variable, getattr(weight.variable, "name", "")).split("/")
         for start in range(max(1, len(parts) - 1)):
             found += [("/".join(parts[start:]), weight), ("_".join(parts[start:]), weight)]
@@ -103,7 +104,7 @@ def _paths(variable: Variable, optimizer: Optimizer, owners: List[Owner]) -> Tup
                 part for part in rest if part and not re.fullmatch(rf"({scopes})(_\d+)?", part)
             ]
             slot = slots[-1] if slots else ""
-            return weight.path + "/" + slot, weight.canonical_path + "/" + slot
+            return weight.path + "/" + slot, weight.place + "/" + slot
     last = name.split("/")[-1]
     return last, last
 

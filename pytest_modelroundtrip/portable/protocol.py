@@ -56,7 +56,7 @@ class WeightValue(NamedTuple):
     """A weight, or a variable of an optimizer, as it was seen."""
 
     path: str  # where it stands in the model
-    canonical_path: str  # the same without the numbers that Keras counts layers with
+    place: str  # what it is paired by: see `places`
     tied_to: Optional[str]  # an earlier path of the same variable
     trainable: bool
     value: Array

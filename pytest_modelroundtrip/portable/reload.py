@@ -11,7 +11,7 @@ import traceback
 from types import TracebackType
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from . import checks, formats, keras_libs, records, variables
+from . import checks, formats, keras_libs, model_weights, records
 from .aliases import Plain
 from .protocol import Job, LayerOutput, LoadFailure, PartJob, Reloaded
 from .subject import CallError, Subject, answer, resolved
@@ -127,7 +127,7 @@ def _each_part(subjects: Dict[str, Subject], job: Job, shares_variables: bool) -
     """The parts in their order: one may be called with what an earlier one returned."""
     seen = _Seen({}, {})
     answers: Dict[str, Plain] = {}
-    other_parts: List[variables.Weight] = []
+    other_parts: List[model_weights.Weight] = []
     for name, loaded in subjects.items():
         subject = loaded._replace(
             batches=[
@@ -142,7 +142,7 @@ def _each_part(subjects: Dict[str, Subject], job: Job, shares_variables: bool) -
         if len(subjects) > 1:
             answers[name] = answer(subject, subject.batches[0], observation)
         if shares_variables:
-            other_parts += variables.named_for_part(name, subject.weights)
+            other_parts += model_weights.named_for_part(name, subject.weights)
     return seen
 
 

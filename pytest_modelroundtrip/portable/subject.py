@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence
 
-from . import calling, keras_libs, layer_outputs, tensors, variables
+from . import calling, keras_libs, layer_outputs, model_weights, tensors, variables
 from .aliases import Call, Model, Plain
+from .model_weights import Weight
 from .protocol import Batch, LayerOutput
 
 GIVEN, RESIZED, TRAINING = "", "a batch of another size", "training=True"  # names of batches
@@ -21,10 +22,10 @@ class Subject(NamedTuple):
 
     model: Model
     calls: Dict[str, Call]  # the ways to call it, by name: mostly the one way, ""
-    weights: List[variables.Weight]
+    weights: List[Weight]
     losses: Optional[Call] = None  # returns its losses; only Keras models have any
     batches: Sequence[Batch] = ()
-    other_parts: Sequence[variables.Weight] = ()  # of the same artifact, which may share variables
+    other_parts: Sequence[Weight] = ()  # of the same artifact, which may share variables
 
     def called(self, way: str, batch: Batch) -> Plain:
         """The outputs for a batch; the state that the call changes is restored.
@@ -66,7 +67,7 @@ class Subject(NamedTuple):
 def keras_subject(model: Model) -> Subject:
     """A Keras model by Keras' own names; anything else as TensorFlow's object graph has it."""
     keras = keras_libs.keras_major(model)
-    names = variables.keras_weights if keras else variables.object_weights
+    names = model_weights.keras_weights if keras else model_weights.object_weights
     call, losses = calling.callers(model)
     return Subject(model, {"": call}, names(model), losses)
 
@@ -74,7 +75,7 @@ def keras_subject(model: Model) -> Subject:
 def object_subject(model: Model, structure: Plain = None, paths: Sequence[str] = ()) -> Subject:
     """Any trackable object by the paths of TensorFlow's object graph, which SavedModels keep."""
     call = calling.caller(model, structure)
-    return Subject(model, {"": call}, variables.object_weights(model, paths))
+    return Subject(model, {"": call}, model_weights.object_weights(model, paths))
 
 
 def resolved(value: Plain, answers: Mapping[str, Plain]) -> Plain:

@@ -12,7 +12,7 @@ from pytest_modelroundtrip.portable import checks, codec, records
 from pytest_modelroundtrip.portable.aliases import Plain
 from pytest_modelroundtrip.portable.checks import Check
 from pytest_modelroundtrip.portable.checks.compile import CompileSighting
-from pytest_modelroundtrip.portable.checks.config import ConfigSighting
+from pytest_modelroundtrip.portable.checks.config import ConfigSighting, PlaceSighting
 from pytest_modelroundtrip.portable.checks.losses import Constrained, LossesSighting
 from pytest_modelroundtrip.portable.checks.signature import (
     CallSignature,
@@ -22,7 +22,6 @@ from pytest_modelroundtrip.portable.checks.signature import (
 )
 from pytest_modelroundtrip.portable.checks.training import TrainingSighting
 from pytest_modelroundtrip.portable.comparing import EXACT, Comparison, Tolerance
-from pytest_modelroundtrip.portable.constructor_arguments import Arguments
 from pytest_modelroundtrip.portable.protocol import WeightValue
 from pytest_modelroundtrip.portable.subject import Subject
 
@@ -34,9 +33,13 @@ SIGHTINGS = {
     "signature": SignatureSighting(
         CALL, {"scale": FunctionSignature({"training": "False"}, ["float32[2]"])}, {"default": CALL}
     ),
-    "weights": [WEIGHT, WEIGHT._replace(path="dense_1/bias", tied_to="dense/bias")],
+    "weights": [
+        WEIGHT,
+        WEIGHT._replace(path="dense_1/bias", place="dense#1/bias", tied_to="dense/bias"),
+    ],
     "config": ConfigSighting(
-        {"units": 3}, {"scale": Arguments("Scale", {"factor": 2.0, "b": None})}
+        {"units": 3},
+        {".scale": PlaceSighting("scale", "Scale", {"a": 1}, {"b": [BIAS, None]}, ["b"], ["a"])},
     ),
     "compile": CompileSighting(
         ["float32"], {"loss": {"name": "mse"}}, {"optimizer": {"rate": 0.1}}

@@ -8,7 +8,7 @@ import pytest
 from pytest_modelroundtrip.portable import checks
 from pytest_modelroundtrip.portable.aliases import Plain
 from pytest_modelroundtrip.portable.checks.compile import CompileSighting
-from pytest_modelroundtrip.portable.checks.config import ConfigSighting
+from pytest_modelroundtrip.portable.checks.config import ConfigSighting, PlaceSighting
 from pytest_modelroundtrip.portable.checks.losses import Constrained, LossesSighting
 from pytest_modelroundtrip.portable.checks.signature import (
     CallSignature,
@@ -18,7 +18,6 @@ from pytest_modelroundtrip.portable.checks.signature import (
 )
 from pytest_modelroundtrip.portable.checks.training import TrainingSighting
 from pytest_modelroundtrip.portable.comparing import EXACT, Comparison, Tolerance
-from pytest_modelroundtrip.portable.constructor_arguments import Arguments
 from pytest_modelroundtrip.portable.protocol import WeightValue
 
 BIAS = np.array([0.7, 0.9], np.float32)
@@ -123,7 +122,7 @@ def test_weights_are_named_so() -> None:
 
 
 def slot(name: str, *values: float) -> WeightValue:
-    return WeightValue("optimizer/" + name, "", None, False, np.array(values, np.float32))
+    return WeightValue("optimizer/" + name, name, None, False, np.array(values, np.float32))
 
 
 @pytest.mark.parametrize(
@@ -155,7 +154,11 @@ def test_slots_that_do_not_exist_are_zero(
 
 
 def config(value: Plain, **arguments: Plain) -> ConfigSighting:
-    return ConfigSighting(value, {"scale": Arguments("Scale", arguments)})
+    return ConfigSighting(value, {".scale": place(**arguments)})
+
+
+def place(class_name: str = "Scale", **attributes: Plain) -> PlaceSighting:
+    return PlaceSighting("inner/scale", class_name, None, attributes, ["factor"], ["returned"])
 
 
 def test_configs() -> None:
@@ -163,11 +166,11 @@ def test_configs() -> None:
     assert compared("config", expected, expected).compared == 4
     assert differences("config", expected, config({"units": 4}, factor=1.0, rate=float("nan"))) == [
         "config.units: 3 came back as 4",
-        "the argument factor of Scale (scale) was 2.0 and came back as 1.0: "
+        "the argument factor of Scale (inner/scale) was 2.0 and came back as 1.0: "
         "get_config does not return it",
     ]
     assert len(differences("config", expected, config(None, flag=False))) == 2
-    other = ConfigSighting({"units": 3}, {"scale": Arguments("Other", {"factor": 1.0})})
+    other = ConfigSighting({"units": 3}, {".scale": place("Other", factor=1.0)})
     assert differences("config", expected, other) == []
     assert differences("config", expected, ConfigSighting({"units": 3}, {})) == []
     assert compared("config", config(None, a=1), config({"units": 3}, a=1)).compared == 1

@@ -70,8 +70,14 @@ def test_differences(expected: Json, actual: Json, text: str) -> None:
         ({"rate": 1}, {"rate": 1.0}),
         ({"rate": NAN}, {"rate": float("nan")}),
         *[({key: 1, "a": 0}, {key: 2, "a": 0}) for key in (
-            "trainable", "build_config", "vocabulary", "idf_weights", "shared_object_id"
+            "trainable", "build_config", "shared_object_id"
         )],
+        *[({"class_name": "TextVectorization", "config": {key: ["a"], "b": 0}},
+           {"class_name": "TextVectorization", "config": {key: ["c"], "b": 0}})
+          for key in ("vocabulary", "idf_weights")],
+        ({"name": "dense"}, {"name": "dense_12"}),
+        # what comes out of a set
+        ({"tags": ["a", "b", "c"]}, {"tags": ["c", "a", "b"]}),
         *[({key: "x"}, other) for key in ("module", "registered_name", "config")
           for other in ({}, {key: None})],
         ({"class_name": "Custom>Scale"}, {"class_name": "Scale"}),
@@ -87,6 +93,11 @@ def test_differences(expected: Json, actual: Json, text: str) -> None:
 )  # fmt: skip
 def test_what_keras_writes_differently_is_not_a_difference(expected: Json, actual: Json) -> None:
     assert texts(expected, actual) == []
+
+
+def test_a_key_of_the_users_own_is_compared_whatever_its_name() -> None:
+    one, other = ({"class_name": "Tagger", "config": {"vocabulary": [tag]}} for tag in "ab")
+    assert texts(one, other) == ["c.config.vocabulary[0]: 'a' came back as 'b'"]
 
 
 def test_one_comparison_is_counted() -> None:

@@ -3,61 +3,139 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from .. import keras_libs
-from ..aliases import Json, Model
+from .. import compiling, keras_libs, places
+from ..aliases import Json, Layer, Model
 from ..comparing import Comparison, Tolerance
-from ..comparing.json import compare_json, same_scalar
-from ..constructor_arguments import Arguments, constructor_arguments
+from ..comparing.json import compare_json
+from ..comparing.values import value_difference
+from ..places import Place
+from ..plain_attributes import plain_attributes
 from ..subject import Subject
 from . import Check
+
+
+class PlaceSighting(NamedTuple):
+    """How one layer, or another object of the user's own, is described."""
+
+    path: str
+    class_name: str
+    config: Any  # JSON; None where the model's config holds it, or it has none
+    attributes: Dict[str, Any]  # of objects of the user's own classes: plain nests, by name
+    arguments: List[str]  # of these, the constructor's arguments
+    returned: List[str]  # the keys of its config
 
 
 class ConfigSighting(NamedTuple):
     """How a Keras model is described."""
 
     config: Any  # `get_config` as Keras writes it to JSON; None where the model has none
-    arguments: Dict[str, Arguments]  # of the objects of the user's own classes, by path
+    places: Dict[str, PlaceSighting]  # by their keys
 
 
 class ConfigCheck(Check[ConfigSighting]):
-    """The config of a Keras model: what `get_config` returns, as JSON.
+    """The config of a Keras model, and what its layers hold beside it.
 
-    Of your own classes (layers, regularizers, constraints, metrics) it is also the constructor's
-    arguments that an object holds as attributes. An argument that `get_config` leaves out comes
-    back as the default.
+    The config is what `get_config` returns, as JSON; inside of your own classes, that of each
+    layer. Of your own classes (layers, regularizers, constraints, metrics, and what they hold) the
+    attributes are compared too: numbers, strings, arrays, functions by name, and lists and dicts
+    of them. What `get_config` leaves out comes back as the default. An attribute that a call
+    changes, or that differs after two reloads of one artifact, is not compared.
     """
 
     sighting = ConfigSighting
     hint = "Return each argument of the constructor from get_config, and accept it in from_config."
 
     def observe(self, subject: Subject) -> Optional[ConfigSighting]:
-        """The config and the arguments; None where there is neither."""
+        """The config and the attributes; None where there is neither."""
         if not keras_libs.is_model(subject.model):
             return None
-        config, arguments = _config(subject.model), constructor_arguments(subject.model)
-        return ConfigSighting(config, arguments) if config is not None or arguments else None
+        config = _config(subject.model)
+        seen = {place.key: _seen(place) for place in _places(subject.model)}
+        seen = {key: held for key, held in seen.items() if held.config or held.attributes}
+        return ConfigSighting(config, seen) if config is not None or seen else None
 
     def compare(
         self, expected: ConfigSighting, actual: ConfigSighting, tolerance: Tolerance
     ) -> Comparison:
-        """Compare the configs, then the arguments that objects of one class have on both sides."""
+        """Compare the configs, then what both sides have in one place, of one class."""
         found = Comparison()
         if expected.config is not None:
             found = compare_json("config", expected.config, actual.config, tolerance)
-        for path, (class_name, values) in expected.arguments.items():
-            other = actual.arguments.get(path)
-            if other is not None and other.class_name == class_name:
-                for name in values.keys() & other.values.keys():
-                    found.compared += 1
-                    if not same_scalar(values[name], other.values[name]):
-                        what = name, class_name, path, values[name], other.values[name]
-                        found.differ(_LOST % what)
+        for key, one in expected.places.items():
+            other = actual.places.get(key)
+            if other is not None and one.class_name == other.class_name:
+                _compare_places(one, other, tolerance, found)
         return found
 
 
-_LOST = "the argument %s of %s (%s) was %r and came back as %r: get_config does not return it"
+def reproducible(
+    expected: ConfigSighting, first: ConfigSighting, second: ConfigSighting
+) -> ConfigSighting:
+    """What was seen of the original, without what two reloads of one artifact show differently.
+
+    The artifact does not decide that: the name of a temporary folder, the time, a process number.
+    """
+    kept = dict(expected.places)
+    for key in expected.places.keys() & first.places.keys() & second.places.keys():
+        one, other, original = first.places[key], second.places[key], kept[key]
+        kept[key] = original._replace(
+            attributes=_unchanged(original.attributes, one.attributes, other.attributes),
+            config=original.config
+            and _unchanged(original.config, one.config or {}, other.config or {}),
+        )
+    return expected._replace(places=kept)
+
+
+def _unchanged(values: Json, first: Json, second: Json) -> Json:
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in first
+        or name not in second
+        or not value_difference(first[name], second[name])
+    }
+
+
+def attributes(model: Model) -> Dict[Tuple[str, str], Any]:
+    """Each attribute that is compared, by the key of its place and its name."""
+    return {
+        (place.key, name): value
+        for place in _places(model)
+        if places.is_own(place.held)
+        for name, value in plain_attributes(place.held).items()
+    }
+
+
+def _places(model: Model) -> Iterator[Place]:
+    """Those of the model, and the compiled metrics."""
+    yield from places.places(model)
+    for where, held in compiling.compiled_metrics(model):
+        if places.is_own(held) and hasattr(held, "__dict__"):
+            yield Place(where, where, held, True)
+
+
+def _seen(place: Place) -> PlaceSighting:
+    held, is_own = place.held, places.is_own(place.held)
+    config = None if place.described and not is_own else _own_config(held)
+    values = plain_attributes(held) if is_own else {}
+    parameters = places.parameters(type(held)) if values else []
+    return PlaceSighting(
+        path=place.path or held.name,
+        class_name=type(held).__name__,
+        config=None if place.described else config,
+        attributes=values,
+        arguments=[name for name in values if name.lstrip("_") in parameters],
+        returned=sorted({**(config or {}), **{f"_{name}": 0 for name in config or {}}}),
+    )
+
+
+def _own_config(held: Layer) -> Json:
+    try:
+        return compiling.as_json(held.get_config(), without=places.COMMON)
+    except Exception:  # it has none, or code of the user's own raises
+        return None
 
 
 def _config(model: Model) -> Json:
@@ -65,3 +143,19 @@ def _config(model: Model) -> Json:
         return json.loads(model.to_json())["config"]
     except (NotImplementedError, TypeError, ValueError, KeyError):
         return None  # a subclass without get_config
+
+
+def _compare_places(
+    expected: PlaceSighting, actual: PlaceSighting, tolerance: Tolerance, found: Comparison
+) -> None:
+    where = f"{expected.class_name} ({expected.path})"
+    if expected.config is not None and actual.config is not None:
+        name = f"config of {where}"
+        found.include(compare_json(name, expected.config, actual.config, tolerance))
+    for name in sorted(expected.attributes.keys() & actual.attributes.keys()):
+        noun = "argument" if name in expected.arguments else "attribute"
+        text = value_difference(expected.attributes[name], actual.attributes[name])
+        found.compared += 1
+        if text:
+            left_out = "" if name in expected.returned else ": get_config does not return it"
+            found.differ(f"the {noun} {name.lstrip('_')} of {where} {text}{left_out}")

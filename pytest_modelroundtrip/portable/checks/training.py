@@ -6,7 +6,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 
 import numpy as np
 
-from .. import calling, compiling, keras_libs, optimizers, tensors, variables
+from .. import calling, compiling, keras_libs, model_weights, optimizers, tensors, variables
 from ..aliases import Array, Json, Model, Plain, Variable
 from ..comparing import Comparison, Tolerance
 from ..comparing.nests import compare_nests
@@ -104,7 +104,7 @@ def _training_state(model: Model) -> List[Variable]:
     held += [getattr(model, "_train_counter", None)]
     for _, optimizer in optimizers.optimizers(model):
         held += vars(optimizer).values()  # some variables are in no list
-    return variables.distinct(variable for variable in held if variables.is_variable(variable))
+    return variables.distinct(variable for variable in held if model_weights.is_variable(variable))
 
 
 def _step(model: Model, inputs: Plain, targets: Plain) -> TrainingSighting:
@@ -117,9 +117,9 @@ def _step(model: Model, inputs: Plain, targets: Plain) -> TrainingSighting:
         inputs, targets = calling.to_tensorflow(inputs), calling.to_tensorflow(targets)
     logs = model.train_on_batch(inputs, targets, return_dict=True)
     names = ["loss"] if "loss" in logs else sorted(logs)
-    weights = [*variables.keras_weights(model), *optimizers.optimizer_weights(model)]
+    weights = [*model_weights.keras_weights(model), *optimizers.optimizer_weights(model)]
     after = [
-        WeightValue(w.path, w.canonical_path, None, w.trainable, variables.value_of(w.variable))
+        WeightValue(w.path, w.place, None, w.trainable, variables.value_of(w.variable))
         for w in weights
     ]
     return TrainingSighting(

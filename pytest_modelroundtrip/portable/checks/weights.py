@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import List, Optional, Sequence
 
-from .. import variables
+from .. import model_weights, variables
 from ..comparing import Comparison, Tolerance
 from ..comparing.variables import compare_variables
 from ..protocol import WeightValue
@@ -39,7 +39,7 @@ class WeightsCheck(Check[List[WeightValue]]):
 
 
 def weight_values(
-    weights: Sequence[variables.Weight], other_parts: Sequence[variables.Weight] = ()
+    weights: Sequence[model_weights.Weight], other_parts: Sequence[model_weights.Weight] = ()
 ) -> List[WeightValue]:
     """The values of live weights, some of which may be tied to each other or to other parts."""
     held = [*other_parts, *weights]
@@ -47,7 +47,7 @@ def weight_values(
     values = [
         WeightValue(
             weight.path,
-            weight.canonical_path,
+            weight.place,
             None if tie is None else held[tie].path,
             weight.trainable,
             variables.value_of(weight.variable),

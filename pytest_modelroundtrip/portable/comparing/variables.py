@@ -34,7 +34,7 @@ def paired(expected: List[WeightValue], actual: List[WeightValue], tolerance: To
 
     Across backends, integers on the other side have the original's width, where they fit.
     """
-    pairs = _by_path(expected, actual)
+    pairs = _by_place(expected, actual)
     if not tolerance.across_backends:
         return pairs
     widened = {
@@ -46,20 +46,29 @@ def paired(expected: List[WeightValue], actual: List[WeightValue], tolerance: To
     return Paired(pairs.expected, widened)
 
 
-def _by_path(expected: List[WeightValue], actual: List[WeightValue]) -> Paired:
-    """Pair by path, or by canonical path where Keras has counted the layers from another number.
+def _by_place(expected: List[WeightValue], actual: List[WeightValue]) -> Paired:
+    """Pair by place; what has no partner there, by path.
 
-    A rebuilt model has `dense_3` for `dense`: there the canonical paths count (see
-    `portable.variables.Weight`). A name that the user gave is never ignored.
+    Paths hold the names of layers, which Keras counts through the whole process: a rebuilt model
+    has `dense_3` for `dense`, and its `dense` may be another layer. Places do not; but a format
+    that rebuilds a model from its graph may hold a layer in other attributes.
     """
     originals = {weight.path: weight for weight in expected}
-    reloaded = {weight.path: weight for weight in actual}
-    if originals.keys() != reloaded.keys():
-        paths = {w.canonical_path: w.path for w in expected if w.canonical_path}
-        same = paths.keys() == {weight.canonical_path for weight in actual}
-        if same and len(paths) == len(originals) == len(reloaded):
-            return Paired(originals, {paths[w.canonical_path]: w for w in actual})
-    return Paired(originals, reloaded)
+    at_place = {weight.place: weight.path for weight in expected}
+    found: Dict[str, WeightValue] = {}
+    others: List[WeightValue] = []
+    for weight in actual:
+        path = at_place.get(weight.place, "")
+        if path in originals and path not in found:
+            found[path] = weight
+        else:
+            others.append(weight)
+    for weight in others:
+        path = weight.path
+        while path in found:  # its path is that of another weight in the original
+            path += " (another)"
+        found[path] = weight
+    return Paired(originals, found)
 
 
 def _as_wide(value: Plain, original: Plain) -> Plain:

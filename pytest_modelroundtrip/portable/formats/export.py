@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-from .. import calling, keras_libs, variables
+from .. import calling, keras_libs, model_weights
 from ..aliases import Model
 from ..subject import Subject
 from . import LoadOptions, not_a_keras_model
@@ -40,4 +40,4 @@ class ExportFormat(SavedModelFormat):
     def subject(self, model: Model, options: LoadOptions) -> Subject:
         """The model by the positions of its variables."""
         call = calling.caller(model, options.structure)
-        return Subject(model, {"": call}, variables.numbered_weights(model))
+        return Subject(model, {"": call}, model_weights.numbered_weights(model))

@@ -1,0 +1,36 @@
+"""How two plain values of an attribute are compared."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..aliases import Plain
+from . import EXACT
+from .json import same_scalar, same_strings
+from .nests import compare_nests
+
+
+def value_difference(expected: Plain, actual: Plain) -> str:
+    """What differs between two values, in words; "" where nothing does.
+
+    An array and a list of the same numbers are the same, as are two lists of the same strings in
+    another order: what comes out of a set has the order of the process.
+    """
+    if is_scalar(expected) and is_scalar(actual):
+        same = same_scalar(expected, actual)
+        return "" if same else f"was {expected!r} and came back as {actual!r}"
+    if isinstance(expected, np.ndarray) != isinstance(actual, np.ndarray):
+        expected, actual = _as_list(expected), _as_list(actual)
+    if same_strings(expected, actual):
+        return ""
+    differences = compare_nests("", expected, actual, EXACT).differences
+    return differences[0].strip() if differences else ""
+
+
+def is_scalar(value: Plain) -> bool:
+    """Whether it is a string, a number, a bool or None."""
+    return value is None or isinstance(value, (str, int, float))
+
+
+def _as_list(value: Plain) -> Plain:
+    return value.tolist() if isinstance(value, np.ndarray) else value

@@ -1,0 +1,91 @@
+"""The attributes of an object whose values can be compared: numbers, strings, arrays, functions by
+name, and lists, tuples, dicts and sets of them.
+
+Layers, variables and other objects have places of their own, or are no state.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+from typing import Any, Dict, List
+
+import numpy as np
+
+from . import model_weights, places, tensors
+from .aliases import Layer, Plain
+
+MAX_ITEMS = 100_000  # of one list, dict or set; longer ones are not compared
+MAX_DEPTH = 8
+
+
+class _NotPlainError(Exception):
+    """There is something in it that cannot be compared."""
+
+
+def plain_attributes(held: Layer) -> Dict[str, Plain]:
+    """The attributes of an object of the user's own class, by name, in a form that travels."""
+    found: Dict[str, Plain] = {}
+    for name, value in places.attributes(held):
+        try:
+            found[name] = _plain(value, 0)
+        except _NotPlainError:
+            continue
+    return found
+
+
+def _plain(value: Any, depth: int) -> Plain:
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, enum.Enum):
+        return f"{type(value).__name__}.{value.name}"
+    if isinstance(value, (int, float)):
+        return value.item() if isinstance(value, np.generic) else _number(value)
+    if isinstance(value, bytes):
+        return np.array(value, dtype=object)
+    if depth > MAX_DEPTH:
+        raise _NotPlainError
+    if isinstance(value, (dict, list, tuple, set, frozenset)):
+        return _plain_container(value, depth)
+    return _plain_object(value)
+
+
+def _number(value: float) -> Plain:
+    """The number; a huge integer as text, since it does not fit into an array."""
+    return value if isinstance(value, float) or abs(value) < 1 << 63 else str(value)
+
+
+def _plain_container(value: Any, depth: int) -> Plain:
+    if len(value) > MAX_ITEMS:
+        raise _NotPlainError
+    if isinstance(value, dict):
+        return {_key(key): _plain(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, (set, frozenset)):  # its order says nothing
+        return sorted(repr(_plain(item, depth + 1)) for item in value)
+    return [_plain(item, depth + 1) for item in value]
+
+
+def _key(key: Any) -> str:
+    if key is None or isinstance(key, (bool, int, float, str, tuple)):
+        return repr(key)
+    raise _NotPlainError
+
+
+def _plain_object(value: Any) -> Plain:
+    if isinstance(value, np.dtype) or type(value).__name__ == "DType":
+        return str(getattr(value, "name", value))
+    if isinstance(value, functools.partial):
+        held: List[Any] = [value.func, list(value.args), dict(value.keywords)]
+        return [_plain(item, 1) for item in held]
+    if callable(value) and hasattr(value, "__qualname__"):
+        return f"the function {value.__qualname__.rpartition('.')[2]}"
+    is_tensor = hasattr(value, "dtype") and hasattr(value, "shape")
+    if not is_tensor or model_weights.is_variable(value) or places.is_layer(value):
+        raise _NotPlainError
+    try:
+        array = tensors.to_numpy(value)
+    except Exception as error:  # a symbolic tensor, or one of a graph that is gone
+        raise _NotPlainError from error
+    if not isinstance(array, np.ndarray):
+        raise _NotPlainError
+    return array
