@@ -65,8 +65,10 @@ def _plain_container(value: Any, depth: int) -> Plain:
     return [_plain(item, depth + 1) for item in value]
 
 
-def _key(key: Any) -> str:
-    if key is None or isinstance(key, (bool, int, float, str, tuple)):
+def _key(key: Any) -> Any:
+    if isinstance(key, (bool, int, float, str)):
+        return key
+    if key is None or isinstance(key, tuple):
         return repr(key)
     raise _NotPlainError
 

@@ -100,7 +100,7 @@ def _is_same_by_key(key: Json, expected: Json, actual: Json) -> bool:
     if key in NOT_CONFIG:
         return True
     if key == "name":  # Keras counts them through the whole process
-        return _uncounted(expected) == _uncounted(actual)
+        return bool(_uncounted(expected) == _uncounted(actual))
     if key in ADDED_BY_WRITER:
         return any(value is None or value is NOTHING for value in (expected, actual))
     if key == "class_name":

@@ -1,0 +1,269 @@
+"""State by place: sound models pass whatever ran before, and what get_config leaves out is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+
+import pytest
+from inner_runs import Run
+
+IMPORTABLE = """
+import tempfile
+import uuid
+import numpy as np
+import tensorflow as tf
+
+K, L = tf.keras, tf.keras.layers
+try:
+    register = K.saving.register_keras_serializable
+except AttributeError:  # TensorFlow before 2.12
+    register = K.utils.register_keras_serializable
+
+
+class Configured(L.Layer):
+    '''Returns what the class lists.'''
+
+    listed = ()
+
+    def get_config(self):
+        return {**super().get_config(), **{name: getattr(self, name) for name in self.listed}}
+
+
+@register(package="ours")
+class Gate(Configured):
+    listed = ("rate",)
+
+    def __init__(self, rate=0.5, **kwargs):
+        super().__init__(**kwargs)
+        self.rate = rate
+
+    def call(self, x):
+        return x * self.rate
+
+
+@register(package="ours")
+class Crossed(Configured):
+    '''Its gates are built in another order than that of their attributes.'''
+
+    listed = ("rates",)
+
+    def __init__(self, rates=(0.1, 0.9), **kwargs):
+        super().__init__(**kwargs)
+        self.rates = rates
+        self.second = Gate(rates[1])
+        self.first = Gate(rates[0])
+        self.dense = L.Dense(3)
+
+    def build(self, shape):
+        self.dense.build(shape)
+        super().build(shape)
+
+    def call(self, x):
+        return self.second(self.first(self.dense(x)))
+
+
+@register(package="ours")
+class Anew(Configured):
+    '''Makes anew what it is not given; counts its calls.'''
+
+    def __init__(self, folder=None, **kwargs):
+        super().__init__(**kwargs)
+        self.folder = folder or tempfile.mkdtemp()
+        self.token = uuid.uuid4().hex
+        self.calls = 0
+
+    def call(self, x):
+        self.calls += 1
+        return x * 2.0
+
+
+@register(package="ours")
+class Tags(Configured):
+    '''What comes out of a set has the order of the process.'''
+
+    listed = ("tags",)
+
+    def __init__(self, tags=(), **kwargs):
+        super().__init__(**kwargs)
+        self.tags = list(set(tags))
+
+    def call(self, x):
+        return x * float(len(self.tags))
+
+
+class Settings:
+    def __init__(self, scale):
+        self.scale = scale
+
+
+@register(package="ours")
+class Lossy(Configured):
+    '''Loses whatever it is given; nothing of it shows in inference.'''
+
+    def __init__(self, pair=(1, 2), table=None, array=None, activation=None, rate=0.0,
+                 scale=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.pair = pair
+        self.table = table or {"a": [1]}
+        self.array = np.zeros(2) if array is None else array
+        self.activation = activation or tf.nn.relu
+        self._survival = 1 - rate
+        self.settings = Settings(scale)
+
+    def call(self, x, training=False):
+        if training:
+            x = x * self._survival * self.settings.scale
+        return x
+
+
+@register(package="ours")
+class Keyed(Configured):
+    '''A key of its own that has the name of one that Keras' lookup layers have.'''
+
+    def __init__(self, vocabulary=("a",), **kwargs):
+        super().__init__(**kwargs)
+        self.words = list(vocabulary)
+
+    def call(self, x):
+        return x * 1.0
+
+    def get_config(self):
+        return {**super().get_config(), "vocabulary": self.words[:1]}
+
+
+class WithConfig(K.Model):
+    def get_config(self):
+        return {"name": self.name}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        return cls(**config)
+
+
+@register(package="ours")
+class Inner(WithConfig):
+    '''Built-in layers inside of a class of the user's own.'''
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.drop = L.Dropout(0.5)
+        self.many = [L.BatchNormalization(), {"dense": L.Dense(2)}]
+        self.both = L.Bidirectional(L.LSTM(3))
+
+    def call(self, x):
+        x = self.both(x)
+        return self.many[1]["dense"](self.many[0](self.drop(x)))
+
+
+def around(layer):
+    return K.Sequential([K.Input((4,)), L.Dense(3), layer])
+
+
+def counted():
+    for _ in range(3):
+        Gate(), L.LSTM(2), L.Dropout(0.1), Crossed()
+
+
+def crossed():
+    counted()
+    return around(Crossed([0.3, 0.7]))
+
+
+def anew():
+    return around(Anew())
+
+
+def tags():
+    return around(Tags(["b", "c", "a", "d", "e"]))
+
+
+def inner():
+    model = Inner(name="inner")
+    model(np.ones((2, 4, 5), "float32"))
+    return model, np.ones((2, 4, 5), "float32")
+
+
+def changed_dropout():
+    model, x = inner()
+    model.drop.rate = 0.9
+    return model, x
+
+
+def changed_momentum():
+    model, x = inner()
+    model.many[0].momentum = 0.5
+    return model, x
+
+
+def changed_attribute():
+    model = around(Crossed([0.3, 0.7]))
+    model.layers[-1].first.rate = 0.4
+    return model
+
+
+def lossy(**kwargs):
+    return around(Lossy(name="lossy", **kwargs))
+"""
+
+Trip = Callable[..., pytest.RunResult]
+
+
+@pytest.fixture
+def trip(run: Run, pytester: pytest.Pytester, tensorflow: ModuleType) -> Trip:
+    """A run on the model that an expression builds."""
+    pytester.makepyfile(hard=IMPORTABLE.replace('"ours"', repr(pytester.path.name)))
+    pytester.syspathinsert()
+    pytester.makeini("[pytest]\nroundtrip_pythonpath = .\n")
+    keras3 = not hasattr(tensorflow.keras.Model, "save_spec")
+
+    def trip(model: str, *formats: str, **keywords: object) -> pytest.RunResult:
+        kept = {"formats": formats or (["keras"] if keras3 else ["h5"]), **keywords}
+        marker = ", ".join(f"{name}={value!r}" for name, value in kept.items())
+        return run(
+            f"import hard\nfrom hard import *\n@pytest.mark.roundtrip({marker}, imports=['hard'])\n"
+            f"def test_it():\n    return {model}\n"
+        )
+
+    return trip
+
+
+@pytest.mark.parametrize("model", ["crossed()", "anew()", "tags()"])
+def test_sound_models_pass(trip: Trip, model: str) -> None:
+    result = trip(model)
+    assert result.ret == 0, result.stdout.str()
+
+
+def test_counted_names_of_inner_layers_do_not_count(trip: Trip) -> None:
+    result = trip("inner()", "weights", factory="hard:inner")
+    assert result.ret == 0, result.stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("model", "lost"),
+    [
+        ("lossy(pair=(3, 4))", "the argument pair of Lossy (lossy) [0] was 3 and came back as 1"),
+        ("lossy(table={'b': 1})", "the argument table of Lossy (lossy) ['b'] is missing"),
+        ("lossy(array=np.ones(2))", "the argument array of Lossy (lossy) differs in 2 of 2"),
+        ("lossy(activation=tf.nn.tanh)", "the argument activation of Lossy (lossy) was"),
+        ("lossy(rate=0.5)", "the attribute survival of Lossy (lossy) was 0.5 and came back as 1"),
+        ("lossy(scale=2.0)", "the argument scale of Settings (lossy/settings)"),
+        ("around(Keyed(['a', 'b']))", "the attribute words of Keyed"),
+        ("changed_attribute()", "the argument rate of Gate"),
+    ],
+)
+def test_what_get_config_leaves_out_is_told(trip: Trip, model: str, lost: str) -> None:
+    result = trip(model)
+    assert result.ret == 1
+    text = " ".join(result.stdout.str().split())
+    assert lost in text, result.stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("model", "lost"),
+    [("changed_dropout()", "rate: 0.9 came back as 0.5"),
+     ("changed_momentum()", "momentum: 0.5 came back as 0.99")],
+)  # fmt: skip
+def test_built_in_layers_inside_of_own_classes(trip: Trip, model: str, lost: str) -> None:
+    result = trip(model, "keras")
+    assert lost in " ".join(result.stdout.str().split()), result.stdout.str()
