@@ -202,6 +202,23 @@ def changed_attribute():
     return model
 
 
+class InList(K.Model):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.blocks = [L.Dense(4), L.Dense(2)]
+
+    def call(self, x):
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+def in_list():
+    model = InList()
+    model(np.ones((2, 4), "float32"))
+    return model, np.ones((2, 4), "float32")
+
+
 def lossy(**kwargs):
     return around(Lossy(name="lossy", **kwargs))
 """
@@ -236,6 +253,16 @@ def test_sound_models_pass(trip: Trip, model: str) -> None:
 
 def test_counted_names_of_inner_layers_do_not_count(trip: Trip) -> None:
     result = trip("inner()", "weights", factory="hard:inner")
+    assert result.ret == 0, result.stdout.str()
+
+
+def test_layers_in_lists_are_among_the_weights_of_a_saved_model(trip: Trip) -> None:
+    result = trip("in_list()", "saved_model", checks=["weights"])
+    assert result.ret == 0, result.stdout.str()
+
+
+def test_a_class_that_keras_keeps_in_two_modules(trip: Trip) -> None:
+    result = trip("around(L.AlphaDropout(0.3))", "h5")
     assert result.ret == 0, result.stdout.str()
 
 

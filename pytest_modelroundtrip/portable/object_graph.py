@@ -46,6 +46,18 @@ def reachable(root: Model, is_variable: Callable[[Model], bool]) -> Iterator[Tup
 
 
 def _children(parent: Model) -> Dict[str, Model]:
+    children = _trackable_children(parent)
+    if isinstance(parent, dict) and not children:
+        children = {str(key): held for key, held in parent.items()}
+    elif isinstance(parent, (list, tuple)) and not children:
+        children = {str(position): held for position, held in enumerate(parent)}
+    # lists and dicts of Keras 3, which a SavedModel keeps though TensorFlow does not track them
+    for name in getattr(parent, "_tracked", ()):
+        children.setdefault(name, getattr(parent, name))
+    return dict(sorted(children.items()))
+
+
+def _trackable_children(parent: Model) -> Dict[str, Model]:
     if hasattr(parent, "_maybe_initialize_trackable"):
         parent._maybe_initialize_trackable()  # as TensorFlow itself does before it asks
     if hasattr(parent, "_trackable_children"):  # TensorFlow 2.9 and later
@@ -53,8 +65,6 @@ def _children(parent: Model) -> Dict[str, Model]:
             children = parent._trackable_children()
         except TypeError:  # a table of TensorFlow 2.12 has no default
             children = parent._trackable_children("checkpoint")
-        return dict(sorted(children.items()))
+        return dict(children)
     references = getattr(parent, "_checkpoint_dependencies", ())
-    return {
-        reference.name: reference.ref for reference in sorted(references, key=lambda ref: ref.name)
-    }
+    return {reference.name: reference.ref for reference in references}
