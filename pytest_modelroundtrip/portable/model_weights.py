@@ -38,19 +38,32 @@ def keras_weights(model: Model) -> List[Weight]:
     Keras 2 layer does not change its variables. Last come the variables that Keras neither counts
     nor saves: TensorFlow's own in a Keras 3 layer, and those in objects of the user's own.
     """
-    trainable = {id(variable) for variable in model.trainable_variables}
     held = places.places(model)
+    listed, unlisted = _listed(model, held), _unlisted(model, held)
+    return unique([*listed, *unlisted, *_vocabularies(held)])
+
+
+def listed_weights(model: Model) -> List[Weight]:
+    """Those that Keras counts and saves."""
+    return unique(_listed(model, places.places(model)))
+
+
+def unlisted_weights(model: Model) -> List[Weight]:
+    """Those that Keras neither counts nor saves."""
+    return unique(list(_unlisted(model, places.places(model))))
+
+
+def _listed(model: Model, held: Sequence[Place]) -> List[Weight]:
+    trainable = {id(variable) for variable in model.trainable_variables}
     by_variable: Dict[int, List[Weight]] = {}
-    for weight in [*_tracked(held), *_untracked(model, held)]:
+    for weight in _of_layers(held):
         by_variable.setdefault(id(weight.variable), []).append(weight)
-    found = [
+    return [
         weight._replace(variable=tensor, trainable=id(variable) in trainable)
         for variable in model.weights
         for tensor in _tensors(variable)
         for weight in by_variable.pop(id(variable), [_unplaced(variable)])
     ]
-    found += [weight for uncounted in by_variable.values() for weight in uncounted]
-    return unique([*found, *_vocabularies(held)])
 
 
 def _unplaced(variable: Variable) -> Weight:
@@ -58,7 +71,7 @@ def _unplaced(variable: Variable) -> Weight:
     return Weight(_own_name(variable), variable, False, _own_name(variable))
 
 
-def _tracked(held: Sequence[Place]) -> Iterator[Weight]:
+def _of_layers(held: Sequence[Place]) -> Iterator[Weight]:
     """Each weight of each layer, once for each place of the layer."""
     for place in held:
         if places.is_layer(place.held):
@@ -89,7 +102,7 @@ def _keys(layer: Layer, own: Sequence[Variable]) -> List[str]:
     return _numbered(keys)
 
 
-def _untracked(model: Model, held: Sequence[Place]) -> Iterator[Weight]:
+def _unlisted(model: Model, held: Sequence[Place]) -> Iterator[Weight]:
     """The variables that are in attributes and that Keras does not list."""
     listed = {id(variable) for variable in model.weights}
     for place in held:

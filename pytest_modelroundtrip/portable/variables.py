@@ -31,12 +31,13 @@ def ties(variables: Sequence[Variable]) -> List[Optional[int]]:
     first: Dict[int, int] = {}
     found: List[Optional[int]] = []
     for position, variable in enumerate(variables):
-        found.append(first.get(_identity(variable)))
-        first.setdefault(_identity(variable), position)
+        found.append(first.get(identity(variable)))
+        first.setdefault(identity(variable), position)
     return found
 
 
-def _identity(variable: Variable) -> int:
+def identity(variable: Variable) -> int:
+    """The same for objects that stand for one resource of TensorFlow's."""
     inner = getattr(variable, "_value", variable)  # what a variable of Keras 3 holds
     return id(getattr(inner, "handle", variable))
 
@@ -45,14 +46,22 @@ def _identity(variable: Variable) -> int:
 
 
 def state_of(model: Model) -> List[Variable]:
-    """Every variable that a call of the model could change.
+    """Every variable that a call of the model could change, whether it is tracked or not."""
+    if keras_libs.keras_major(model) is None:
+        return tracked_state_of(model)
+    unlisted = model_weights.unlisted_weights(model)
+    return distinct([*tracked_state_of(model), *(weight.variable for weight in unlisted)])
+
+
+def tracked_state_of(model: Model) -> List[Variable]:
+    """Every variable that Keras or TensorFlow knows of.
 
     Seed generators and the states of stateful RNNs are among them.
     """
     if keras_libs.keras_major(model) is None:
         reachable = model_weights.object_weights(model)
         return distinct([*(weight.variable for weight in reachable), *_captured(model)])
-    placed = model_weights.keras_weights(model)
+    placed = model_weights.listed_weights(model)
     found = [*model.variables, *(weight.variable for weight in placed)]
     found = [variable for variable in found if hasattr(variable, "assign")]
     for layer in layers(model):
@@ -110,15 +119,22 @@ def _same(one: Array, other: Array) -> bool:
 
 
 def overwrite_with_sentinels(model: Model) -> None:
-    """Give every weight a value that no training gives, so that one which a loader skips shows."""
+    """Give every weight that a file may hold a value that no training gives.
+
+    One which a loader skips then shows.
+    """
     is_keras = keras_libs.keras_major(model) is not None
-    weights_of = model_weights.keras_weights if is_keras else model_weights.object_weights
+    weights_of = model_weights.listed_weights if is_keras else model_weights.object_weights
     for weight in weights_of(model):
-        if hasattr(weight.variable, "assign"):
-            value = value_of(weight.variable)
-            if value.dtype != object:
-                inverted = value.dtype.kind == "b"
-                weight.variable.assign(~value if inverted else sentinel_values(value))
+        overwrite_with_sentinel(weight.variable)
+
+
+def overwrite_with_sentinel(variable: Variable) -> None:
+    """The same for one variable; nothing is done to what only stands for one."""
+    value = value_of(variable)
+    if hasattr(variable, "assign") and value.dtype != object:
+        inverted = value.dtype.kind == "b"
+        variable.assign(~value if inverted else sentinel_values(value))
 
 
 def sentinel_values(array: Array) -> Array:

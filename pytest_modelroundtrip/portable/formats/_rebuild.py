@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-from typing import NamedTuple, Optional
+from typing import List, NamedTuple, Optional
 
-from .. import calling, keras_libs, variables
+from .. import calling, creation, keras_libs
 from ..aliases import Json, Model, Nest
 from ..protocol import Interpreter
 from . import WEIGHTS, Format, LoadOptions, other_keras
@@ -81,18 +81,22 @@ def _is_optimizer_built(model: Model) -> bool:
 
 
 def rebuilt(folder: str, options: LoadOptions, optimizer: bool = False) -> Model:
-    """A fresh model from the factory, else from its config; all its weights are overwritten.
+    """A fresh model from the factory, else from its config; what a loader skips shows.
 
     Args:
         folder: where `save_architecture` wrote.
         options: of the reload.
         optimizer: whether the format keeps the optimizer's state; then that is built too.
     """
-    if options.factory:
-        model = part_of(options.factory(), options.part)
-    else:
-        model = _from_architecture(folder, options, optimizer)
-    return overwritten(model, options)
+
+    def build() -> List[Model]:
+        if options.factory:
+            model = part_of(options.factory(), options.part)
+        else:
+            model = _from_architecture(folder, options, optimizer)
+        return [with_variables(model, options)]
+
+    return creation.built(build)[0]
 
 
 def part_of(built: Nest, part: str) -> Model:
@@ -112,13 +116,12 @@ def part_of(built: Nest, part: str) -> Model:
     return built[0] if isinstance(built, tuple) else built
 
 
-def overwritten(model: Model, options: LoadOptions) -> Model:
-    """The model with all its weights made, each with a value that no training gives."""
+def with_variables(model: Model, options: LoadOptions) -> Model:
+    """The model, called once where its variables are not made yet."""
     is_built = keras_libs.keras_major(model) is not None and model.built and model.weights
     if not is_built:
         batch = options.batches[0]
         calling.caller(model)(batch.args, batch.kwargs)
-    variables.overwrite_with_sentinels(model)
     return model
 
 

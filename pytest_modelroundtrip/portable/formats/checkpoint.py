@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from typing import Dict, Mapping, Optional
+from typing import Callable, Dict, List, Mapping, Optional
 
-from .. import keras_libs, variables
-from ..aliases import Model
+from .. import creation, keras_libs, variables
+from ..aliases import Model, Nest
 from . import WEIGHTS, LoadOptions
-from ._rebuild import RebuiltFormat, overwritten, part_of, rebuilt, save_architecture
+from ._rebuild import RebuiltFormat, part_of, rebuilt, save_architecture, with_variables
 
 
 class CheckpointFormat(RebuiltFormat):
@@ -56,15 +57,22 @@ class CheckpointFormat(RebuiltFormat):
     def load_group(self, folder: str, options: Mapping[str, LoadOptions]) -> Dict[str, Model]:
         """The parts from one call of the factory, so that they share what they shared."""
         factory = next(iter(options.values())).factory
-        built = factory() if factory else None
-        models = {}
-        for name, its in options.items():
-            if built is None:
-                models[name] = rebuilt(os.path.join(folder, name), its, optimizer=True)
-            else:
-                models[name] = overwritten(part_of(built, name), its)
-        _restore(models, folder)
-        return models
+        if factory is None:
+            models = [
+                rebuilt(os.path.join(folder, name), its, optimizer=True)
+                for name, its in options.items()
+            ]
+        else:
+            models = creation.built(functools.partial(_parts, factory, options))
+        named = dict(zip(options, models))
+        _restore(named, folder)
+        return named
+
+
+def _parts(factory: Callable[[], Nest], options: Mapping[str, LoadOptions]) -> List[Model]:
+    """Those that one call of the factory builds."""
+    built = factory()
+    return [with_variables(part_of(built, name), its) for name, its in options.items()]
 
 
 def _write(models: Mapping[str, Model], folder: str) -> None:

@@ -1,0 +1,109 @@
+"""What a factory that seeds itself would hide: state that no file of weights holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from inner_runs import Run
+
+IMPORTABLE = """
+import numpy as np
+import tensorflow as tf
+
+K, L = tf.keras, tf.keras.layers
+
+
+class Plain:
+    def __init__(self, value):
+        self.held = tf.Variable(value)
+
+
+class Shift(L.Layer):
+    def __init__(self, value, **kwargs):
+        super().__init__(**kwargs)
+        self.plain = Plain(value)
+
+    def call(self, x):
+        return x + self.plain.held
+
+
+class Closed(L.Layer):
+    '''Its variable is in no attribute.'''
+
+    def __init__(self, value, **kwargs):
+        super().__init__(**kwargs)
+        variable = tf.Variable(value)
+        self.add = lambda x: x + variable
+
+    def call(self, x):
+        return self.add(x)
+
+
+def around(make, value):
+    return K.Sequential([K.Input((3,)), L.Dense(3), make(value)])
+
+
+def constant():
+    tf.random.set_seed(7)
+    return around(Shift, tf.ones([3]))
+
+
+def random():
+    tf.random.set_seed(7)
+    return around(Shift, tf.random.normal([3]))
+
+
+def closed():
+    tf.random.set_seed(7)
+    return around(Closed, tf.random.normal([3]))
+
+
+def trained():
+    model = constant()
+    model.layers[-1].plain.held.assign([1.0, 2.0, 3.0])
+    return model
+"""
+
+Trip = Callable[[str, str], pytest.RunResult]
+
+
+@pytest.fixture
+def trip(run: Run, pytester: pytest.Pytester) -> Trip:
+    """A round trip of the weights of a model, rebuilt by a factory."""
+    pytester.makepyfile(untracked=IMPORTABLE)
+    pytester.syspathinsert()
+    pytester.makeini("[pytest]\nroundtrip_pythonpath = .\n")
+
+    def trip(model: str, factory: str) -> pytest.RunResult:
+        marker = f"formats=['weights', 'checkpoint'], factory='untracked:{factory}'"
+        return run(
+            f"import untracked\n@pytest.mark.roundtrip({marker})\n"
+            f"def test_it():\n    return untracked.{model}()\n"
+        )
+
+    return trip
+
+
+def test_a_constant_that_comes_out_the_same_each_time_is_no_loss(trip: Trip) -> None:
+    trip("constant", "constant").assert_outcomes(passed=2)
+
+
+def test_what_begins_at_random_is_a_loss_though_the_factory_seeds_itself(trip: Trip) -> None:
+    result = trip("random", "random")
+    result.assert_outcomes(failed=2)
+    text = " ".join(result.stdout.str().split())
+    assert "shift/plain/held differs in 3 of 3 elements" in text
+    assert "it was not loaded, it holds the value that the rebuilt model had before" in text
+
+
+def test_a_variable_in_no_attribute_shows_in_the_outputs(trip: Trip) -> None:
+    result = trip("closed", "closed")
+    result.assert_outcomes(failed=2)
+    assert "the weights are equal, the outputs differ" in result.stdout.str()
+
+
+def test_what_was_trained_is_a_loss(trip: Trip) -> None:
+    result = trip("trained", "constant")
+    result.assert_outcomes(failed=2)
+    assert "shift/plain/held differs in 2 of 3 elements" in " ".join(result.stdout.str().split())
