@@ -7,6 +7,7 @@ leaves are arrays, `Ragged` and `Sparse`; strings are object arrays of `bytes`.
 from __future__ import annotations
 
 import contextlib
+import sys
 import warnings
 from typing import Any, Callable, Iterator, NamedTuple, Tuple
 
@@ -108,6 +109,8 @@ def _at_tensorflow_width(array: Array) -> Array:
 def _array(tensor: Tensor) -> Array:
     if hasattr(tensor, "detach"):
         tensor = _torch_array(tensor)
+    elif not hasattr(tensor, "__array__"):
+        tensor = _converted(tensor)
     array = np.asarray(tensor.numpy() if hasattr(tensor, "numpy") else tensor)
     if array.dtype.kind in "US" or array.dtype == object:
         strings = np.empty(array.shape, dtype=object)
@@ -122,6 +125,17 @@ def _array(tensor: Tensor) -> Array:
         # TensorFlow 2.12 has a bfloat16 of its own besides that of ml_dtypes
         array = array.view(own)
     return np.array(array, dtype=own, order="C")
+
+
+def _converted(value: Any) -> Tensor:
+    """The tensor that TensorFlow makes of an object, such as a distribution; else the object."""
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None:
+        return value
+    try:
+        return tensorflow.convert_to_tensor(value)
+    except (TypeError, ValueError, NotImplementedError):
+        return value
 
 
 def _torch_array(tensor: Tensor) -> Tensor:

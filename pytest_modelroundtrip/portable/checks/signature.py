@@ -108,7 +108,8 @@ def _keras_call(model: Model) -> Optional[CallSignature]:
 def _is_composite(tensor: Tensor) -> bool:
     if getattr(tensor, "sparse", False) or getattr(tensor, "ragged", False):
         return True
-    return "Ragged" in repr(tensor) or "Sparse" in repr(tensor)
+    kinds = type(tensor).__name__ + type(getattr(tensor, "type_spec", None)).__name__
+    return "Ragged" in kinds or "Sparse" in kinds
 
 
 def _functions(model: Model) -> Iterator[Tuple[str, Function]]:
