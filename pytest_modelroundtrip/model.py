@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from . import inputs
 from .portable import calling, checks, codec, keras_libs, model_weights, variables
-from .portable.aliases import Layer, Model, Nest, Plain
+from .portable.aliases import Model, Nest, Plain
 from .portable.checks import Observation, Observations
 from .portable.checks.config import attributes
 from .portable.comparing import Comparisons, Tolerance, differing, merged
 from .portable.comparing.values import value_difference
 from .portable.formats import Format, LoadOptions
+from .portable.layer_alone import in_a_model
 from .portable.protocol import Batch, LayerOutput
 from .portable.subject import GIVEN, RESIZED, TRAINING, CallError, Subject, resolved
 from .portable.tensors import PartOutput, leaves, map_leaves, to_numpy
@@ -51,7 +52,7 @@ class ReferenceModel:
             self.kwargs = {"training": False, **self.kwargs}
         try:
             is_layer = self.keras_major is not None and not keras_libs.is_model(model)
-            self.model = _in_a_model(model, self.args, self.kwargs) if is_layer else model
+            self.model = in_a_model(model, self.args, self.kwargs) if is_layer else model
             if is_layer and len(self.args) > 1:  # the model around the layer takes a list
                 self.args, with_placeholders = [self.args], [with_placeholders]
             # what a reloaded group is called with: outputs of its own earlier parts
@@ -290,28 +291,6 @@ def _advice(model: Model, args: Sequence[Nest]) -> str:
     if len(args) > 1 and takes == len(args):
         return "\nhint: this model takes its inputs as one list: `return model, [x, y]`"
     return ""
-
-
-def _in_a_model(layer: Layer, args: list[Plain], kwargs: Mapping[str, Plain]) -> Model:
-    """A functional model of one layer: files hold models."""
-    keras = keras_libs.own_keras(layer)
-    if not args or kwargs.keys() - {"training"}:
-        raise TypeError(
-            "a layer alone is called with positional tensors; put it into a model to call it "
-            "otherwise"
-        )
-
-    def symbol(leaf: Plain) -> Nest:
-        if not hasattr(leaf, "shape"):
-            raise TypeError(
-                "a layer alone is called with dense tensors; put it into a model to call it "
-                "otherwise"
-            )
-        dtype = "string" if leaf.dtype == object else leaf.dtype.name
-        return keras.Input(leaf.shape[1:], dtype=dtype)
-
-    symbols = [map_leaves(symbol, value) for value in args]
-    return keras.Model(symbols if len(symbols) > 1 else symbols[0], layer(*symbols))
 
 
 def _shapes(args: Sequence[Plain], kwargs: Mapping[str, Plain]) -> str:

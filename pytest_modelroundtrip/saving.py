@@ -92,7 +92,7 @@ def observe_original(plan: Plan, names: Sequence[str]) -> Observations:
         expected = plan.models.observe(plan.format, names)
     except Exception as error:
         raise _cannot_look(plan.format, error) from error
-    unstable = plan.models.unstable
+    unstable = {name: found for name, found in plan.models.unstable.items() if name in names}
     bits_differ = any(found.bits_differ for found in unstable.values())
     if differing(unstable) or (plan.settings.exact and bits_differ):
         raise Stop(

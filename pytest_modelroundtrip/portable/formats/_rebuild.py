@@ -6,13 +6,15 @@ they are loaded: a weight that the loader skips is then detected.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from typing import List, NamedTuple, Optional
 
 from .. import calling, creation, keras_libs
-from ..aliases import Json, Model, Nest
-from ..protocol import Interpreter
+from ..aliases import Json, Layer, Model, Nest
+from ..layer_alone import in_a_model
+from ..protocol import Batch, Interpreter
 from . import WEIGHTS, Format, LoadOptions, other_keras
 
 ARCHITECTURE_FILE = "architecture.json"
@@ -117,12 +119,24 @@ def part_of(built: Nest, part: str) -> Model:
 
 
 def with_variables(model: Model, options: LoadOptions) -> Model:
-    """The model, called once where its variables are not made yet."""
+    """The model, called once where its variables are not made yet; a layer is put into a model."""
+    if keras_libs.keras_major(model) is not None and not keras_libs.is_model(model):
+        model = _around(model, options.batches[0])
     is_built = keras_libs.keras_major(model) is not None and model.built and model.weights
     if not is_built:
         batch = options.batches[0]
         calling.caller(model)(batch.args, batch.kwargs)
     return model
+
+
+def _around(layer: Layer, batch: Batch) -> Model:
+    """A model of that layer, as it was made of the original."""
+    (first, *others) = batch.args
+    if isinstance(first, list) and not others:
+        with contextlib.suppress(TypeError, ValueError):  # the layer takes one list
+            return in_a_model(layer, batch.args, batch.kwargs)
+        return in_a_model(layer, first, batch.kwargs)
+    return in_a_model(layer, batch.args, batch.kwargs)
 
 
 def _from_architecture(folder: str, options: LoadOptions, optimizer: bool) -> Model:
