@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, Iterator, List, Tuple
+from typing import Dict, Iterator, List, Mapping, Set, Tuple
 
 import numpy as np
 
-from . import calling, keras_libs, tensors, variables
+from . import calling, compiling, keras_libs, tensors, variables
 from .aliases import Json, Model, Nest, Optimizer, Variable
 
-STEPS = (0, 1, 2, 5, 10, 100, 1000)  # at which a learning-rate schedule is evaluated
+# at which a learning-rate schedule is evaluated, besides the numbers in its own arguments
+STEPS = (0, 1, 2, 5, *(10**power for power in range(1, 7)))
+MAX_NUMBERS = 20  # of a schedule's own arguments
 
 
 def optimizers(model: Model) -> List[Tuple[str, Optimizer]]:
@@ -23,9 +25,55 @@ def optimizers(model: Model) -> List[Tuple[str, Optimizer]]:
     )
     found: Dict[int, Tuple[str, Optimizer]] = {}
     for name, value in attributes.items():
-        if hasattr(value, "apply_gradients") and hasattr(value, "get_config"):
+        if _is_optimizer(value):
             found.setdefault(id(value), (name, value))
     return list(found.values())
+
+
+def all_optimizers(model: Model) -> List[Tuple[str, Optimizer]]:
+    """The optimizers of a Keras model, each followed by those that it holds."""
+    found: Dict[int, Tuple[str, Optimizer]] = {}
+    for name, optimizer in optimizers(model):
+        found.setdefault(id(optimizer), (name, optimizer))
+        for path, inner in held_optimizers(optimizer):
+            found.setdefault(id(inner), (f"{name}/{path}", inner))
+    return list(found.values())
+
+
+def held_optimizers(optimizer: Optimizer) -> List[Tuple[str, Optimizer]]:
+    """The optimizers that an optimizer holds, in an attribute or in a container, by path."""
+    seen = {id(optimizer)}
+    found = []
+    waiting: List[Tuple[str, Nest]] = [*_held(optimizer)]
+    while waiting:
+        path, value = waiting.pop(0)
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if _is_optimizer(value):
+            found.append((path, value))
+        waiting += [(f"{path}/{name}", item) for name, item in _held(value)]
+    return found
+
+
+def _held(value: Nest) -> Iterator[Tuple[str, Nest]]:
+    """What an optimizer or a container holds, by name or position.
+
+    `OptimizerMap` of Keras 3 is a mapping too; its default is an attribute.
+    """
+    is_mapping = isinstance(value, Mapping)
+    if _is_optimizer(value) or (is_mapping and hasattr(value, "get_config")):
+        for name, item in vars(value).items():
+            if not name.startswith("_self_"):  # where TensorFlow notes the same once more
+                yield name.lstrip("_"), item
+    elif is_mapping:
+        yield from ((str(key), item) for key, item in value.items())
+    elif isinstance(value, (list, tuple)):
+        yield from ((str(position), item) for position, item in enumerate(value))
+
+
+def _is_optimizer(value: Nest) -> bool:
+    return hasattr(value, "apply_gradients") and hasattr(value, "get_config")
 
 
 def inner_optimizer(optimizer: Optimizer) -> Optimizer:
@@ -42,10 +90,33 @@ def learning_rate(optimizer: Optimizer) -> Json:
         return None
     if not callable(rate) or hasattr(rate, "assign"):
         return _rounded(rate)
-    # a schedule of the user's own may read the dtype of the step
-    counts = [calling.to_tensors(optimizer, np.array(step, "int64")) for step in STEPS]
-    rates = {f"step {step}": _rounded(rate(count)) for step, count in zip(STEPS, counts)}
-    return {type(rate).__name__: rates}
+    return {type(rate).__name__: _schedule(optimizer, rate)}
+
+
+def _schedule(optimizer: Optimizer, schedule: Nest) -> Dict[str, Json]:
+    """The arguments of a learning-rate schedule, and its rates over its whole range."""
+    try:
+        config = compiling.as_json(schedule.get_config(), without=("name",))
+    except (AttributeError, NotImplementedError):  # a schedule of the user's own
+        config = {}
+    numbers = sorted(set(_numbers(config)))[:MAX_NUMBERS]
+    steps = {*STEPS, *(number + near for number in numbers for near in (-1, 0, 1))}
+    # it may read the dtype of the step
+    counts = [calling.to_tensors(optimizer, np.array(step, "int64")) for step in sorted(steps)]
+    rates = {f"step {int(count)}": _rounded(schedule(count)) for count in counts}
+    return {"config": tensors.map_leaves(_rounded_number, config), **rates}
+
+
+def _numbers(config: Json) -> Iterator[int]:
+    """The numbers of steps among the arguments of a schedule."""
+    for _, leaf in tensors.leaves(config):
+        is_number = isinstance(leaf, (int, float)) and not isinstance(leaf, bool)
+        if is_number and 1 <= leaf < 2**31 and leaf == int(leaf):
+            yield int(leaf)
+
+
+def _rounded_number(leaf: Json) -> Json:
+    return float(f"{leaf:.6g}") if isinstance(leaf, float) else leaf
 
 
 def _rounded(rate: Nest) -> float:
@@ -56,16 +127,19 @@ def _rounded(rate: Nest) -> float:
 def optimizer_weights(model: Model) -> List[variables.Weight]:
     """Each variable of each optimizer, named for its weight: `optimizer/dense/kernel/momentum`."""
     owners = _owners(model)
-    found = []
-    for attribute, optimizer in optimizers(model):
+    found: List[variables.Weight] = []
+    seen: Set[int] = set()
+    for place, optimizer in all_optimizers(model):
         held = optimizer.variables
         for variable in held() if callable(held) else held:
             path, canonical_path = _paths(variable, optimizer, owners)
-            if not path.endswith("learning_rate"):  # the check `compile` compares it
-                paths = attribute + "/" + path, attribute + "/" + canonical_path
+            # the check `compile` compares the learning rate
+            if id(variable) not in seen and not path.endswith("learning_rate"):
+                paths = place + "/" + path, place + "/" + canonical_path
                 found.append(variables.Weight(paths[0], variable, False, paths[1]))
+            seen.add(id(variable))
         if hasattr(optimizer, "inner_optimizer") and hasattr(optimizer, "loss_scale"):
-            path = attribute + "/loss_scale"  # not among the variables in Keras 2
+            path = place + "/loss_scale"  # not among the variables in Keras 2
             found.append(variables.Weight(path, optimizer.loss_scale, False, path))
     return variables.unique(found)
 

@@ -28,9 +28,10 @@ class CompileSighting(NamedTuple):
 class CompileCheck(Check[CompileSighting]):
     """What a Keras model was compiled with: optimizers, losses, loss weights and metrics.
 
-    Of an optimizer it is the class, the config and the learning rate as it is now; of a
-    learning-rate schedule, its rates at several steps. A loss that was given by name may come back
-    as an object. The dtype policy of each layer is compared too.
+    Of an optimizer it is the class, the config and the learning rate as it is now, also of those
+    that it holds; of a learning-rate schedule, its arguments and its rates over its whole range. A
+    loss that was given by name may come back as an object. The dtype policy of each layer is
+    compared too.
     """
 
     sighting = CompileSighting
@@ -105,13 +106,22 @@ def _short(name: str) -> str:
 
 def _optimizer(optimizer: Optimizer) -> Dict[str, Json]:
     inner = optimizers.inner_optimizer(optimizer)
+    held = {path: _alone(other) for path, other in optimizers.held_optimizers(inner)}
+    return {
+        **_alone(inner),
+        **({} if inner is optimizer else {"loss_scale": type(optimizer).__name__}),
+        **({"inner": held} if held else {}),
+    }
+
+
+def _alone(optimizer: Optimizer) -> Dict[str, Json]:
+    """What is known of an optimizer without those that it holds."""
     try:
-        config = compiling.as_json(inner.get_config(), without=NOT_CONFIG)
+        config = compiling.as_json(optimizer.get_config(), without=NOT_CONFIG)
     except NotImplementedError:  # an optimizer of the user's own
         config = None
     return {
-        "class": type(inner).__name__,
+        "class": type(optimizer).__name__,
         "config": config,
-        "learning_rate": optimizers.learning_rate(inner),
-        **({} if inner is optimizer else {"loss_scale": type(optimizer).__name__}),
+        "learning_rate": optimizers.learning_rate(optimizer),
     }

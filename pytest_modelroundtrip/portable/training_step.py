@@ -1,0 +1,128 @@
+"""The next training step of a live Keras model, taken by `fit` on one batch and undone."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Dict, List, NamedTuple, Optional
+
+import numpy as np
+
+from . import calling, keras_libs, optimizers, tensors, variables
+from .aliases import Array, Model, Nest, Plain
+from .protocol import WeightValue
+from .undoing import undone
+
+# the rounding of numbers that a layer computes with; that of float32 elsewhere
+PRECISIONS = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
+FLOAT32 = 2.0**-23
+
+
+class Step(NamedTuple):
+    """What one training step comes to."""
+
+    logs: Dict[str, Any]  # arrays: losses and metrics, as the history has them
+    changes: List[WeightValue]  # of weights and slots: after the step less before it
+    floors: Dict[str, float]  # by path, the smallest change that its dtype can show
+
+
+def precision(model: Model) -> float:
+    """The coarsest rounding of what the layers of a model compute with."""
+    dtypes = [str(getattr(layer, "compute_dtype", "")) for layer in variables.layers(model)]
+    return max(PRECISIONS.get(dtype, FLOAT32) for dtype in ["", *dtypes])
+
+
+def step(model: Model, inputs: Plain, targets: Optional[Plain], nudge: float = 0.0) -> Step:
+    """Take the next training step, and undo it.
+
+    Args:
+        model: a compiled Keras model.
+        inputs: one batch of them.
+        targets: for that batch; None for a model that takes none.
+        nudge: how much each weight is changed before, relative to it: of the size of a rounding
+            error it shows what rounding makes of the step.
+    """
+    with undone(model):
+        _prepare(model, nudge)
+        before = {id(held.variable): variables.value_of(held.variable) for held in _held(model)}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what Keras says of one batch means nothing here
+            history = _fit(model, inputs, targets)
+        changes, floors = [], {}
+        for held in _held(model):
+            after = variables.value_of(held.variable)
+            if after.dtype != object:
+                start = before.get(id(held.variable), np.zeros_like(after))
+                change, floors[held.path] = _change(start, after)
+                changes.append(
+                    WeightValue(held.path, held.canonical_path, None, held.trainable, change)
+                )
+        return Step(_numbers(history), changes, floors)
+
+
+def _held(model: Model) -> List[variables.Weight]:
+    return [*variables.keras_weights(model), *optimizers.optimizer_weights(model)]
+
+
+def _prepare(model: Model, nudge: float) -> None:
+    optimizer = model.optimizer
+    is_built = getattr(optimizer, "built", getattr(optimizer, "_built", False))
+    # before TensorFlow 2.11 it is the other name
+    build = getattr(optimizer, "build", getattr(optimizer, "_create_all_weights", None))
+    if build is not None and not is_built:
+        build(model.trainable_variables)  # a loader may have done so
+    for variable in model.variables:
+        if str(getattr(variable, "path", "")).endswith("seed_generator_state"):
+            variable.assign(np.array([7, 0], "uint32"))  # no Keras format keeps these
+    attributes: Dict[str, Any] = model.__dict__
+    for name in ("train_function", "train_tf_function"):
+        if name in attributes:
+            attributes[name] = None  # traced anew, as after a reload
+    if "steps_per_execution" in attributes:
+        attributes["steps_per_execution"] = 1  # Keras 3 would wait for more batches
+    for variable in model.trainable_variables if nudge else ():
+        value = variables.value_of(variable)
+        signs = np.where(np.arange(value.size) % 2, 1, -1).reshape(value.shape)
+        variable.assign((value * (1 + signs * nudge)).astype(value.dtype))
+
+
+def _fit(model: Model, inputs: Plain, targets: Optional[Plain]) -> Dict[str, Nest]:
+    options = {"epochs": 1, "verbose": 0, "shuffle": False}
+    if keras_libs.backend(model) == "tensorflow":
+        import tensorflow as tf
+
+        data = tf.data.Dataset.from_tensors(_element(inputs, targets))
+        return dict(model.fit(data, **options).history)
+    size = len(next(leaf for _, leaf in tensors.leaves(inputs)))
+    return dict(model.fit(inputs, targets, batch_size=size, **options).history)
+
+
+def _element(inputs: Plain, targets: Optional[Plain]) -> Nest:
+    """What `fit` passes on for these: with tuples, since to `tf.data` a list is one tensor."""
+    given = _with_tuples(calling.to_tensorflow(inputs))
+    if targets is not None:
+        return given, _with_tuples(calling.to_tensorflow(targets))
+    return (given,) if isinstance(given, (dict, tuple)) else given
+
+
+def _with_tuples(nest: Nest) -> Nest:
+    if isinstance(nest, dict):
+        return {key: _with_tuples(item) for key, item in nest.items()}
+    return tuple(map(_with_tuples, nest)) if isinstance(nest, (list, tuple)) else nest
+
+
+def _numbers(history: Dict[str, Nest]) -> Dict[str, Array]:
+    found = {name: np.asarray(values[-1]) for name, values in history.items() if len(values)}
+    return {name: value for name, value in found.items() if value.dtype.kind in "biuf"}
+
+
+def _change(before: Array, after: Array) -> Any:
+    """The change of a variable, and the smallest change that its numbers can show."""
+    if after.dtype.kind in "biu" or before.shape != after.shape:
+        return (after if after.dtype.kind == "b" else after - before), 0.0
+    wide = np.complex128 if after.dtype.kind == "c" else np.float64
+    narrow = after.dtype if after.dtype.itemsize > 2 else np.dtype("float32")
+    rounding = PRECISIONS.get(after.dtype.name, np.finfo(narrow).eps)
+    with np.errstate(invalid="ignore", over="ignore"):
+        end = after.astype(wide)
+        largest = np.abs(end[np.isfinite(end)]).max(initial=0.0)
+        return (end - before.astype(wide)).astype(narrow), float(largest * rounding)
