@@ -144,6 +144,17 @@ def optimizer_weights(model: Model) -> List[variables.Weight]:
     return variables.unique(found)
 
 
+def overwrite_with_sentinels(model: Model) -> None:
+    """Give each variable of each optimizer a value that no training gives, if it has one.
+
+    What is zero is left so: where a loader skips it, that is the state of a new optimizer, and
+    shows as such. Learning rates are left too: `compile` gives them.
+    """
+    for weight in optimizer_weights(model):
+        if hasattr(weight.variable, "assign") and variables.value_of(weight.variable).any():
+            variables.overwrite_with_sentinel(weight.variable)
+
+
 Owner = Tuple[str, variables.Weight]  # part of the name of an optimizer's variable, and the weight
 
 

@@ -112,7 +112,11 @@ def _with_tuples(nest: Nest) -> Nest:
 
 def _numbers(history: Dict[str, Nest]) -> Dict[str, Array]:
     found = {name: np.asarray(values[-1]) for name, values in history.items() if len(values)}
-    return {name: value for name, value in found.items() if value.dtype.kind in "biuf"}
+    return {
+        name: value.astype(np.float64)
+        for name, value in found.items()
+        if value.dtype.kind in "biuf"
+    }
 
 
 def _change(before: Array, after: Array) -> Any:

@@ -320,11 +320,15 @@ def overwrite_with_sentinels(model: Model) -> None:
     """Give every weight a value that no training gives, so that one which a loader skips shows."""
     weights = keras_weights(model) if keras_libs.keras_major(model) else object_weights(model)
     for weight in weights:
-        if hasattr(weight.variable, "assign"):
-            value = value_of(weight.variable)
-            if value.dtype != object:
-                inverted = value.dtype.kind == "b"
-                weight.variable.assign(~value if inverted else sentinel_values(value))
+        overwrite_with_sentinel(weight.variable)
+
+
+def overwrite_with_sentinel(variable: Variable) -> None:
+    """The same for one variable; nothing is done to what only stands for one."""
+    value = value_of(variable)
+    if hasattr(variable, "assign") and value.dtype != object:
+        inverted = value.dtype.kind == "b"
+        variable.assign(~value if inverted else sentinel_values(value))
 
 
 def sentinel_values(array: Array) -> Array:

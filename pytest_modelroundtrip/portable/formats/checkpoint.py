@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Dict, Mapping, Optional
 
-from .. import keras_libs, variables
+from .. import keras_libs, optimizers, variables
 from ..aliases import Model
 from . import WEIGHTS, LoadOptions
 from ._rebuild import RebuiltFormat, overwritten, part_of, rebuilt, save_architecture
@@ -76,6 +76,8 @@ def _write(models: Mapping[str, Model], folder: str) -> None:
 def _restore(models: Mapping[str, Model], folder: str) -> None:
     import tensorflow as tf
 
+    for model in models.values():
+        optimizers.overwrite_with_sentinels(model)  # a factory may have trained it
     latest = tf.train.latest_checkpoint(folder)
     if latest is None:
         raise FileNotFoundError("no checkpoint in the artifact's folder")
