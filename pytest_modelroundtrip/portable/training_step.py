@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import warnings
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -20,7 +22,7 @@ FLOAT32 = 2.0**-23
 class Step(NamedTuple):
     """What one training step comes to."""
 
-    logs: Dict[str, Any]  # arrays: losses and metrics, as the history has them
+    logs: Dict[str, Any]  # arrays: losses and metrics
     changes: List[WeightValue]  # of weights and slots: after the step less before it
     floors: Dict[str, float]  # by path, the smallest change that its dtype can show
 
@@ -44,9 +46,8 @@ def step(model: Model, inputs: Plain, targets: Optional[Plain], nudge: float = 0
     with undone(model):
         _prepare(model, nudge)
         before = {id(held.variable): variables.value_of(held.variable) for held in _held(model)}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what Keras says of one batch means nothing here
-            history = _fit(model, inputs, targets)
+        with _quiet():
+            logs = _fit(model, inputs, targets)
         changes, floors = [], {}
         for held in _held(model):
             after = variables.value_of(held.variable)
@@ -56,7 +57,7 @@ def step(model: Model, inputs: Plain, targets: Optional[Plain], nudge: float = 0
                 changes.append(
                     WeightValue(held.path, held.canonical_path, None, held.trainable, change)
                 )
-        return Step(_numbers(history), changes, floors)
+        return Step(_numbers(logs), changes, floors)
 
 
 def _held(model: Model) -> List[variables.Weight]:
@@ -85,15 +86,39 @@ def _prepare(model: Model, nudge: float) -> None:
         variable.assign((value * (1 + signs * nudge)).astype(value.dtype))
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what the libraries say of a single batch, and of a function that is traced again."""
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+
+
 def _fit(model: Model, inputs: Plain, targets: Optional[Plain]) -> Dict[str, Nest]:
-    options = {"epochs": 1, "verbose": 0, "shuffle": False}
+    """The logs: what `train_step` returned, and what the history says besides."""
+    returned: Dict[str, Nest] = {}
+
+    def note(batch: int, logs: Optional[Dict[str, Nest]] = None) -> None:
+        del batch
+        returned.update(logs or {})
+
+    noting = keras_libs.own_keras(model).callbacks.LambdaCallback(on_train_batch_end=note)
+    options = {"epochs": 1, "verbose": 0, "shuffle": False, "callbacks": [noting]}
     if keras_libs.backend(model) == "tensorflow":
         import tensorflow as tf
 
         data = tf.data.Dataset.from_tensors(_element(inputs, targets))
-        return dict(model.fit(data, **options).history)
-    size = len(next(leaf for _, leaf in tensors.leaves(inputs)))
-    return dict(model.fit(inputs, targets, batch_size=size, **options).history)
+        history = model.fit(data, **options).history
+    else:
+        size = len(next(leaf for _, leaf in tensors.leaves(inputs)))
+        history = model.fit(inputs, targets, batch_size=size, **options).history
+    return {**{name: values[-1] for name, values in history.items() if len(values)}, **returned}
 
 
 def _element(inputs: Plain, targets: Optional[Plain]) -> Nest:
@@ -110,8 +135,8 @@ def _with_tuples(nest: Nest) -> Nest:
     return tuple(map(_with_tuples, nest)) if isinstance(nest, (list, tuple)) else nest
 
 
-def _numbers(history: Dict[str, Nest]) -> Dict[str, Array]:
-    found = {name: np.asarray(values[-1]) for name, values in history.items() if len(values)}
+def _numbers(logs: Dict[str, Nest]) -> Dict[str, Array]:
+    found = {name: np.asarray(value) for name, value in logs.items()}
     return {
         name: value.astype(np.float64)
         for name, value in found.items()
@@ -119,14 +144,15 @@ def _numbers(history: Dict[str, Nest]) -> Dict[str, Array]:
     }
 
 
-def _change(before: Array, after: Array) -> Any:
+def _change(before: Array, after: Array) -> Tuple[Array, float]:
     """The change of a variable, and the smallest change that its numbers can show."""
     if after.dtype.kind in "biu" or before.shape != after.shape:
-        return (after if after.dtype.kind == "b" else after - before), 0.0
+        return np.asarray(after if after.dtype.kind == "b" else after - before), 0.0
     wide = np.complex128 if after.dtype.kind == "c" else np.float64
     narrow = after.dtype if after.dtype.itemsize > 2 else np.dtype("float32")
     rounding = PRECISIONS.get(after.dtype.name, np.finfo(narrow).eps)
     with np.errstate(invalid="ignore", over="ignore"):
         end = after.astype(wide)
         largest = np.abs(end[np.isfinite(end)]).max(initial=0.0)
-        return (end - before.astype(wide)).astype(narrow), float(largest * rounding)
+        change = np.asarray(end - before.astype(wide)).astype(narrow)
+        return change, float(largest * rounding)

@@ -34,14 +34,12 @@ class TrainingSighting(NamedTuple):
 
 
 class TrainingCheck(Check[TrainingSighting]):
-    """The next training step of a compiled Keras model, by `fit`: the loss, each metric, and how
-    each weight and slot is changed.
+    """The next training step of a compiled Keras model: each log, and each weight's change.
 
-    The step is taken on your batch, with targets made from the shape of the outputs. Both sides
+    `fit` takes it on your batch, with targets made from the shape of the outputs. Both sides
     take it from the same state and undo it; on this side in your test's own process, since what is
-    not saved exists only there. Changes are compared, relative to their own size: a small step is
-    compared as a large one is. It is taken twice, with weights that differ by a rounding error:
-    what this changes is not compared.
+    not saved exists only there. A change is compared relative to its own size. What a rounding
+    error of the weights makes another one is not compared.
     """
 
     sighting = TrainingSighting
