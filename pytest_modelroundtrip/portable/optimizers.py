@@ -126,7 +126,7 @@ def _rounded(rate: Nest) -> float:
 
 def optimizer_weights(model: Model) -> List[variables.Weight]:
     """Each variable of each optimizer, named for its weight: `optimizer/dense/kernel/momentum`."""
-    owners = _owners(model)
+    owners = _owners(model) if optimizers(model) else []
     found: List[variables.Weight] = []
     seen: Set[int] = set()
     for place, optimizer in all_optimizers(model):

@@ -108,7 +108,8 @@ def _is_of_training(held: Held) -> bool:
     if isinstance(held, type) or not hasattr(held, "__dict__") or variables.is_variable(held):
         return False
     is_layer = hasattr(kind, "count_params") and not hasattr(kind, "update_state")
-    return keras_libs.keras_major(held) is not None and not is_layer
+    is_keras = keras_libs.keras_major(held) is not None
+    return (is_keras and not is_layer) or hasattr(kind, "apply_gradients")
 
 
 def _same(some: Iterable[Held], others: Iterable[Held]) -> bool:
