@@ -80,6 +80,19 @@ class Cliff(K.optimizers.schedules.LearningRateSchedule):
 
 
 @register(package="steps")
+class Table(K.optimizers.schedules.LearningRateSchedule):
+    def __init__(self, rates=(0.1, 0.1, 0.1, 0.05)):
+        self.rates = list(rates)
+
+    def __call__(self, step):
+        tf.debugging.assert_less(tf.cast(step, "int64"), np.int64(len(self.rates)))
+        return tf.gather(tf.constant(self.rates), step)
+
+    def get_config(self):
+        return {"rates": self.rates}
+
+
+@register(package="steps")
 class Outer(K.optimizers.SGD):
     # its steps are those of another optimizer, which TensorFlow does not track
     def __init__(self, *args, **kwargs):
@@ -199,7 +212,7 @@ def test_it():
 SOUND = """
 @pytest.mark.roundtrip(formats=[WHOLE], checks="all")
 @pytest.mark.parametrize(
-    "name", ["dropout", "norm", "mixed", "several", "own", "unfitted", "drawn"]
+    "name", ["dropout", "norm", "mixed", "several", "own", "unfitted", "drawn", "table"]
 )
 def test_sound(roundtrip, name):
     made = {
@@ -211,6 +224,7 @@ def test_sound(roundtrip, name):
         "several": lambda: fitted(steps_per_execution=4, metrics=["mae"]),
         "own": lambda: fitted(kind=Multiplied),
         "unfitted": lambda: fitted(fit=False, optimizer=K.optimizers.Adagrad(0.1)),
+        "table": lambda: fitted(optimizer=K.optimizers.SGD(Table())),
         "drawn": lambda: fitted(metrics=[Drawn(name="drawn")]),
     }
     trip = roundtrip(made[name](), x)
@@ -225,7 +239,7 @@ def test_factory_that_trains():
 
 def test_sound_models_pass(steps: Runner) -> None:
     result = steps(SOUND)
-    assert result.parseoutcomes().get("passed") == 8, result.stdout.str()
+    assert result.parseoutcomes().get("passed") == 9, result.stdout.str()
 
 
 UNCHANGED = """

@@ -97,14 +97,19 @@ def _schedule(optimizer: Optimizer, schedule: Nest) -> Dict[str, Json]:
     """The arguments of a learning-rate schedule, and its rates over its whole range."""
     try:
         config = compiling.as_json(schedule.get_config(), without=("name",))
-    except (AttributeError, NotImplementedError):  # a schedule of the user's own
+    except Exception:  # one of the user's own need not have any
         config = {}
     numbers = sorted(set(_numbers(config)))[:MAX_NUMBERS]
     steps = {*STEPS, *(number + near for number in numbers for near in (-1, 0, 1))}
-    # it may read the dtype of the step
-    counts = [calling.to_tensors(optimizer, np.array(step, "int64")) for step in sorted(steps)]
-    rates = {f"step {int(count)}": _rounded(schedule(count)) for count in counts}
+    rates = {f"step {step}": _rate_at(optimizer, schedule, step) for step in sorted(steps)}
     return {"config": tensors.map_leaves(_rounded_number, config), **rates}
+
+
+def _rate_at(optimizer: Optimizer, schedule: Nest, step: int) -> Json:
+    try:  # it may read the dtype of the step
+        return _rounded(schedule(calling.to_tensors(optimizer, np.array(step, "int64"))))
+    except Exception as error:  # a step beyond the end of its table
+        return type(error).__name__
 
 
 def _numbers(config: Json) -> Iterator[int]:

@@ -82,8 +82,9 @@ def _prepare(model: Model, nudge: float) -> None:
         attributes["steps_per_execution"] = 1  # Keras 3 would wait for more batches
     for variable in model.trainable_variables if nudge else ():
         value = variables.value_of(variable)
-        signs = np.where(np.arange(value.size) % 2, 1, -1).reshape(value.shape)
-        variable.assign((value * (1 + signs * nudge)).astype(value.dtype))
+        if value.dtype.kind not in "biu":
+            signs = np.where(np.arange(value.size) % 2, 1, -1).reshape(value.shape)
+            variable.assign((value * (1 + signs * nudge)).astype(value.dtype))
 
 
 @contextlib.contextmanager
@@ -136,18 +137,21 @@ def _with_tuples(nest: Nest) -> Nest:
 
 
 def _numbers(logs: Dict[str, Nest]) -> Dict[str, Array]:
-    found = {name: np.asarray(value) for name, value in logs.items()}
-    return {
-        name: value.astype(np.float64)
-        for name, value in found.items()
-        if value.dtype.kind in "biuf"
-    }
+    found = {}
+    for name, value in logs.items():
+        with contextlib.suppress(TypeError, ValueError):  # it is no tensor
+            array = np.asarray(tensors.to_numpy(value))
+            if array.dtype.kind in "biuf":
+                found[name] = array.astype(np.float64)
+    return found
 
 
 def _change(before: Array, after: Array) -> Tuple[Array, float]:
     """The change of a variable, and the smallest change that its numbers can show."""
-    if after.dtype.kind in "biu" or before.shape != after.shape:
-        return np.asarray(after if after.dtype.kind == "b" else after - before), 0.0
+    if after.dtype.kind == "b" or before.shape != after.shape:
+        return after, 0.0
+    if after.dtype.kind in "iu":
+        return np.asarray(after - before), 0.0
     wide = np.complex128 if after.dtype.kind == "c" else np.float64
     narrow = after.dtype if after.dtype.itemsize > 2 else np.dtype("float32")
     rounding = PRECISIONS.get(after.dtype.name, np.finfo(narrow).eps)

@@ -72,7 +72,7 @@ class _ObjectsSnapshot:
             self._sets.append((held, set(held)))
         elif isinstance(held, dict):
             self._dicts.append((held, dict(held)))
-            found += held.values()
+            found += dict.values(held)
         elif isinstance(held, tuple):
             return list(held)
         if _is_of_training(held):
@@ -89,7 +89,7 @@ class _ObjectsSnapshot:
                 set.clear(members)
                 set.update(members, own)
         for held, content in self._dicts:
-            if not (_same(held, content) and _same(held.values(), content.values())):
+            if not (_same(held, content) and _same(dict.values(held), content.values())):
                 kind = OrderedDict if isinstance(held, OrderedDict) else dict
                 kind.clear(held)
                 kind.update(held, content)

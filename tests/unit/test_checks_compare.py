@@ -185,6 +185,22 @@ def test_what_a_model_was_compiled_with() -> None:
     assert len(found.differences) == 2
 
 
+# compile
+
+
+def rates(*found: float) -> CompileSighting:
+    steps = {f"step {step}": rate for step, rate in enumerate(found)}
+    schedule = {"CosineDecay": {"config": {"alpha": 0.0}, **steps}}
+    return CompileSighting([], {}, {"optimizer": {"learning_rate": schedule}})
+
+
+def test_rates_of_a_schedule_may_be_rounded() -> None:
+    assert differences("compile", rates(0.1, 0.05, 1e-9), rates(0.1, 0.05, 3e-9)) == []
+    where = "compile.optimizers.optimizer.learning_rate.CosineDecay.step 1"
+    expected = [f"{where}: 0.05 came back as 0.0501"]
+    assert differences("compile", rates(0.1, 0.05), rates(0.1, 0.0501)) == expected
+
+
 # outputs, losses and training
 
 
