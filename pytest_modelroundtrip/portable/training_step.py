@@ -12,7 +12,7 @@ import numpy as np
 from . import calling, keras_libs, optimizers, tensors, variables
 from .aliases import Array, Model, Nest, Plain
 from .protocol import WeightValue
-from .undoing import undone
+from .undoing import training_state, undone
 
 # the rounding of numbers that a layer computes with; that of float32 elsewhere
 PRECISIONS = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
@@ -33,38 +33,52 @@ def precision(model: Model) -> float:
     return max(PRECISIONS.get(dtype, FLOAT32) for dtype in ["", *dtypes])
 
 
-def step(model: Model, inputs: Plain, targets: Optional[Plain], nudge: float = 0.0) -> Step:
-    """Take the next training step, and undo it.
+def twice(model: Model, inputs: Plain, targets: Optional[Plain]) -> Tuple[Step, Step]:
+    """The next training step, and the same from weights with a rounding error; undone.
+
+    The second one shows what rounding makes of the step.
 
     Args:
         model: a compiled Keras model.
         inputs: one batch of them.
         targets: for that batch; None for a model that takes none.
-        nudge: how much each weight is changed before, relative to it: of the size of a rounding
-            error it shows what rounding makes of the step.
     """
     with undone(model):
-        _prepare(model, nudge)
-        before = {id(held.variable): variables.value_of(held.variable) for held in _held(model)}
-        with _quiet():
-            logs = _fit(model, inputs, targets)
-        changes, floors = [], {}
-        for held in _held(model):
-            after = variables.value_of(held.variable)
-            if after.dtype != object:
-                start = before.get(id(held.variable), np.zeros_like(after))
-                change, floors[held.path] = _change(start, after)
-                changes.append(
-                    WeightValue(held.path, held.canonical_path, None, held.trainable, change)
-                )
-        return Step(_numbers(logs), changes, floors)
+        _prepare(model)
+        state = variables.StateSnapshot(training_state(model))
+        slots = len(optimizers.optimizer_weights(model))
+        once = _step(model, inputs, targets)
+        if len(optimizers.optimizer_weights(model)) == slots:
+            state.restore()
+            _nudge(model)
+            return once, _step(model, inputs, targets)  # not traced again: that may take long
+    with undone(model):  # it made slots, whose first values are not known
+        _prepare(model)
+        _nudge(model)
+        return once, _step(model, inputs, targets)
+
+
+def _step(model: Model, inputs: Plain, targets: Optional[Plain]) -> Step:
+    before = {id(held.variable): variables.value_of(held.variable) for held in _held(model)}
+    with _quiet():
+        logs = _fit(model, inputs, targets)
+    changes, floors = [], {}
+    for held in _held(model):
+        after = variables.value_of(held.variable)
+        if after.dtype != object:
+            start = before.get(id(held.variable), np.zeros_like(after))
+            change, floors[held.path] = _change(start, after)
+            changes.append(
+                WeightValue(held.path, held.canonical_path, None, held.trainable, change)
+            )
+    return Step(_numbers(logs), changes, floors)
 
 
 def _held(model: Model) -> List[variables.Weight]:
     return [*variables.keras_weights(model), *optimizers.optimizer_weights(model)]
 
 
-def _prepare(model: Model, nudge: float) -> None:
+def _prepare(model: Model) -> None:
     optimizer = model.optimizer
     is_built = getattr(optimizer, "built", getattr(optimizer, "_built", False))
     # before TensorFlow 2.11 it is the other name
@@ -80,11 +94,16 @@ def _prepare(model: Model, nudge: float) -> None:
             attributes[name] = None  # traced anew, as after a reload
     if "steps_per_execution" in attributes:
         attributes["steps_per_execution"] = 1  # Keras 3 would wait for more batches
-    for variable in model.trainable_variables if nudge else ():
+
+
+def _nudge(model: Model) -> None:
+    """Change each weight by a rounding error."""
+    size = precision(model)
+    for variable in model.trainable_variables:
         value = variables.value_of(variable)
         if value.dtype.kind not in "biu":
             signs = np.where(np.arange(value.size) % 2, 1, -1).reshape(value.shape)
-            variable.assign((value * (1 + signs * nudge)).astype(value.dtype))
+            variable.assign((value * (1 + signs * size)).astype(value.dtype))
 
 
 @contextlib.contextmanager

@@ -142,9 +142,7 @@ def _steps(
     first_error: Optional[Exception] = None
     for given in _given_targets(model, outputs):
         try:
-            once = training_step.step(model, inputs, given)
-            nudge = training_step.precision(model)
-            return once, training_step.step(model, inputs, given, nudge)
+            return training_step.twice(model, inputs, given)
         except Exception as error:
             first_error = first_error or error
     assert first_error is not None
