@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from . import diagnosis
 from .model import CONFIG, OUTPUTS
-from .plan import Stop, difference_lines
+from .plan import Plan, Stop, difference_lines
 from .portable import checks
 from .portable.aliases import Plain
 from .portable.checks import Observations
@@ -18,7 +18,6 @@ from .portable.comparing import (
     differing,
     merged,
 )
-from .portable.formats import Format
 from .portable.subject import GIVEN
 from .result import RoundTrip, Verdict, Versions
 from .settings import Settings
@@ -74,26 +73,35 @@ def fill_in(trip: RoundTrip, comparisons: Comparisons, names: Sequence[str]) -> 
         name: comparison.outcome if name in names else CheckOutcome.NOT_APPLICABLE
         for name, comparison in found.items()
     }
+    trip.not_checked = {
+        name: "; ".join(comparison.not_checked)
+        for name, comparison in found.items()
+        if comparison.not_checked
+    }
     for name, comparison in found.items():
         if comparison.max_ulp is not None:
             trip.distances[name] = max(trip.distances.get(name, 0), comparison.max_ulp)
     trip.max_ulp = trip.distances.get(OUTPUTS, 0)
 
 
-def decide(fmt: Format, names: Sequence[str], evidence: diagnosis.Evidence) -> Verdict:
+def decide(plan: Plan, names: Sequence[str], evidence: diagnosis.Evidence) -> Verdict:
     """The verdict of a generation that passed.
 
     Raises:
-        Stop: where something differs, or nothing was compared.
+        Stop: where something differs, nothing was compared, or a check that was asked for by name
+            could not be made.
     """
     comparisons = evidence.comparisons
     if differing(comparisons):
         found = diagnosis.diagnose(evidence)
         raise Stop(found.verdict, *found.lines, *difference_lines(comparisons), hint=found.hint)
+    unmade = [name for name in comparisons if comparisons[name].not_checked]
+    if unmade and plan.settings.checks and set(checks.NAMES) - set(plan.settings.checks):
+        raise Stop(Verdict.DIFFERS, f"asked for by name, and not checked: {', '.join(unmade)}")
     outputs = comparisons.get(OUTPUTS, Comparison())
     compared = sum(found.compared for found in comparisons.values())
     if not compared or (OUTPUTS in names and not outputs.compared):
-        what = f"{fmt.name} keeps {', '.join(fmt.keeps)} only"
+        what = f"{plan.format.name} keeps {', '.join(plan.format.keeps)} only"
         if names:
             missing = "the outputs hold nothing"
             what = missing if OUTPUTS in names else f"this model has no {', '.join(names)}"

@@ -73,7 +73,9 @@ class RoundTrip:
             arrays of `bytes`. By name of the part for a group. None without a reload.
         expected: the same of the original model.
         max_ulp: the largest distance between two outputs, in units in the last place.
-        checks: by name of the check its outcome: "exact", "close", "differs" or "n/a".
+        checks: by name of the check its outcome: "exact", "close", "differs", "not checked" or
+            "n/a".
+        not_checked: by name of the check why it could not be made of the original.
         distances: by name of the check the largest distance, where one was measured, in ULP.
         problems: what was lost or went wrong, one line each.
         hint: what to do about it.
@@ -92,6 +94,7 @@ class RoundTrip:
     expected: Any = None
     max_ulp: int = 0
     checks: dict[str, CheckOutcome] = field(default_factory=dict)
+    not_checked: dict[str, str] = field(default_factory=dict)
     distances: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     hint: str = ""

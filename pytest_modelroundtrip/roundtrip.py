@@ -55,7 +55,7 @@ def _run(plan: Plan, trip: RoundTrip) -> None:
             evidence = diagnosis.Evidence(
                 comparisons, expected, actual, plan.models, tolerance, again
             )
-            verdicts.add(judgement.decide(plan.format, names, evidence))
+            verdicts.add(judgement.decide(plan, names, evidence))
     trip.verdict = Verdict.CLOSE if Verdict.CLOSE in verdicts else Verdict.EXACT
 
 

@@ -394,7 +394,7 @@ SABOTAGES = {
         model.__class__ = Lazy
 """,
         ("training",),
-        ("the next step's ['loss'] differs",),
+        ("the next step's loss differs",),
     ),
 }
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, Iterator, List, Tuple
+from typing import Dict, Iterator, List, Mapping, Set, Tuple
 
 import numpy as np
 
-from . import calling, keras_libs, model_weights, tensors, variables
+from . import calling, compiling, keras_libs, model_weights, tensors, variables
 from .aliases import Json, Model, Nest, Optimizer, Variable
 from .model_weights import Weight
 
-STEPS = (0, 1, 2, 5, 10, 100, 1000)  # at which a learning-rate schedule is evaluated
+# at which a learning-rate schedule is evaluated, besides the numbers in its own arguments
+STEPS = (0, 1, 2, 5, *(10**power for power in range(1, 7)))
+MAX_NUMBERS = 20  # of a schedule's own arguments
 
 
 def optimizers(model: Model) -> List[Tuple[str, Optimizer]]:
@@ -24,9 +26,55 @@ def optimizers(model: Model) -> List[Tuple[str, Optimizer]]:
     )
     found: Dict[int, Tuple[str, Optimizer]] = {}
     for name, value in attributes.items():
-        if hasattr(value, "apply_gradients") and hasattr(value, "get_config"):
+        if _is_optimizer(value):
             found.setdefault(id(value), (name, value))
     return list(found.values())
+
+
+def all_optimizers(model: Model) -> List[Tuple[str, Optimizer]]:
+    """The optimizers of a Keras model, each followed by those that it holds."""
+    found: Dict[int, Tuple[str, Optimizer]] = {}
+    for name, optimizer in optimizers(model):
+        found.setdefault(id(optimizer), (name, optimizer))
+        for path, inner in held_optimizers(optimizer):
+            found.setdefault(id(inner), (f"{name}/{path}", inner))
+    return list(found.values())
+
+
+def held_optimizers(optimizer: Optimizer) -> List[Tuple[str, Optimizer]]:
+    """The optimizers that an optimizer holds, in an attribute or in a container, by path."""
+    seen = {id(optimizer)}
+    found = []
+    waiting: List[Tuple[str, Nest]] = [*_held(optimizer)]
+    while waiting:
+        path, value = waiting.pop(0)
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if _is_optimizer(value):
+            found.append((path, value))
+        waiting += [(f"{path}/{name}", item) for name, item in _held(value)]
+    return found
+
+
+def _held(value: Nest) -> Iterator[Tuple[str, Nest]]:
+    """What an optimizer or a container holds, by name or position.
+
+    `OptimizerMap` of Keras 3 is a mapping too; its default is an attribute.
+    """
+    is_mapping = isinstance(value, Mapping)
+    if _is_optimizer(value) or (is_mapping and hasattr(value, "get_config")):
+        for name, item in vars(value).items():
+            if not name.startswith("_self_"):  # where TensorFlow notes the same once more
+                yield name.lstrip("_"), item
+    elif is_mapping:
+        yield from ((str(key), item) for key, item in value.items())
+    elif isinstance(value, (list, tuple)):
+        yield from ((str(position), item) for position, item in enumerate(value))
+
+
+def _is_optimizer(value: Nest) -> bool:
+    return hasattr(value, "apply_gradients") and hasattr(value, "get_config")
 
 
 def inner_optimizer(optimizer: Optimizer) -> Optimizer:
@@ -43,10 +91,38 @@ def learning_rate(optimizer: Optimizer) -> Json:
         return None
     if not callable(rate) or hasattr(rate, "assign"):
         return _rounded(rate)
-    # a schedule of the user's own may read the dtype of the step
-    counts = [calling.to_tensors(optimizer, np.array(step, "int64")) for step in STEPS]
-    rates = {f"step {step}": _rounded(rate(count)) for step, count in zip(STEPS, counts)}
-    return {type(rate).__name__: rates}
+    return {type(rate).__name__: _schedule(optimizer, rate)}
+
+
+def _schedule(optimizer: Optimizer, schedule: Nest) -> Dict[str, Json]:
+    """The arguments of a learning-rate schedule, and its rates over its whole range."""
+    try:
+        config = compiling.as_json(schedule.get_config(), without=("name",))
+    except Exception:  # one of the user's own need not have any
+        config = {}
+    numbers = sorted(set(_numbers(config)))[:MAX_NUMBERS]
+    steps = {*STEPS, *(number + near for number in numbers for near in (-1, 0, 1))}
+    rates = {f"step {step}": _rate_at(optimizer, schedule, step) for step in sorted(steps)}
+    return {"config": tensors.map_leaves(_rounded_number, config), **rates}
+
+
+def _rate_at(optimizer: Optimizer, schedule: Nest, step: int) -> Json:
+    try:  # it may read the dtype of the step
+        return _rounded(schedule(calling.to_tensors(optimizer, np.array(step, "int64"))))
+    except Exception as error:  # a step beyond the end of its table
+        return type(error).__name__
+
+
+def _numbers(config: Json) -> Iterator[int]:
+    """The numbers of steps among the arguments of a schedule."""
+    for _, leaf in tensors.leaves(config):
+        is_number = isinstance(leaf, (int, float)) and not isinstance(leaf, bool)
+        if is_number and 1 <= leaf < 2**31 and leaf == int(leaf):
+            yield int(leaf)
+
+
+def _rounded_number(leaf: Json) -> Json:
+    return float(f"{leaf:.6g}") if isinstance(leaf, float) else leaf
 
 
 def _rounded(rate: Nest) -> float:
@@ -56,19 +132,33 @@ def _rounded(rate: Nest) -> float:
 
 def optimizer_weights(model: Model) -> List[Weight]:
     """Each variable of each optimizer, named for its weight: `optimizer/dense/kernel/momentum`."""
-    owners = _owners(model)
-    found = []
-    for attribute, optimizer in optimizers(model):
+    owners = _owners(model) if optimizers(model) else []
+    found: List[Weight] = []
+    seen: Set[int] = set()
+    for place, optimizer in all_optimizers(model):
         held = optimizer.variables
         for variable in held() if callable(held) else held:
-            path, place = _paths(variable, optimizer, owners)
-            if not path.endswith("learning_rate"):  # the check `compile` compares it
-                paths = attribute + "/" + path, attribute + "/" + place
+            path, key = _paths(variable, optimizer, owners)
+            # the check `compile` compares the learning rate
+            if id(variable) not in seen and not path.endswith("learning_rate"):
+                paths = place + "/" + path, place + "/" + key
                 found.append(Weight(paths[0], variable, False, paths[1]))
+            seen.add(id(variable))
         if hasattr(optimizer, "inner_optimizer") and hasattr(optimizer, "loss_scale"):
-            path = attribute + "/loss_scale"  # not among the variables in Keras 2
+            path = place + "/loss_scale"  # not among the variables in Keras 2
             found.append(Weight(path, optimizer.loss_scale, False, path))
     return model_weights.unique(found)
+
+
+def overwrite_with_sentinels(model: Model) -> None:
+    """Give each variable of each optimizer a value that no training gives, if it has one.
+
+    What is zero is left so: where a loader skips it, that is the state of a new optimizer, and
+    shows as such. Learning rates are left too: `compile` gives them.
+    """
+    for weight in optimizer_weights(model):
+        if hasattr(weight.variable, "assign") and variables.value_of(weight.variable).any():
+            variables.overwrite_with_sentinel(weight.variable)
 
 
 Owner = Tuple[str, Weight]  # part of the name of an optimizer's variable, and the weight

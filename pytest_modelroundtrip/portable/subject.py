@@ -59,7 +59,7 @@ class Subject(NamedTuple):
         except Exception as error:
             words = ("called", way and f"by {way}", batch.name and f"with {batch.name}")
             how, kind = " ".join(filter(None, words)), type(error).__name__
-            raise CallError(f"{how}, it raised {kind}: {_short(str(error))}") from error
+            raise CallError(f"{how}, it raised {kind}: {short_message(error)}") from error
         finally:
             snapshot.restore()
 
@@ -98,8 +98,9 @@ def answer(subject: Subject, batch: Batch, seen: Mapping[str, Plain]) -> Plain:
     return subject.called("", batch)
 
 
-def _short(message: str) -> str:
-    """TensorFlow's message without the stack that it repeats in it."""
+def short_message(error: Exception) -> str:
+    """The message of an error without the stack that TensorFlow repeats in it."""
+    message = str(error)
     # a frame, and its source
     message = re.sub(r'^( *)File ".*\n(\1 +(?!File ").*\n)?', "", message, flags=re.MULTILINE)
     lines = [line for line in message.splitlines() if line.strip()]

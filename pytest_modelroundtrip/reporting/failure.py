@@ -36,6 +36,8 @@ def failure_text(trip: RoundTrip, is_kept: bool, reproduce_command: str) -> str:
     lines = _wrapped(f"{trip.verdict.upper()}: {headline}", "", "  ")
     lines += [*(f"  {line}" for line in sides), ""] if versions_first else []
     lines += _problem_lines(trip.problems)
+    for name, reason in trip.not_checked.items():
+        lines += _problem_lines([f"{name} not checked: {reason}"])
     lines += ["", *_wrapped(trip.hint, "hint: ", "      ")] if trip.hint else []
     lines += [""] if versions_first else ["", *sides]
     if is_kept:

@@ -79,6 +79,7 @@ class Sheet:
     models: dict[str, dict[Pair, MatrixCell]] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)  # by what they have in common
     reasons: list[str] = field(default_factory=list)  # why it is n/a
+    not_checked: dict[str, None] = field(default_factory=dict)  # model, check and why, in order
     round_trips: int = 0  # that were tried
     passed: int = 0
 
@@ -96,6 +97,8 @@ class Sheet:
         elif not passed:
             failure = self._failure(newest)
             failure.where.append(f"{model}, {pair[0].name} → {pair[1].name}")
+        for check, reason in newest.not_checked.items():
+            self.not_checked[f"{model}, {check}: {' '.join(reason.split())}"] = None
         self.models.setdefault(model, {})[pair] = MatrixCell(text, passed, failure)
 
     def _failure(self, record: Record) -> Failure:

@@ -28,6 +28,7 @@ class Record:
     verdict: Verdict
     max_ulp: int
     checks: dict[str, str]
+    not_checked: dict[str, str] = field(default_factory=dict)
     distances: dict[str, int] = field(default_factory=dict)
     problems: list[str]
     text: str  # of the failure, as the terminal shows it; empty without one
@@ -47,6 +48,7 @@ class Record:
             verdict=trip.verdict,
             max_ulp=trip.max_ulp,
             checks={name: str(outcome) for name, outcome in trip.checks.items()},
+            not_checked=trip.not_checked,
             distances=trip.distances,
             problems=trip.problems,
             text=text,
@@ -188,6 +190,7 @@ _PARSERS: dict[str, Callable[[object], object]] = {
     "verdict": _verdict,
     "max_ulp": _number,
     "checks": _texts_by_name,
+    "not_checked": _texts_by_name,
     "distances": lambda value: _by_name(value, _number),
     "problems": _texts,
     "text": _text,

@@ -125,13 +125,19 @@ def _write_columns(
 
 
 def _reason_lines(records: Iterable[Record]) -> list[str]:
-    """Why a format is n/a or a failure was expected; formats with the same reason share a line."""
+    """Why a format is n/a, a failure was expected, or a check could not be made.
+
+    Formats with the same reason share a line.
+    """
     reasons: dict[tuple[str, str], dict[str, None]] = {}
     for record in records:
         if record.verdict is Verdict.UNSUPPORTED:
             reasons.setdefault(("n/a", record.first_problem), {})[record.format] = None
         elif record.expected_failure is not None:
             reasons.setdefault(("( )", record.expected_failure), {})[record.format] = None
+        for check, reason in record.not_checked.items():
+            text = " ".join(f"{check} not checked: {reason}".split())
+            reasons.setdefault(("(!)", text), {})[record.format] = None
     return [
         f"{mark}  {', '.join(formats)}: {reason}" for (mark, reason), formats in reasons.items()
     ]

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_modelroundtrip.portable import checks, codec, records
 from pytest_modelroundtrip.portable.aliases import Plain
-from pytest_modelroundtrip.portable.checks import Check
+from pytest_modelroundtrip.portable.checks import Check, NotCheckableError, NotChecked
 from pytest_modelroundtrip.portable.checks.compile import CompileSighting
 from pytest_modelroundtrip.portable.checks.config import ConfigSighting, PlaceSighting
 from pytest_modelroundtrip.portable.checks.losses import Constrained, LossesSighting
@@ -48,7 +48,14 @@ SIGHTINGS = {
     "optimizer": [WEIGHT._replace(path="optimizer/dense/bias/momentum")],
     "outputs": {"": {"": {"logits": [BIAS, 1.5]}, "training=True": None}},
     "self_contained": ["the file /somewhere", "the network: localhost"],
-    "training": TrainingSighting(None, {"loss": np.array(0.5, np.float32)}, [WEIGHT]),
+    "training": TrainingSighting(
+        {"loss": np.array(0.5)},
+        [WEIGHT],
+        {WEIGHT.path: 1e-9},
+        {WEIGHT.path: float("inf")},
+        {"loss": 0.0},
+        1e-7,
+    ),
 }
 
 
@@ -102,6 +109,31 @@ def test_what_was_seen_travels(name: str) -> None:
     assert codec.dump({name: records.to_plain(received)}) == data
     outcome = compared(name, seen, received).outcome
     assert outcome == ("differs" if name == "self_contained" else "exact")
+
+
+@pytest.mark.parametrize("name", checks.NAMES)
+def test_what_could_not_be_seen_travels(name: str) -> None:
+    reason = NotChecked("own step raises ValueError: no")
+    data = codec.dump({name: records.to_plain(reason)})
+    assert checks.parsed(codec.load(data)) == {name: reason}
+    found = compared(name, reason, SIGHTINGS[name])
+    assert found.outcome == "not checked"
+    assert found.not_checked == ["the original's own step raises ValueError: no"]
+    assert compared(name, reason, reason).outcome == "not checked"
+    (text,) = compared(name, SIGHTINGS[name], reason).differences
+    assert text == (
+        f"{name} could be checked before the save only: the reloaded model's own step raises "
+        "ValueError: no"
+    )
+
+
+def test_what_cannot_be_seen_is_kept_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def observe(subject: Subject) -> None:
+        raise NotCheckableError(f"{subject.model} is too small")
+
+    monkeypatch.setattr(checks.table()["compile"], "observe", observe)
+    seen = checks.observe(Subject("model", {}, []), ["compile"])
+    assert seen == {"compile": NotChecked("model is too small")}
 
 
 def test_an_unknown_check_is_refused() -> None:

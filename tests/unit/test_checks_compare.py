@@ -188,6 +188,22 @@ def test_what_a_model_was_compiled_with() -> None:
     assert len(found.differences) == 2
 
 
+# compile
+
+
+def rates(*found: float) -> CompileSighting:
+    steps = {f"step {step}": rate for step, rate in enumerate(found)}
+    schedule = {"CosineDecay": {"config": {"alpha": 0.0}, **steps}}
+    return CompileSighting([], {}, {"optimizer": {"learning_rate": schedule}})
+
+
+def test_rates_of_a_schedule_may_be_rounded() -> None:
+    assert differences("compile", rates(0.1, 0.05, 1e-9), rates(0.1, 0.05, 3e-9)) == []
+    where = "compile.optimizers.optimizer.learning_rate.CosineDecay.step 1"
+    expected = [f"{where}: 0.05 came back as 0.0501"]
+    assert differences("compile", rates(0.1, 0.05), rates(0.1, 0.0501)) == expected
+
+
 # outputs, losses and training
 
 
@@ -232,33 +248,59 @@ def test_losses_and_constraints() -> None:
     assert len(differences("losses", losses(a=1.0, b=2.0), losses(a_1=1.0))) == 3
 
 
-def step(loss: float, *after: WeightValue) -> TrainingSighting:
-    return TrainingSighting(None, {"loss": np.array(loss, np.float32)}, [*after])
+def step(
+    loss: float,
+    *changes: WeightValue,
+    noise: float = 0.0,
+    loss_noise: float = 0.0,
+    floor: float = 0.0,
+) -> TrainingSighting:
+    paths = [change.path for change in changes]
+    floors, noises = dict.fromkeys(paths, floor), dict.fromkeys(paths, noise)
+    logs = {"loss": np.array(loss)}
+    return TrainingSighting(logs, [*changes], floors, noises, {"loss": loss_noise}, 2.0**-23)
 
 
 def test_training_steps() -> None:
-    raised = TrainingSighting("ValueError: no", {}, [])
-    assert differences("training", step(1.0), raised) == [
-        "the next training step raised ValueError: no"
-    ]
-    assert compared("training", raised, step(1.0)).outcome == "n/a"
-    assert compared("training", raised, raised).outcome == "n/a"
-    loss, after = differences(
+    loss, change = differences(
         "training", step(1.0, WEIGHT), step(2.0, WEIGHT._replace(value=-BIAS))
     )
-    assert loss.startswith("the next step's ['loss'] differs in 1 of 1 elements")
-    assert after.startswith("after the next step, ['dense/bias'] differs in 2 of 2 elements")
+    assert loss.startswith("the next step's loss differs in 1 of 1 elements")
+    assert change.startswith("the next step's change of dense/bias differs in 2 of 2 elements")
     renamed = WEIGHT._replace(path="dense_1/bias", trainable=False, tied_to="x")
     assert compared("training", step(1.0, WEIGHT), step(1.0, renamed)).compared == 3
     assert differences("training", step(1.0, WEIGHT), step(1.0, renamed)) == []
+    lost = "the next step's change of dense/bias is missing after the reload"
+    assert differences("training", step(1.0, WEIGHT), step(1.0)) == [lost]
+    more = step(1.0)._replace(logs={"loss": np.array(1.0), "x": np.array(1.0)})
+    assert differences("training", step(1.0), more) == ["the next step's x is not in the original"]
 
 
-def test_training_is_never_exact() -> None:
-    near = WEIGHT._replace(value=np.nextafter(BIAS, np.float32(1)))
-    found = compared("training", step(1.0, WEIGHT), step(1.0, near), EXACT)
-    assert (found.outcome, found.max_ulp) == ("close", 1)
-    strict = Tolerance(exact=True, rtol=0.0, atol=0.0)
-    assert compared("training", step(1.0, WEIGHT), step(1.0, near), strict).outcome == "differs"
+@pytest.mark.parametrize("size", [1e-12, 1.0])
+def test_a_change_is_compared_relative_to_itself(size: float) -> None:
+    def changed(factor: float) -> TrainingSighting:
+        return step(1.0, WEIGHT._replace(value=(BIAS * size * factor).astype("float32")))
+
+    assert compared("training", changed(1.0), changed(1.0)).outcome == "exact"
+    assert compared("training", changed(1.0), changed(1.000001)).outcome == "close"
+    assert compared("training", changed(1.0), changed(1.001)).outcome == "differs"
+    across = Tolerance(across_versions=True)
+    assert compared("training", changed(1.0), changed(1.0005), across).outcome == "close"
+    wide = Tolerance(rtol=0.01, atol=0.0)
+    assert compared("training", changed(1.0), changed(1.005), wide).outcome == "close"
+
+
+def test_rounding_makes_no_other_step() -> None:
+    other = WEIGHT._replace(value=BIAS * np.float32(1.05))
+    assert differences("training", step(1.0, WEIGHT), step(1.0, other)) != []
+    # each side may be apart from itself, and a change smaller than a rounding cannot be seen
+    assert differences("training", step(1.0, WEIGHT, noise=0.01), step(1.0, other)) == []
+    assert differences("training", step(1.0, WEIGHT), step(1.0, other, noise=0.02)) == []
+    assert differences("training", step(1.0, WEIGHT, floor=0.1), step(1.0, other)) == []
+    # what is apart from itself by as much is not compared
+    far = WEIGHT._replace(value=-BIAS)
+    noisy = step(1.0, WEIGHT, noise=0.1, loss_noise=0.01)
+    assert compared("training", noisy, step(2.0, far)).compared == 1
 
 
 def test_training_across_backends() -> None:
@@ -268,7 +310,7 @@ def test_training_across_backends() -> None:
     assert len(compared("training", *steps).differences) == 1
 
 
-# what the reload accessed
+# what the reload accessed# what the reload accessed
 
 
 def test_what_the_reload_accessed() -> None:

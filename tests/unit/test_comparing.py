@@ -43,7 +43,18 @@ def test_outcomes(found: Comparison, outcome: CheckOutcome) -> None:
 def test_an_outcome_is_a_string() -> None:
     texts = [f"{outcome}" for outcome in CheckOutcome]
     assert texts == [str(outcome) for outcome in CheckOutcome]
-    assert texts == ["exact", "close", "differs", "n/a"]
+    assert texts == ["exact", "close", "differs", "not checked", "n/a"]
+
+
+def test_what_was_not_checked_in_one_part_is_not_hidden_by_the_others() -> None:
+    whole = comparison(compared=1)
+    other = comparison()
+    other.not_checked.append("the original's step is random")
+    whole.include(other, "decoder")
+    assert str(whole.outcome) == "not checked"
+    assert whole.not_checked == ["decoder: the original's step is random"]
+    whole.differ("a")
+    assert str(whole.outcome) == "differs"
 
 
 def test_by_default_nothing_is_exact_or_across_anything() -> None:

@@ -47,6 +47,7 @@ def test_the_json_of_a_record_is_that_of_schema_1() -> None:
         "verdict": "differs",
         "max_ulp": 3,
         "checks": {"weights": "exact", "outputs": "differs"},
+        "not_checked": {},
         "distances": {"outputs": 3},
         "problems": ["outputs: no"],
         "text": "the text",

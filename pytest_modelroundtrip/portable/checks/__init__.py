@@ -10,7 +10,7 @@ from __future__ import annotations
 import abc
 import functools
 import importlib
-from typing import Any, Dict, Generic, Optional, Sequence, TypeVar
+from typing import Any, Dict, Generic, NamedTuple, Optional, Sequence, TypeVar
 
 from .. import records
 from ..aliases import Plain
@@ -25,8 +25,22 @@ NAMES = (
 
 S = TypeVar("S")  # what a check sees: a record, or lists and dicts of records (see `records`)
 
-Observation = Dict[str, Any]  # what was seen of one model, by the name of the check
+# what was seen of one model, by the name of the check; `NotChecked` where that could not be made
+Observation = Dict[str, Any]
 Observations = Dict[str, Observation]  # by the name of the part
+
+
+class NotCheckableError(Exception):
+    """A check that applies to a model cannot be made of it.
+
+    The text says why, in words that follow "the original's": "own step raises ValueError: ...".
+    """
+
+
+class NotChecked(NamedTuple):
+    """Stands for a sighting that could not be had."""
+
+    not_checked: str  # the text of the `NotCheckableError`
 
 
 class Check(abc.ABC, Generic[S]):
@@ -46,6 +60,7 @@ class Check(abc.ABC, Generic[S]):
 
         Raises:
             CallError: when the model cannot be called.
+            NotCheckableError: where there is something of that kind that cannot be looked at.
         """
 
     @abc.abstractmethod
@@ -77,19 +92,38 @@ def observe(subject: Subject, names: Sequence[str]) -> Observation:
     Raises:
         CallError: when the model cannot be called.
     """
-    seen = {name: check.observe(subject) for name, check in table().items() if name in names}
+    seen = {name: _seen(check, subject) for name, check in table().items() if name in names}
     return {name: found for name, found in seen.items() if found is not None}
+
+
+def _seen(check: Check[S], subject: Subject) -> Any:
+    try:
+        return check.observe(subject)
+    except NotCheckableError as error:
+        return NotChecked(str(error))
 
 
 def compare(expected: Observation, actual: Observation, tolerance: Tolerance) -> Comparisons:
     """Compare all that was seen of the original with what was seen after the reload."""
-    found: Comparisons = {}
-    for name, check in table().items():
-        if name in expected and name in actual:
-            found[name] = check.compare(expected[name], actual[name], tolerance)
-        elif name in expected:
-            found[name] = Comparison()
-            found[name].differ(f"the original has its {name}, the reloaded model has none")
+    return {
+        name: _compared(check, expected[name], actual.get(name), tolerance)
+        for name, check in table().items()
+        if name in expected
+    }
+
+
+def _compared(check: Check[S], expected: Any, actual: Any, tolerance: Tolerance) -> Comparison:
+    """Compare two sightings, of which there may be none on either side."""
+    found = Comparison()
+    if isinstance(expected, NotChecked):
+        found.not_checked.append(f"the original's {expected.not_checked}")
+    elif isinstance(actual, NotChecked):
+        reason = f"the reloaded model's {actual.not_checked}"
+        found.differ(f"{check.name} could be checked before the save only: {reason}")
+    elif actual is None:
+        found.differ(f"the original has its {check.name}, the reloaded model has none")
+    else:
+        return check.compare(expected, actual, tolerance)
     return found
 
 
@@ -102,7 +136,9 @@ def parsed(plain: Dict[str, Plain]) -> Observation:
     unknown = sorted(set(plain) - set(NAMES))
     if unknown:
         raise ValueError("unknown checks: {}".format(", ".join(unknown)))
-    checks = table()
-    return {
-        name: records.from_plain(checks[name].sighting, seen, name) for name, seen in plain.items()
-    }
+    return {name: _parsed(name, seen) for name, seen in plain.items()}
+
+
+def _parsed(name: str, plain: Plain) -> Any:
+    is_reason = isinstance(plain, dict) and [*plain] == [*NotChecked._fields]
+    return records.from_plain(NotChecked if is_reason else table()[name].sighting, plain, name)

@@ -2,168 +2,217 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from .. import calling, compiling, keras_libs, model_weights, optimizers, tensors, variables
-from ..aliases import Array, Json, Model, Plain, Variable
-from ..comparing import Comparison, Tolerance
-from ..comparing.nests import compare_nests
+from .. import keras_libs, targets, tensors, training_step
+from ..aliases import Array, Model, Plain
+from ..comparing import Comparison, Tolerance, arrays
 from ..comparing.variables import paired
 from ..protocol import WeightValue
-from ..subject import Subject
-from . import Check
+from ..subject import Subject, short_message
+from . import Check, NotCheckableError
+
+RTOL = 1e-5  # of a change, relative to the largest in the same variable; of a log, to itself
+ACROSS = 1e-3  # the same where other kernels compute
+ROUNDINGS = 8  # of its own noise, by which a step may differ from another
+UNSTABLE = 0.05  # the noise, relative to a change, from which that is not compared
+UNSTABLE_LOG = 1e-3  # the same of a log
+MAX_REASON = 300  # characters
 
 
 class TrainingSighting(NamedTuple):
-    """One training step: what it raised, or the losses and the variables after it."""
+    """One training step: what the history says of it, and what it changes."""
 
-    raised: Optional[str]
-    losses: Dict[str, Any]  # arrays
-    after: List[WeightValue]  # weights and slots
+    logs: Dict[str, Any]  # arrays, by name of the loss or metric
+    changes: List[WeightValue]  # of weights and slots: after the step less before it
+    floors: Dict[str, float]  # by path, the smallest change that its dtype can show
+    noise: Dict[str, float]  # by path, what a rounding error before the step changes of it
+    log_noise: Dict[str, float]
+    precision: float  # the rounding of what the layers compute with
 
 
 class TrainingCheck(Check[TrainingSighting]):
-    """The next training step of a compiled Keras model: its loss, and weights and slots after it.
+    """The next training step of a compiled Keras model: each log, and each weight's change.
 
-    The step is taken on your batch, with targets made from the shape of the outputs. Both sides
+    `fit` takes it on your batch, with targets made from the shape of the outputs. Both sides
     take it from the same state and undo it; on this side in your test's own process, since what is
-    not saved exists only there. A step that differs from itself is not compared. Gradients are
-    summed in parallel, so values are compared within the tolerance of their dtype: TensorFlow's
-    deterministic mode holds for a whole process and cannot be switched off.
+    not saved exists only there. A change is compared relative to its own size. What a rounding
+    error of the weights makes another one is not compared.
     """
 
     sighting = TrainingSighting
     hint = (
-        "Look at train_step, the loss and their arguments: what is neither in the config nor a "
-        "weight is lost."
+        "Look at train_step, the loss, the metrics and the optimizer, and at their arguments: what "
+        "is neither in the config nor a weight is lost."
     )
     slow = True
     lines_shown = 2
 
     def observe(self, subject: Subject) -> Optional[TrainingSighting]:
-        """The next step; None where there is none, or two steps from one state differ.
+        """The next step; None for what is not a compiled Keras model.
 
         Raises:
             CallError: when the model cannot be called.
+            NotCheckableError: where it cannot take that step, or not twice in the same way.
         """
         model = subject.model
         if not keras_libs.is_model(model) or getattr(model, "optimizer", None) is None:
             return None
         batch = subject.batches[0]
         if set(batch.kwargs) - {"training"}:
-            return None
-        outputs = subject.called("", batch)
-        if not all(isinstance(leaf, np.ndarray) for _, leaf in tensors.leaves(outputs)):
-            return None  # no targets can be made for ragged or sparse tensors
-        targets = _targets(model, outputs)
+            raise NotCheckableError("inputs are passed by name, which fit does not take")
         inputs = batch.args[0] if len(batch.args) == 1 else batch.args
-        snapshot = variables.StateSnapshot(_training_state(model))
-        steps = []
-        try:
-            for _ in range(2):
-                steps.append(_step(model, inputs, targets))
-                snapshot.restore()
-        except Exception as error:
-            return TrainingSighting(f"{type(error).__name__}: {error}", {}, [])
-        finally:
-            snapshot.restore()
-        return steps[0] if _close(*steps) else None
+        seen = _sighting(model, *_steps(model, inputs, subject.called("", batch)))
+        if _is_random(seen):
+            raise NotCheckableError("training is random: two steps from the same state differ")
+        return seen
 
     def compare(
         self, expected: TrainingSighting, actual: TrainingSighting, tolerance: Tolerance
     ) -> Comparison:
-        """Compare the losses, then weights and slots, paired by path."""
+        """Compare the logs, then the changes, paired by path."""
         found = Comparison()
-        if expected.raised is not None:
-            return found
         found.compared = 1
-        if actual.raised is not None:
-            found.differ(f"the next training step raised {actual.raised}")
-            return found
-        tolerance = tolerance._replace(exact=False)  # gradients are summed in parallel
-        losses = expected.losses, actual.losses
-        found.include(compare_nests("the next step's ", *losses, tolerance))
-        pairs = paired(expected.after, actual.after, tolerance)
-        after = [{path: held.value for path, held in side.items()} for side in pairs]
-        found.include(compare_nests("after the next step, ", after[0], after[1], tolerance))
+        comparing = _StepComparison(expected.precision, tolerance, found)
+        unstable = _unstable_logs(expected)
+        for name in [name for name in {**expected.logs, **actual.logs} if name not in unstable]:
+            sides = expected.logs.get(name), actual.logs.get(name)
+            noise = expected.log_noise.get(name, 0.0), actual.log_noise.get(name, 0.0)
+            comparing.compare(f"the next step's {name}", sides, noise)  # it has no floor
+        originals, reloaded = paired(expected.changes, actual.changes, tolerance)
+        for path in {**originals, **reloaded}:
+            held = originals.get(path), reloaded.get(path)
+            changes = held[0] and held[0].value, held[1] and held[1].value
+            noise = _at(expected.noise, held[0]), _at(actual.noise, held[1])
+            floor = _at(expected.floors, held[0]) + _at(actual.floors, held[1])
+            comparing.compare(f"the next step's change of {path}", changes, noise, floor)
         return found
 
 
-def _training_state(model: Model) -> List[Variable]:
-    """The variables that a training step changes."""
-    for _, optimizer in optimizers.optimizers(model):
-        build = getattr(optimizer, "build", None)
-        is_built = getattr(optimizer, "built", getattr(optimizer, "_built", False))
-        if build is not None and not is_built:
-            build(model.trainable_variables)  # slots made in the first step start as they are now
-    held = [*variables.state_of(model)]
-    held += [weight.variable for weight in optimizers.optimizer_weights(model)]
-    held += [variable for metric in getattr(model, "metrics", ()) for variable in metric.variables]
-    held += [getattr(model, "_train_counter", None)]
-    for _, optimizer in optimizers.optimizers(model):
-        held += vars(optimizer).values()  # some variables are in no list
-    return variables.distinct(variable for variable in held if model_weights.is_variable(variable))
+Sides = Tuple[Optional[Array], Optional[Array]]  # of the original, and of the reloaded model
 
 
-def _step(model: Model, inputs: Plain, targets: Plain) -> TrainingSighting:
-    for variable in model.variables:
-        if str(getattr(variable, "path", "")).endswith("seed_generator_state"):
-            variable.assign(np.array([7, 0], "uint32"))  # no Keras format keeps these
-    if hasattr(model, "reset_metrics"):
-        model.reset_metrics()
-    if keras_libs.backend(model) == "tensorflow":
-        inputs, targets = calling.to_tensorflow(inputs), calling.to_tensorflow(targets)
-    logs = model.train_on_batch(inputs, targets, return_dict=True)
-    names = ["loss"] if "loss" in logs else sorted(logs)
-    weights = [*model_weights.keras_weights(model), *optimizers.optimizer_weights(model)]
-    after = [
-        WeightValue(w.path, w.place, None, w.trainable, variables.value_of(w.variable))
-        for w in weights
-    ]
+class _StepComparison:
+    """One comparison of two steps, on its way through them."""
+
+    def __init__(self, precision: float, tolerance: Tolerance, found: Comparison) -> None:
+        is_across = tolerance.across_versions or tolerance.across_backends
+        own = max(ACROSS if is_across else RTOL, 8 * precision)
+        self._rtol = max(own, tolerance.rtol or 0.0)
+        self._found = found
+
+    def compare(
+        self, what: str, sides: Sides, noise: Tuple[float, float], floor: float = 0.0
+    ) -> None:
+        """Compare one log or one change."""
+        expected, actual = sides
+        if expected is None or actual is None:
+            how = "is not in the original" if expected is None else "is missing after the reload"
+            self._found.differ(f"{what} {how}")
+            return
+        size = _size(expected)
+        if noise[0] > UNSTABLE * size:
+            return  # rounding alone makes another step of it
+        self._found.compared += 1
+        atol = self._rtol * size + ROUNDINGS * sum(noise) + floor
+        allowed = Tolerance(rtol=0.0, atol=atol)
+        compared = Comparison()
+        message = arrays.leaf_difference(expected, actual, allowed, compared)
+        self._found.bits_differ |= compared.bits_differ
+        if message:
+            self._found.differ(f"{what} {message}")
+
+
+def _at(numbers: Dict[str, float], weight: Optional[WeightValue]) -> float:
+    return 0.0 if weight is None else numbers.get(weight.path, 0.0)
+
+
+def _size(change: Array) -> float:
+    """The largest of its finite numbers."""
+    wide = np.abs(change.astype(np.complex128 if change.dtype.kind == "c" else np.float64))
+    return float(wide[np.isfinite(wide)].max(initial=0.0))
+
+
+def _steps(
+    model: Model, inputs: Plain, outputs: Plain
+) -> Tuple[training_step.Step, training_step.Step]:
+    """The same step twice, the second time with weights that differ by a rounding error."""
+    first_error: Optional[Exception] = None
+    for given in _given_targets(model, outputs):
+        try:
+            return training_step.twice(model, inputs, given)
+        except Exception as error:
+            first_error = first_error or error
+    assert first_error is not None
+    text = " ".join(short_message(first_error).replace("in user code:", "").split())
+    kind = f"{type(first_error).__name__}: "
+    reason = kind + text.replace(kind, "", 1)  # autograph writes it into the text
+    raise NotCheckableError(f"own step raises {reason[:MAX_REASON]}") from first_error
+
+
+def _given_targets(model: Model, outputs: Plain) -> List[Optional[Plain]]:
+    """The targets to try; None: none. A model without a loss may take none.
+
+    Raises:
+        NotCheckableError: where none can be made.
+    """
+    has_loss = getattr(model, "loss", None) is not None
+    if all(isinstance(leaf, np.ndarray) for _, leaf in tensors.leaves(outputs)):
+        made = targets.targets(model, outputs)
+        return [made] if has_loss else [made, None]
+    if has_loss:
+        raise NotCheckableError("outputs are ragged or sparse, and no targets can be made for them")
+    return [None]
+
+
+def _sighting(
+    model: Model, once: training_step.Step, again: training_step.Step
+) -> TrainingSighting:
+    """The first of two steps, with what makes the second another one."""
+    changes = {weight.path: weight.value for weight in again.changes}
+    apart = {weight.path: _apart(weight.value, changes.get(weight.path)) for weight in once.changes}
     return TrainingSighting(
-        None, {name: np.asarray(logs[name], "float32") for name in names}, after
+        logs=once.logs,
+        changes=once.changes,
+        floors=once.floors,
+        # the change itself is rounded, too
+        noise={path: max(0.0, size - 2 * once.floors[path]) for path, size in apart.items()},
+        log_noise={name: _apart(value, again.logs.get(name)) for name, value in once.logs.items()},
+        precision=training_step.precision(model),
     )
 
 
-def _close(one: TrainingSighting, other: TrainingSighting) -> bool:
-    values = [
-        [*side.losses.values(), *[weight.value for weight in side.after]] for side in (one, other)
+def _apart(one: Array, other: Optional[Array]) -> float:
+    """How far apart two logs or changes are; infinite where they cannot be compared."""
+    if other is None or one.shape != other.shape:
+        return float("inf")
+    wide = np.complex128 if one.dtype.kind == "c" else np.float64
+    some, others = one.astype(wide), other.astype(wide)
+    if (np.isfinite(some) != np.isfinite(others)).any():
+        return float("inf")
+    with np.errstate(invalid="ignore"):
+        return _size(some - others)
+
+
+def _unstable_logs(sighting: TrainingSighting) -> List[str]:
+    """The logs that are other ones each time, or that rounding alone changes."""
+    threshold = max(UNSTABLE_LOG, 32 * sighting.precision)
+    return [
+        name
+        for name, value in sighting.logs.items()
+        if sighting.log_noise[name] > threshold * _size(value)
     ]
-    return all(
-        np.allclose(a, b, rtol=1e-4, atol=1e-6, equal_nan=True)
-        for a, b in zip(*values)
-        if a.dtype != object
-    )
 
 
-def _targets(model: Model, outputs: Plain) -> Plain:
-    """Targets in the shape of the outputs, such as the loss of each output takes."""
-    given = getattr(model, "loss", None)
-    losses = compiling.canonical(given, keras_libs.own_keras(model).losses.get) or {}
-    if isinstance(outputs, (dict, list)) and losses and "name" not in losses:
-        pairs = outputs.items() if isinstance(outputs, dict) else enumerate(outputs)
-        made = {key: _targets_for(losses.get(str(key)), output) for key, output in pairs}
-        return made if isinstance(outputs, dict) else list(made.values())
-    return _targets_for(losses, outputs)
-
-
-def _targets_for(loss: Json, outputs: Plain) -> Plain:
-    name = str((loss or {}).get("name"))
-    return tensors.map_leaves(lambda output: _target(name, output), outputs)
-
-
-def _target(loss: str, output: Array) -> Array:
-    if "sparse" in loss:
-        return np.reshape(_labels(output), output.shape[:-1]).astype("int32")
-    if "categorical" in loss:
-        one_hot = np.eye(output.shape[-1], dtype=output.dtype)
-        return np.reshape(one_hot[_labels(output)], output.shape)
-    is_binary = "binary" in loss or "hinge" in loss
-    ramp = np.arange(output.size) % 2 if is_binary else (np.arange(output.size) % 5) / 10
-    return np.reshape(ramp, output.shape).astype(output.dtype)
-
-
-def _labels(output: Array) -> Array:
-    return np.asarray(np.arange(int(np.prod(output.shape[:-1]))) % output.shape[-1])
+def _is_random(sighting: TrainingSighting) -> bool:
+    """Whether its loss, or all that it changes, is another one each time."""
+    if "loss" in _unstable_logs(sighting):
+        return True
+    moved = [change for change in sighting.changes if change.value.dtype.kind == "f"]
+    moved = [change for change in moved if change.value.any()]
+    unstable = [
+        change for change in moved if sighting.noise[change.path] > UNSTABLE * _size(change.value)
+    ]
+    return bool(moved) and len(unstable) == len(moved)

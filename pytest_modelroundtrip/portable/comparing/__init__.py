@@ -56,6 +56,7 @@ class CheckOutcome(str, enum.Enum):
     EXACT = "exact"
     CLOSE = "close"  # within the tolerance
     DIFFERS = "differs"
+    NOT_CHECKED = "not checked"  # it could not be made of the original
     NOT_APPLICABLE = "n/a"  # not kept by the format, not asked for, or nothing to compare
 
     __str__ = str.__str__
@@ -73,6 +74,7 @@ class Comparison:
 
     def __init__(self) -> None:
         self.differences: List[str] = []
+        self.not_checked: List[str] = []  # why it could not be made of the original
         self.compared = 0  # how many things were
         self.max_ulp: Optional[int] = (
             None  # the largest distance of two arrays; None: none measured
@@ -93,6 +95,8 @@ class Comparison:
         """What the check came to."""
         if self.differences:
             return CheckOutcome.DIFFERS
+        if self.not_checked:
+            return CheckOutcome.NOT_CHECKED
         if not self.compared:
             return CheckOutcome.NOT_APPLICABLE
         return CheckOutcome.CLOSE if self.bits_differ else CheckOutcome.EXACT
@@ -101,6 +105,7 @@ class Comparison:
         """Take over what was found in one part of a group; messages name the part."""
         prefix = f"{part}: " if part else ""
         self.differences += [prefix + message for message in other.differences]
+        self.not_checked += [prefix + reason for reason in other.not_checked]
         self.compared += other.compared
         if other.max_ulp is not None:
             self.measure(other.max_ulp)

@@ -6,7 +6,7 @@ import functools
 import os
 from typing import Callable, Dict, List, Mapping, Optional
 
-from .. import creation, keras_libs, variables
+from .. import creation, keras_libs, optimizers, variables
 from ..aliases import Model, Nest
 from . import WEIGHTS, LoadOptions
 from ._rebuild import RebuiltFormat, part_of, rebuilt, save_architecture, with_variables
@@ -84,6 +84,8 @@ def _write(models: Mapping[str, Model], folder: str) -> None:
 def _restore(models: Mapping[str, Model], folder: str) -> None:
     import tensorflow as tf
 
+    for model in models.values():
+        optimizers.overwrite_with_sentinels(model)  # a factory may have trained it
     latest = tf.train.latest_checkpoint(folder)
     if latest is None:
         raise FileNotFoundError("no checkpoint in the artifact's folder")

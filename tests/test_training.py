@@ -1,0 +1,312 @@
+"""The next training step: what only it shows is found, sound models pass, no trace is left."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from types import ModuleType
+
+import pytest
+import sabotage
+from inner_runs import Run
+
+STEPS = """
+import numpy as np
+import tensorflow as tf
+
+K, L = tf.keras, tf.keras.layers
+try:
+    register = K.saving.register_keras_serializable
+except AttributeError:  # TensorFlow before 2.12
+    register = K.utils.register_keras_serializable
+
+x = np.random.default_rng(0).normal(size=(8, 6)).astype("float32")
+y = x[:, :2] * 0.5
+
+
+@register(package="steps")
+class Multiplied(K.Sequential):
+    gain, random, words = 1.0, 0.0, ""
+
+    def train_step(self, data):
+        x, y = data
+        if self.words:
+            raise ValueError(self.words)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((self(x, training=True) - y) ** 2)
+        weights = self.trainable_variables
+        gain = self.gain + self.random * tf.random.normal(())
+        gradients = [gain * gradient for gradient in tape.gradient(loss, weights)]
+        self.optimizer.apply_gradients(zip(gradients, weights))
+        return {"squares": loss}
+
+
+@register(package="steps")
+class Noise(L.Layer):
+    def call(self, x):
+        self.add_loss(tf.random.normal(()))
+        return x
+
+
+@register(package="steps")
+class Scaled(K.metrics.Mean):
+    def __init__(self, factor=1.0, name="scaled", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.held = factor
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        return super().update_state(tf.abs(y_true - y_pred) * self.held)
+
+    def get_config(self):
+        return {"name": self.name}
+
+
+@register(package="steps")
+class Drawn(K.metrics.Mean):
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        return super().update_state(tf.random.normal(()))
+
+
+@register(package="steps")
+class Cliff(K.optimizers.schedules.LearningRateSchedule):
+    def __init__(self, top=200_000, bottom=0.1):
+        self.top, self.bottom = top, bottom
+
+    def __call__(self, step):
+        return tf.where(tf.cast(step, "int64") < self.top, 0.1, self.bottom)
+
+    def get_config(self):
+        return {"top": self.top}
+
+
+@register(package="steps")
+class Table(K.optimizers.schedules.LearningRateSchedule):
+    def __init__(self, rates=(0.1, 0.1, 0.1, 0.05)):
+        self.rates = list(rates)
+
+    def __call__(self, step):
+        tf.debugging.assert_less(tf.cast(step, "int64"), np.int64(len(self.rates)))
+        return tf.gather(tf.constant(self.rates), step)
+
+    def get_config(self):
+        return {"rates": self.rates}
+
+
+@register(package="steps")
+class Outer(K.optimizers.SGD):
+    # its steps are those of another optimizer, which TensorFlow does not track
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        object.__setattr__(self, "held", [K.optimizers.Adam(0.01)])
+
+    def apply(self, gradients, variables=None):  # Keras 3
+        return self.held[0].apply(gradients, variables)
+
+    def apply_gradients(self, pairs, **kwargs):
+        return self.held[0].apply_gradients(list(pairs))
+
+
+def fitted(*inner, kind=K.Sequential, optimizer="adam", loss="mse", fit=True, **compiled):
+    last = L.Dense(2, dtype="float32", kernel_initializer=K.initializers.GlorotUniform(seed=1))
+    model = kind([K.Input((6,)), *inner, last])
+    if kind is Multiplied:
+        loss = None
+    elif loss == "mse":
+        loss = K.losses.MeanSquaredError()
+    model.compile(optimizer=optimizer, loss=loss, **compiled)
+    if fit:
+        model.fit(x, y, epochs=2, verbose=0, shuffle=False)
+    return model
+
+
+def outer():
+    return fitted(optimizer=Outer(0.1))
+
+
+def several():
+    by_path = K.optimizers.OptimizerMap(K.optimizers.Adam(), {".*bias": K.optimizers.SGD(0.1)})
+    return fitted(optimizer=K.optimizers.MultiOptimizer(by_path))
+"""
+
+Runner = Callable[[str], pytest.RunResult]
+
+
+@pytest.fixture
+def steps(run: Run, pytester: pytest.Pytester, tensorflow: ModuleType) -> Runner:  # noqa: ARG001
+    """Runs a test file in which the module `steps` can be imported, there and after the reload."""
+    pytester.makepyfile(steps=STEPS)
+    pytester.makeini(
+        "[pytest]\nroundtrip_pythonpath = .\nroundtrip_imports = steps\npythonpath = .\n"
+    )
+    pytester.syspathinsert()
+
+    def steps(source: str) -> pytest.RunResult:
+        whole = repr(sabotage.base_formats()["whole"])
+        head = "from steps import *\n\nWHOLE = " + whole
+        return run(f"{head}\n{source}", "-rf", "--roundtrip-report=report.json")
+
+    return steps
+
+
+def words(result: pytest.RunResult) -> str:
+    return " ".join(result.stdout.str().split())
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ("changed(fitted(kind=Multiplied), gain=3.0)", "the next step's change of dense"),
+        (
+            "changed(fitted(kind=Multiplied, optimizer=K.optimizers.SGD(1e-6)), gain=3.0)",
+            "the next step's change of dense",
+        ),
+        ("fitted(metrics=[Scaled(3.0)])", "the next step's scaled differs"),
+        ("excluding(K.optimizers.AdamW(0.001))", "the next step's change of dense"),
+        (
+            "fitted(optimizer=K.optimizers.SGD(Cliff(bottom=0.01)))",
+            "learning_rate.Cliff.step 200000: 0.01 came back as 0.1",
+        ),
+    ],
+    ids=["multiplier", "tiny-step", "metric", "weight-decay", "schedule"],
+)
+def test_what_only_training_shows_is_found(
+    steps: Runner, tensorflow: ModuleType, model: str, says: str
+) -> None:
+    if "AdamW" in model and not hasattr(tensorflow.keras.optimizers, "AdamW"):
+        pytest.skip("this Keras has no AdamW")
+    source = f"""
+def changed(model, **attributes):
+    vars(model).update(attributes)
+    return model
+
+def excluding(optimizer):
+    optimizer.exclude_from_weight_decay(var_names=["kernel"])
+    return fitted(optimizer=optimizer)
+
+@pytest.mark.roundtrip(formats=[WHOLE], checks="all")
+def test_it():
+    return {model}
+"""
+    result = steps(source)
+    result.assert_outcomes(failed=1)
+    assert says in words(result), result.stdout.str()
+
+
+@pytest.mark.parametrize("factory", ["outer", "several"])
+def test_an_inner_optimizer_that_is_not_restored_is_found(
+    steps: Runner, tensorflow: ModuleType, factory: str
+) -> None:
+    """A factory that trains as the original was trained does not hide it."""
+    if factory == "several" and not hasattr(tensorflow.keras.optimizers, "MultiOptimizer"):
+        pytest.skip("this Keras has no MultiOptimizer")
+    source = f"""
+@pytest.mark.roundtrip(formats=["checkpoint"], factory="steps:{factory}")
+def test_it():
+    return {factory}()
+"""
+    result = steps(source)
+    result.assert_outcomes(failed=1)
+    assert "it was not loaded, it holds the value that the rebuilt model had" in words(result)
+
+
+SOUND = """
+@pytest.mark.roundtrip(formats=[WHOLE], checks="all")
+@pytest.mark.parametrize(
+    "name", ["dropout", "norm", "mixed", "several", "own", "unfitted", "drawn", "table"]
+)
+def test_sound(roundtrip, name):
+    made = {
+        "dropout": lambda: fitted(L.Dropout(0.5, seed=3)),
+        "norm": lambda: fitted(L.Dense(6), L.BatchNormalization(), L.ReLU()),
+        "mixed": lambda: fitted(
+            L.Dense(6, activation="relu", dtype=K.mixed_precision.Policy("mixed_float16"))
+        ),
+        "several": lambda: fitted(steps_per_execution=4, metrics=["mae"]),
+        "own": lambda: fitted(kind=Multiplied),
+        "unfitted": lambda: fitted(fit=False, optimizer=K.optimizers.Adagrad(0.1)),
+        "table": lambda: fitted(optimizer=K.optimizers.SGD(Table())),
+        "drawn": lambda: fitted(metrics=[Drawn(name="drawn")]),
+    }
+    trip = roundtrip(made[name](), x)
+    is_random = name == "dropout" and not hasattr(K, "ops")  # Keras 2 keeps no state of a seed
+    assert trip.checks["training"] in (["not checked"] if is_random else ["exact", "close"])
+
+@pytest.mark.roundtrip(formats=["checkpoint"], factory="steps:fitted")
+def test_factory_that_trains():
+    return fitted()
+"""
+
+
+def test_sound_models_pass(steps: Runner) -> None:
+    result = steps(SOUND)
+    assert result.parseoutcomes().get("passed") == 9, result.stdout.str()
+
+
+UNCHANGED = """
+def state(model):
+    held = model.optimizer.variables
+    held = [*model.weights, *(held() if callable(held) else held)]
+    held += [variable for metric in model.metrics for variable in metric.variables]
+    attributes = {name: id(value) for name, value in vars(model).items()}
+    return [np.asarray(variable).tobytes() for variable in held], attributes
+
+@pytest.mark.roundtrip(formats=[WHOLE], checks=["training", "optimizer"])
+@pytest.mark.parametrize("fit", [False, True])
+def test_unchanged(roundtrip, fit):
+    model = fitted(L.BatchNormalization(), metrics=["mae"], steps_per_execution=2, fit=fit)
+    model(x)
+    before, history = state(model), vars(model).get("history")
+    attributes = dict(vars(model))  # so that no other object gets their id
+    assert roundtrip(model, x).passed
+    assert state(model)[0] == before[0]
+    assert {**before[1], **state(model)[1]} == before[1]
+    assert vars(model).get("history") is history
+    built = len(before[0])
+    model.fit(x, y, verbose=0)
+    assert fit == (len(state(model)[0]) == built)
+"""
+
+
+def test_the_live_model_is_as_it_was(steps: Runner) -> None:
+    result = steps(UNCHANGED)
+    assert result.parseoutcomes().get("passed") == 2, result.stdout.str()
+
+
+NOT_CHECKED = """
+def changed(eager=False, **attributes):
+    model = fitted(kind=Multiplied, run_eagerly=eager)
+    vars(model).update(attributes)
+    return model
+
+@pytest.mark.roundtrip(formats=[WHOLE], checks="all")
+def test_raises():
+    return changed(words="no such column"), x
+
+@pytest.mark.roundtrip(formats=[WHOLE], checks=["training", "weights"])
+def test_raises_by_name():
+    return changed(words="no such column"), x
+
+@pytest.mark.roundtrip(formats=[WHOLE], checks="all")
+def test_random():
+    return changed(random=1.0, eager=True), x
+
+@pytest.mark.roundtrip(formats=[WHOLE])
+def test_random_losses():
+    return fitted(Noise(), fit=False), x
+"""
+
+
+def test_a_check_that_cannot_be_made_says_why(steps: Runner, pytester: pytest.Pytester) -> None:
+    result = steps(NOT_CHECKED)
+    result.assert_outcomes(passed=3, failed=1)
+    text = words(result)
+    raises = "training not checked: the original's own step raises ValueError: no such column"
+    drawn = "training not checked: the original's training is random: two steps from the same"
+    assert f"(!) {sabotage.base_formats()['whole']}: {raises}" in text
+    assert f"asked for by name, and not checked: training {raises}" in text
+    assert drawn in text, result.stdout.str()
+    assert "losses not checked: the original's losses differ from call to call" in text
+    report = json.loads((pytester.path / "report.json").read_text())
+    first = report["roundtrips"][0]
+    assert (first["verdict"], first["checks"]["training"]) == ("exact", "not checked")
+    assert f"training not checked: {first['not_checked']['training']}" == raises
