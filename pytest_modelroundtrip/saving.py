@@ -101,8 +101,8 @@ def observe_original(plan: Plan, names: Sequence[str]) -> Observations:
             "called twice on the same inputs, from the same state, the model returns different "
             "outputs:",
             *difference_lines(unstable),
-            hint="Give the model a fixed seed, or return the part of it that is deterministic in "
-            "inference.",
+            hint="Give what draws random numbers a fixed seed, or return the part of the model "
+            "that does not differ from call to call.",
         )
     return expected
 

@@ -73,6 +73,7 @@ class Comparison:
 
     def __init__(self) -> None:
         self.differences: List[str] = []
+        self.hint = ""  # what to do about these differences; "": what the check says in general
         self.compared = 0  # how many things were
         self.max_ulp: Optional[int] = (
             None  # the largest distance of two arrays; None: none measured
@@ -101,6 +102,7 @@ class Comparison:
         """Take over what was found in one part of a group; messages name the part."""
         prefix = f"{part}: " if part else ""
         self.differences += [prefix + message for message in other.differences]
+        self.hint = self.hint or other.hint
         self.compared += other.compared
         if other.max_ulp is not None:
             self.measure(other.max_ulp)
