@@ -1,31 +1,24 @@
-"""Augmentation layers of Keras 3, which may draw random numbers once a model is traced."""
+"""Augmentation layers of Keras 3, which are random wherever `training=False` is not passed."""
 
 from __future__ import annotations
 
 from .model import ReferenceModel
-from .portable import calling, keras_libs, places, variables
-from .portable.aliases import Layer, Plain
+from .portable import calling, places, variables
+from .portable.aliases import Layer
 from .portable.comparing import Tolerance
 from .portable.comparing.nests import compare_nests
-from .portable.tensors import to_numpy
 
 
-def random_in_a_graph(part: ReferenceModel) -> list[str]:
-    """The augmentation layers of a model that differs from itself once it is traced.
+def random_where_served(part: ReferenceModel) -> list[str]:
+    """The augmentation layers of a model that differs from itself when `training` is not passed.
 
-    Keras 3.15 does not pass `training=False` on to them in a graph. Called eagerly, as the
-    original is, the same model is deterministic.
+    So `export` of Keras 3.15 calls it, and so a server does. The original was called with
+    `training=False`, in which it is deterministic.
     """
-    if part.keras_major != 3 or keras_libs.backend(part.model) != "tensorflow":
+    if part.keras_major != 3:
         return []
     layers = [place.path for place in places.places(part.model) if _augments(place.held)]
-    if not layers:
-        return []
-    try:
-        first, second = _two_calls_in_a_graph(part)
-    except Exception:  # what cannot be traced with these inputs says nothing
-        return []
-    return layers if compare_nests("", first, second, Tolerance()).differences else []
+    return layers if layers and _differs_from_itself(part) else []
 
 
 def _augments(layer: Layer) -> bool:
@@ -36,14 +29,15 @@ def _augments(layer: Layer) -> bool:
     )
 
 
-def _two_calls_in_a_graph(part: ReferenceModel) -> tuple[Plain, Plain]:
-    import tensorflow as tf
-
+def _differs_from_itself(part: ReferenceModel) -> bool:
+    call, _ = calling.callers(part.model)
     batch = part.batches[0]
-    args, kwargs = calling.to_tensorflow(batch.args), calling.to_tensorflow(batch.kwargs)
-    traced = tf.function(lambda: part.model(*args, **kwargs))
+    kwargs = {name: value for name, value in batch.kwargs.items() if name != "training"}
     snapshot = variables.StateSnapshot(variables.state_of(part.model))
     try:
-        return to_numpy(traced()), to_numpy(traced())
+        first, second = (call(batch.args, kwargs) for _ in range(2))
+    except Exception:  # what cannot be called so says nothing
+        return False
     finally:
         snapshot.restore()
+    return bool(compare_nests("", first, second, Tolerance()).differences)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from .augmentation import random_in_a_graph
+from .augmentation import random_where_served
 from .model import ModelGroup, ReferenceModel
 from .portable import checks
 from .portable.aliases import Plain
@@ -110,18 +110,18 @@ def _hint(differ: Comparisons) -> str:
 
 
 def _explain_augmentation(found: Diagnosis, evidence: Evidence) -> bool:
-    """Say so where the saved graph augments its inputs at random; whether it does."""
+    """Say so where the saved function augments its inputs at random; whether it does."""
     if not isinstance(evidence.format, SavedModelFormat):
         return False
-    layers = [path for part in evidence.models.parts.values() for path in random_in_a_graph(part)]
+    layers = [path for part in evidence.models.parts.values() for path in random_where_served(part)]
     if layers:
         found.lines.append(
-            f"the saved graph draws random numbers in {_listed(layers)}, where the original does "
-            "not: traced as a graph, the original differs from itself too"
+            f"the saved function augments its inputs at random in {_listed(layers)}: it was traced "
+            "without training=False, and so the original differs from itself too"
         )
         found.hint = (
-            "Keras writes these augmentation layers so that a server augments its inputs. Leave "
-            "them out of the model that you save for serving."
+            "A server would augment what it is sent. Leave augmentation layers out of the model "
+            "that you save for serving, or save a function that passes training=False."
         )
     return bool(layers)
 

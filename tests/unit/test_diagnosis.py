@@ -45,7 +45,7 @@ def diagnosed(
 @pytest.fixture(autouse=True)
 def no_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is no live model to look at."""
-    monkeypatch.setattr(diagnosis, "random_in_a_graph", lambda _: [])
+    monkeypatch.setattr(diagnosis, "random_where_served", lambda _: [])
     monkeypatch.setattr(diagnosis, "_first_differing_layer", lambda *_: [])
 
 
@@ -57,12 +57,12 @@ def test_what_differs_after_each_reload_need_not_be_random() -> None:
     assert diagnosed(KerasFormat(), seen(1), seen(2), 2).verdict == "differs"
 
 
-def test_augmentation_is_named_only_where_a_graph_was_saved(
+def test_augmentation_is_named_only_where_a_function_was_saved(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(diagnosis, "random_in_a_graph", lambda _: ["random_flip"])
+    monkeypatch.setattr(diagnosis, "random_where_served", lambda _: ["random_flip"])
     found = diagnosed(ExportFormat(), seen(1), seen(2), 2)
-    assert "the saved graph draws random numbers in random_flip" in found.lines[0]
+    assert "augments its inputs at random in random_flip" in found.lines[0]
     assert "augmentation layers" in found.hint and found.verdict == "differs"
     assert "lookup table" in diagnosed(KerasFormat(), seen(1), seen(2), 2).hint
 
