@@ -23,9 +23,12 @@ BY_KEY = (  # the name is what the loader looks for, with its package or without
     r'Unable to restore custom object of class "(?P<name>[^"]+)"',
     r"Could not interpret [\w ]+ identifier: '?(?P<name>[\w>.]+)",
 )
-BY_NAME = (  # the name is told without its package
+BY_NAME = (  # the name is told without its package, or in a config
     r"Could not (?:locate|deserialize) (?:class|function) '(?P<name>[^']+)'",
     r"Cannot deserialize object of type `(?P<name>[^`]+)`",
+    r"Received: layer=(?P<name>[\w>.]+) of type <class 'str'>",
+    rf"(?:Unknown (?:{KINDS}) '|identifier: )\{{[^{{}}]*?'config': '(?P<name>\w+)'",
+    rf"(?:Unknown (?:{KINDS}) '|identifier: )\{{[^{{}}]*?'class_name': '(?P<name>[^']+)'",
 )
 NO_MODULE = r"its parent module [\w.]+ cannot be imported"
 FUNCTION_AS_TEXT = r"'str' object is not callable"
@@ -65,6 +68,12 @@ def _about_unknown_name(looked_for: LookedFor, error: str, loading: Loading) -> 
     custom = next((item for item in own if item.is_called(looked_for.name)), None)
     if custom is not None:
         return _about_own_object(custom, looked_for, error, loading)
+    if looked_for.name == "function":
+        return (
+            "The loader looks for 'function' where the saver wrote a function's name, so that "
+            "neither imports nor custom_objects help. Use another format, or declare it with "
+            "expected_failures={...}."
+        )
     if looked_for.name in {name for model in loading.models for name in _keras_operations(model)}:
         return (
             f"{looked_for.name} is part of Keras: its loader of this format does not know what its "

@@ -43,6 +43,10 @@ def loading(*models: Model, **settings: Any) -> Loading:
         (CAST.format("float32", "float3"), "The artifact takes float3, the model was called with"),
         ("TypeError: Could not locate class 'Scale'.", "The loader does not know 'Scale'; declare"),
         ("ValueError: Unknown layer: Scale. Please", "The loader does not know 'Scale'; declare"),
+        (
+            "Unknown activation function: 'function'. Please",
+            "neither imports nor custom_objects help",
+        ),
         ("ValueError: Unknown variable: <Variable path=dense/kernel>", ""),
         ("Table not initialized.", "A lookup table came back empty"),
         ("No module named 'acme.layers'", "has no module 'acme.layers': add its folder"),
@@ -222,6 +226,28 @@ def test_what_is_not_registered_needs_custom_objects(acme: Any) -> None:
         '"acme.one:squash"}, as Scale, squash are not registered.' in text
     )
     assert "imports=" not in text
+
+
+IN_CONFIG = "{'module': 'builtins', 'class_name': 'function', 'config': 'squash', 'x': 'y'}"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "Could not locate function 'squash'. Make sure custom classes are decorated",
+        "Unknown loss function: 'squash'. Please ensure you are using a",
+        "Could not interpret loss identifier: squash",
+        f"Could not interpret regularizer identifier: {IN_CONFIG}",
+        f"Unknown activation function '{IN_CONFIG}' cannot be deserialized.",
+        "The added layer must be an instance of class Layer. Received: layer=squash of type "
+        "<class 'str'>.",
+    ],
+)
+def test_the_words_of_each_loader_are_known(acme: Any, error: str) -> None:
+    module = acme("acme.one")
+    model = Holder(activation=module.squash)
+    text = load_hint(f"TypeError: Error when deserializing class 'Dense'. {error}", loading(model))
+    assert 'pass custom_objects={"squash": "acme.one:squash"}, as squash is not reg' in text
 
 
 @pytest.mark.parametrize(
