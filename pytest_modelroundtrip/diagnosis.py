@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from .augmentation import random_where_served
 from .model import ModelGroup, ReferenceModel
 from .portable import checks
 from .portable.aliases import Plain
 from .portable.checks import Observations
 from .portable.checks.config import reproducible
 from .portable.comparing import Comparison, Comparisons, Tolerance, differing
+from .portable.formats import Format
+from .portable.formats.saved_model import SavedModelFormat
 from .portable.protocol import LayerOutput, WeightValue
 from .portable.subject import GIVEN
 from .result import Verdict
@@ -37,6 +40,7 @@ class ReloadAgain(Protocol):
 class Evidence(NamedTuple):
     """What is known when a reload shows differences."""
 
+    format: Format
     comparisons: Comparisons
     expected: Observations
     actual: Observations
@@ -76,6 +80,8 @@ def diagnose(evidence: Evidence) -> Diagnosis:
     differ = differing(evidence.comparisons)
     lines = [*_wrong_weights(evidence.comparisons), *_lost_slots(evidence)]
     found = Diagnosis(lines, _hint(differ))
+    if OUTPUTS in differ and WEIGHTS not in differ and _explain_augmentation(found, evidence):
+        return found
     if not {WEIGHTS, OUTPUTS} & differ.keys():
         return found
     second = evidence.reload_again([name for name in (WEIGHTS, OUTPUTS) if name in differ])
@@ -92,12 +98,32 @@ def diagnose(evidence: Evidence) -> Diagnosis:
 
 
 def _hint(differ: Comparisons) -> str:
-    """That of the first check that differs, in the order from causes to consequences."""
+    """That of the first check that differs, in the order from causes to consequences.
+
+    What a comparison has to say is nearer to the cause than what the check says in general.
+    """
     table = checks.table()
     ordered = sorted(
         differ, key=lambda name: (not table[name].explains_others, [*table].index(name))
     )
-    return table[ordered[0]].hint if ordered else ""
+    return differ[ordered[0]].hint or table[ordered[0]].hint if ordered else ""
+
+
+def _explain_augmentation(found: Diagnosis, evidence: Evidence) -> bool:
+    """Say so where the saved function augments its inputs at random; whether it does."""
+    if not isinstance(evidence.format, SavedModelFormat):
+        return False
+    layers = [path for part in evidence.models.parts.values() for path in random_where_served(part)]
+    if layers:
+        found.lines.append(
+            f"the saved function augments its inputs at random in {_listed(layers)}: it was traced "
+            "without training=False, and so the original differs from itself too"
+        )
+        found.hint = (
+            "A server would augment what it is sent. Leave augmentation layers out of the model "
+            "that you save for serving, or save a function that passes training=False."
+        )
+    return bool(layers)
 
 
 def _wrong_weights(comparisons: Comparisons) -> Iterator[str]:
@@ -152,10 +178,13 @@ def _check_reload_determinism(found: Diagnosis, evidence: Evidence, second: Relo
     """
     if _outputs_differ(evidence, second):
         found.verdict = Verdict.NOT_DETERMINISTIC
-        found.lines.append("reloaded twice, it returns different outputs: it draws random numbers")
+        found.lines.append(
+            "reloaded twice, it returns different outputs: they depend on something that is not in "
+            "the artifact and changes from run to run"
+        )
         found.hint = (
-            "Give it a seed that its config keeps, or return the part of it that is deterministic "
-            "in inference."
+            "Look for random numbers whose seed is not in the config, the time, a process number "
+            "or a temporary name; or return the part of it that does not depend on them."
         )
         return
     third = evidence.reload_again([OUTPUTS], OTHER_HASH_SEED)

@@ -128,4 +128,4 @@ def prepared(prepare: Callable[[], ModelGroup], pytrace: bool) -> ModelGroup:
     try:
         return prepare()
     except ModelError as error:
-        raise RoundTripError(str(error), pytrace=pytrace) from None
+        raise RoundTripError(failure.shortened(str(error)), pytrace=pytrace) from None

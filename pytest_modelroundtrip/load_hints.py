@@ -1,98 +1,218 @@
-"""What to do about an error of a loader: from its message and from the model that was saved."""
+"""What to do about an error of a loader: from its own words, the model and the settings.
+
+A hint is a claim. It is made only where its condition was looked at.
+"""
 
 from __future__ import annotations
 
-import importlib.util
-import inspect
+import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from .portable import keras_libs, variables
-from .portable.aliases import Model, Module
+from .known_errors import Loading, load_error_hint
+from .own_objects import OwnObject, own_objects
+from .portable.aliases import Model
 
-MISSING_NAME = (
-    r"Could not locate (?:class|function) '([\w>.]+)'",
-    r"Unknown (?:\w+ function|\w+): '?([\w>.]+)'?",
-    r"No (?:registered|known) \w+ (?:named|with name) '?([\w>.]+)'?",
-    r"Cannot deserialize object of type `([\w>.]+)`",
-    r"Could not deserialize (?:class|function) '([\w>.]+)'",
+KINDS = (  # as the loaders of `.h5` and of Keras 2's SavedModel name them
+    "layer|object|config_item|optimizer|initializer|regularizer|constraint|decay|dtype policy|"
+    r"loss scale|(?:loss|metric|activation) function|function in \w+(?: layer)?"
 )
-
-
-def load_hint(message: str, models: Iterable[Model]) -> str:
-    """What to do about a load error of these models; "" where it is not known."""
-    models = list(models)
-    for find in (_about_custom_object, _about_missing_name, _about_known_message):
-        hint = find(message, models)
-        if hint:
-            return hint
-    return ""
-
-
-def _about_custom_object(message: str, models: list[Model]) -> str:
-    for model in models:
-        for custom in _custom_objects(model):
-            if re.search(rf"\b{re.escape(custom.__name__)}\b", message):
-                return _how_to_import(custom, keras_libs.own_keras(model))
-    return ""
-
-
-def _about_missing_name(message: str, models: list[Model]) -> str:
-    for pattern in MISSING_NAME:
-        match = re.search(pattern, message)
-        if match and match[1] in {name for model in models for name in _keras_operations(model)}:
-            return (
-                f"{match[1]} is part of Keras: its loader of this format does not know what its "
-                "saver wrote, and nothing in the model can fix that. Use another format, or "
-                "declare it with expected_failures={...}."
-            )
-        if match:
-            return (
-                f"The loader does not know {match[1]!r}; declare what the clean interpreter "
-                "imports with imports=[...]."
-            )
-    return ""
-
-
-KNOWN_MESSAGES: tuple[tuple[str, str], ...] = (
-    (
-        r"Table not initialized",
-        "A lookup table came back empty: its vocabulary is not a weight, and the format did not "
-        "keep it. Pass a factory that builds the model with its vocabulary, or use a format that "
-        "holds the whole model.",
-    ),
-    (
-        r"not bound to checkpointed values",
-        "The rebuilt model has variables that the checkpoint does not know: it is not the model "
-        "that was saved. Let the factory build the same one; parts that share layers must share "
-        "them there too.",
-    ),
-    (
-        r"Can not cast TensorSpec\(.*?dtype=tf\.(?P<called>\w+).*?to TensorSpec\("
-        r".*?dtype=tf\.(?P<takes>\w+)",
-        "The artifact takes {takes}, the model was called with {called}: call it with what a "
-        "server would send.",
-    ),
-    (
-        r"No module named '(?P<module>[\w.]+)'",
-        "The clean interpreter has no module '{module}': add its folder to the ini option "
-        "roundtrip_pythonpath, or install it.",
-    ),
-    (
-        r"safe_mode|unsafe_deserialization",
-        "If the artifact may run code of its own, pass safe_mode=False; better, make the lambda a "
-        "registered function.",
-    ),
+BY_KEY = (  # the name is what the loader looks for, with its package or without one
+    rf"Unknown (?:{KINDS}): (?P<quote>'?)(?P<name>[^'\s]+?)(?P=quote)(?:[.,\s]|$)",
+    r'Unable to restore custom object of class "(?P<name>[^"]+)"',
+    r"Could not interpret [\w ]+ identifier: '?(?P<name>[\w>.]+)",
 )
+BY_NAME = (  # the name is told without its package, or in a config
+    r"Could not (?:locate|deserialize) (?:class|function) '(?P<name>[^']+)'",
+    r"Cannot deserialize object of type `(?P<name>[^`]+)`",
+    r"Received: layer=(?P<name>[\w>.]+) of type <class 'str'>",
+    rf"(?:Unknown (?:{KINDS}) '|identifier: )\{{[^{{}}]*?'config': '(?P<name>\w+)'",
+    rf"(?:Unknown (?:{KINDS}) '|identifier: )\{{[^{{}}]*?'class_name': '(?P<name>[^']+)'",
+)
+NO_MODULE = r"its parent module [\w.]+ cannot be imported"
+FUNCTION_AS_TEXT = r"'str' object is not callable"
+UNNAMED_OBJECT = r"Unable to restore custom object of type"
 
 
-def _about_known_message(message: str, models: list[Model]) -> str:  # noqa: ARG001
-    for pattern, hint in KNOWN_MESSAGES:
-        match = re.search(pattern, message)
-        found = match.groupdict() if match else {}
-        if match and len({*found.values()}) == len(found):  # dtypes that are equal are no reason
-            return hint.format(**found)
-    return ""
+class LookedFor(NamedTuple):
+    """What a loader did not find."""
+
+    name: str
+    is_key: bool  # whether the loader looks for exactly this name
+
+
+def load_hint(error: str, loading: Loading) -> str:
+    """What to do about a load error, `Type: message`; "" where it is not known."""
+    looked_for = _looked_for(error)
+    if looked_for is not None:
+        return _about_unknown_name(looked_for, error, loading) or load_error_hint(error, loading)
+    if re.search(FUNCTION_AS_TEXT, error):
+        return _about_function_as_text(loading)
+    if re.search(UNNAMED_OBJECT, error):
+        return _about_unnamed_object(loading)
+    return load_error_hint(error, loading)
+
+
+def _looked_for(error: str) -> LookedFor | None:
+    for patterns, is_key in ((BY_KEY, True), (BY_NAME, False)):
+        for pattern in patterns:
+            match = re.search(pattern, error)
+            if match:
+                return LookedFor(match["name"], is_key)
+    return None
+
+
+def _about_unknown_name(looked_for: LookedFor, error: str, loading: Loading) -> str:
+    own = own_objects(loading.models)
+    custom = next((item for item in own if item.is_called(looked_for.name)), None)
+    if custom is not None:
+        return _about_own_object(custom, looked_for, error, loading)
+    if looked_for.name == "function":
+        return (
+            "The loader looks for 'function' where the saver wrote a function's name, so that "
+            "neither imports nor custom_objects help. Use another format, or declare it with "
+            "expected_failures={...}."
+        )
+    if looked_for.name in {name for model in loading.models for name in _keras_operations(model)}:
+        return (
+            f"{looked_for.name} is part of Keras: its loader of this format does not know what its "
+            "saver wrote, and nothing in the model can fix that. Use another format, or "
+            "declare it with expected_failures={...}."
+        )
+    if loading.settings.imports:
+        return (
+            f"The loader does not know {looked_for.name!r}: no module in imports=[...] registers "
+            "it. Add the one that does, or give it with custom_objects={...}."
+        )
+    return (
+        f"The loader does not know {looked_for.name!r}; declare what the clean interpreter "
+        "imports with imports=[...]."
+    )
+
+
+def _about_own_object(
+    custom: OwnObject, looked_for: LookedFor, error: str, loading: Loading
+) -> str:
+    own = own_objects(loading.models)
+    if custom.in_tests:
+        return _about_test_module(custom, own)
+    where = f"{custom.name} is defined in {custom.defined_in} ({custom.file})"
+    if re.search(NO_MODULE, error):
+        return ""  # it cannot be imported there
+    if not custom.path:
+        return (
+            f"{where}, where no attribute has it: no interpreter can import it by its name. Define "
+            "it in a module, outside of functions, or name the public module of its package that "
+            "registers it in imports=[...]."
+        )
+    is_bare = looked_for.is_key and bool(custom.registered) and ">" not in looked_for.name
+    key = looked_for.name if looked_for.is_key else custom.registered or custom.name
+    is_imported = _is_imported(custom, loading)
+    by_key = is_bare or is_imported or not custom.registered
+    if by_key and key in loading.settings.custom_objects:
+        return ""
+    others = [item for item in own if item != custom]
+    advice = _advice([] if by_key else [custom], {key: custom} if by_key else {}, others, loading)
+    if by_key and custom.registered:
+        why = "this format looks for it" if is_bare else "the loader does not find it"
+        there = ", which imports=[...] has" if is_imported else ""
+        return f"{where}{there}; {why} by the name {key!r}: pass {advice}"
+    return f"{where}, which the clean interpreter does not import by itself: pass {advice}"
+
+
+def _about_test_module(custom: OwnObject, own: Sequence[OwnObject]) -> str:
+    others = [item.name for item in own if item.in_tests and item != custom]
+    too = f" (as is what else the model has of its own: {', '.join(others)})" if others else ""
+    what = "them" if others else custom.name
+    return (
+        f"{custom.name} is defined in {custom.defined_in} ({custom.file}){too}, a test module, "
+        f"which no server imports. Move {what} to a module of your package that registers "
+        f"{'them' if others else 'it'} (keras.saving.register_keras_serializable) and pass "
+        'imports=["that.module"].'
+    )
+
+
+def _about_function_as_text(loading: Loading) -> str:
+    what = (
+        "Something that the model calls came back as text: a loader leaves the name of a function "
+        "that it does not know as it is."
+    )
+    functions = [item for item in _unknown_there(loading) if item.is_function]
+    if functions:
+        return f"{what} Pass {_advice_for(functions, loading)}"
+    return f"{what} Let from_config turn the name into the function again."
+
+
+def _about_unnamed_object(loading: Loading) -> str:
+    unknown = _unknown_there(loading)
+    if unknown:
+        return (
+            f"The loader does not know a class of the model: pass {_advice_for(unknown, loading)}"
+        )
+    return (
+        "The loader could not rebuild an object of the model: its class needs get_config with each "
+        "argument of the constructor, and from_config that takes them."
+    )
+
+
+def _unknown_there(loading: Loading) -> list[OwnObject]:
+    """What can be had by a name, and is not imported or given there."""
+    given = loading.settings.custom_objects
+    return [
+        item
+        for item in own_objects(loading.models)
+        if item.path
+        and not item.in_tests
+        and not (item.registered and _is_imported(item, loading))
+        and not given.keys() & {item.name, item.registered}
+    ]
+
+
+def _is_imported(item: OwnObject, loading: Loading) -> bool:
+    return any(loading.imports(module) for module in (item.module, item.defined_in))
+
+
+def _advice_for(items: Sequence[OwnObject], loading: Loading) -> str:
+    return _advice(
+        [item for item in items if item.registered],
+        {item.name: item for item in items if not item.registered},
+        (),
+        loading,
+    )
+
+
+def _advice(
+    imported: Sequence[OwnObject],
+    given: dict[str, OwnObject],
+    others: Sequence[OwnObject],
+    loading: Loading,
+) -> str:
+    """The values to pass: complete, with what is passed already.
+
+    Args:
+        imported: what is to be imported.
+        given: what is to be given to the loader, by the name that it looks for.
+        others: more of the model's own; of these, what is unknown there is added.
+        loading: what was loaded.
+    """
+    more = [item for item in _unknown_there(loading) if item in others]
+    modules = [item.module for item in [*imported, *(item for item in more if item.registered)]]
+    objects = {**given, **{item.name: item for item in more if not item.registered}}
+    values, line = [], ""
+    if modules:
+        names = list(dict.fromkeys([*loading.settings.imports, *modules]))
+        values.append(f"imports={json.dumps(names)}")
+        line = f"\nFor all tests, in the ini file: roundtrip_imports = {' '.join(names)}"
+    if objects:
+        references = {name: item.reference for name, item in objects.items()}
+        values.append(
+            f"custom_objects={json.dumps({**loading.settings.custom_objects, **references})}"
+        )
+    unregistered = [item.name for item in objects.values() if not item.registered]
+    verb = "are" if len(unregistered) > 1 else "is"
+    why = f", as {', '.join(unregistered)} {verb} not registered" if unregistered else ""
+    return f"{' and '.join(values)}{why}.{line}"
 
 
 def _keras_operations(model: Model) -> set[str]:
@@ -100,65 +220,3 @@ def _keras_operations(model: Model) -> set[str]:
     operations = (type(operation) for operation in getattr(model, "operations", ()))
     ours = ("keras.", "tf_keras.")
     return {cls.__name__ for cls in operations if cls.__module__.startswith(ours)}
-
-
-Custom = type | Callable[..., object]  # a class or function that is not of a library
-
-
-def _how_to_import(custom: Custom, keras: Module) -> str:
-    name, module = custom.__name__, str(custom.__module__)
-    where = f"{name} is defined in {module} ({_file(custom)})"
-    if _is_test_module(module):
-        return (
-            f"{where}, a test module, which no server imports. Move {name} to a module of your "
-            "package that registers it (keras.saving.register_keras_serializable) and pass "
-            'imports=["that.module"].'
-        )
-    how = f'custom_objects={{"{name}": "{module}:{name}"}}, as it is not registered'
-    if _is_registered(custom, keras):
-        how = f'imports=["{module}"]'
-    return f"{where}, which the clean interpreter does not import by itself: pass {how}."
-
-
-def _is_test_module(module: str) -> bool:
-    """Whether pytest, not the package's own import path, imported the module."""
-    last = module.split(".")[-1]
-    if module == "__main__" or last == "conftest":
-        return True
-    if last.startswith("test_") or last.endswith("_test"):
-        return True
-    try:
-        return importlib.util.find_spec(module) is None
-    except (ImportError, ValueError):
-        return True
-
-
-def _is_registered(custom: Custom, keras: Module) -> bool:
-    # `saving` since TensorFlow 2.12
-    parts = (getattr(keras, name, None) for name in ("saving", "utils"))
-    getters = (getattr(part, "get_registered_name", None) for part in parts)
-    return any(getter and ">" in str(getter(custom)) for getter in getters)
-
-
-def _file(custom: Custom) -> str:
-    try:
-        return str(inspect.getfile(custom))
-    except (TypeError, OSError):
-        return "no file"
-
-
-def _custom_objects(model: Model) -> list[Custom]:
-    """Classes and functions of the model that are not of a library: its layers, what hangs on
-    them, and what it was compiled with.
-    """
-    layers = variables.layers(model)
-    parts = [part for layer in layers for part in (layer, *vars(layer).values())]
-    if keras_libs.is_model(model):
-        parts += [getattr(model, "optimizer", None), getattr(model, "loss", None)]
-    found = [
-        part if inspect.isfunction(part) or inspect.isclass(part) else type(part) for part in parts
-    ]
-    libraries = keras_libs.LIBRARIES
-    return [
-        item for item in dict.fromkeys(found) if str(item.__module__).split(".")[0] not in libraries
-    ]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from . import diagnosis
 from .environments import BadAnswerError, BrokenEnvironmentError
+from .known_errors import Loading
 from .load_hints import load_hint
 from .model import OUTPUTS
 from .plan import Plan, Stop
@@ -72,9 +73,10 @@ def _classify_failed_reload(plan: Plan, reloaded: Reloaded, trip: RoundTrip) -> 
     """What a reload without an observation means."""
     failure, ended = reloaded.failure, reloaded.ended
     if failure is not None:
-        hint = load_hint(failure.message, plan.models.models.values())
+        error = f"{failure.type}: {failure.message}"
+        loading = Loading([*plan.models.models.values()], plan.settings, plan.format)
+        hint = load_hint(error, loading)
         if failure.step != "observe":
-            error = f"{failure.type}: {failure.message}"
             return Stop(Verdict.LOAD_ERROR, error, hint=hint, detail=failure.traceback)
         trip.checks[OUTPUTS] = CheckOutcome.DIFFERS
         unusable = "it was reloaded, but cannot be used as the original can"

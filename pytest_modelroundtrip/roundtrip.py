@@ -53,7 +53,7 @@ def _run(plan: Plan, trip: RoundTrip) -> None:
         phase = "diagnose" if differing(comparisons) else "compare"
         with clock.phase(phase), _named(generation, plan.settings):
             evidence = diagnosis.Evidence(
-                comparisons, expected, actual, plan.models, tolerance, again
+                plan.format, comparisons, expected, actual, plan.models, tolerance, again
             )
             verdicts.add(judgement.decide(plan, names, evidence))
     trip.verdict = Verdict.CLOSE if Verdict.CLOSE in verdicts else Verdict.EXACT

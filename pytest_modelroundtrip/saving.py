@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .environments import BadAnswerError, BrokenEnvironmentError
 from .judgement import compare_parts
+from .known_errors import save_error_hint
 from .plan import Plan, Stop, difference_lines, error_text
 from .portable import checks
 from .portable.checks import Observations
@@ -100,8 +101,8 @@ def observe_original(plan: Plan, names: Sequence[str]) -> Observations:
             "called twice on the same inputs, from the same state, the model returns different "
             "outputs:",
             *difference_lines(unstable),
-            hint="Give the model a fixed seed, or return the part of it that is deterministic in "
-            "inference.",
+            hint="Give what draws random numbers a fixed seed, or return the part of the model "
+            "that does not differ from call to call.",
         )
     return expected
 
@@ -123,9 +124,10 @@ def save(plan: Plan, artifact: Path) -> int:
             warnings.simplefilter("default")
             plan.format.save_all(plan.models.models, str(saving))
     except Exception as error:
-        detail = traceback.format_exc()
+        text, detail = error_text(error), traceback.format_exc()
+        hint = save_error_hint(text)
         raise Stop(
-            Verdict.SAVE_ERROR, error_text(error), detail=detail, model_changed=True
+            Verdict.SAVE_ERROR, text, hint=hint, detail=detail, model_changed=True
         ) from error
     saving.rename(artifact)
     files = [path for path in artifact.rglob("*") if path.is_file()]

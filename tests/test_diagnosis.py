@@ -165,6 +165,22 @@ def test_weights_that_come_back_with_another_value_at_each_reload(
     result.stdout.fnmatch_lines(["  different after each reload:*"])
 
 
+def test_an_export_that_augments_at_random_is_told_as_that(
+    run: Run, tensorflow: ModuleType
+) -> None:
+    if hasattr(tensorflow.keras.Model, "save_spec"):
+        pytest.skip("Keras 2 exports them as not training")
+    layers = "L.RandomBrightness(0.5, name='brighter'), L.Flatten(), L.Dense(2)"
+    result = run(
+        "@pytest.mark.roundtrip(formats=['export'])\ndef test_it():\n"
+        f"    return K.Sequential([K.Input((4, 4, 3)), {layers}])\n"
+    )
+    result.assert_outcomes(failed=1)
+    text = " ".join(result.stdout.str().split())
+    assert "the saved function augments its inputs at random in brighter" in text
+    assert "Leave augmentation layers out of the model" in text and "lookup table" not in text
+
+
 RESTLESS = '''
 import numpy as np
 from pytest_modelroundtrip.portable.formats.h5 import H5Format

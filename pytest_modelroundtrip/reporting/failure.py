@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 
 from ..result import RoundTrip, Verdict, Versions
 from .versions import version_lines
@@ -10,7 +11,8 @@ from .versions import version_lines
 WIDTH = 72  # of 80 columns: pytest takes eight for itself where it shows a test's source
 LABEL_WIDTH = len("reproduce: ")
 MAX_LINE_LENGTH = 320  # of a message of Keras
-TAIL_LINES = 40  # of a traceback, or of what the clean interpreter printed
+PROBLEM_LINES, TAIL_LINES = 30, 40  # of a traceback, or of what the clean interpreter printed
+MAX_CHARACTERS = 3000  # of the problems, and of the traceback or output
 
 HEADLINES = {  # where the usual one would be wrong
     Verdict.UNSUPPORTED: "the test asks for the format {}, which cannot hold this model",
@@ -35,10 +37,11 @@ def failure_text(trip: RoundTrip, is_kept: bool, reproduce_command: str) -> str:
     versions_first = trip.versions.differ
     lines = _wrapped(f"{trip.verdict.upper()}: {headline}", "", "  ")
     lines += [*(f"  {line}" for line in sides), ""] if versions_first else []
-    lines += _problem_lines(trip.problems)
-    for name, reason in trip.not_checked.items():
-        lines += _problem_lines([f"{name} not checked: {reason}"])
-    lines += ["", *_wrapped(trip.hint, "hint: ", "      ")] if trip.hint else []
+    where = "roundtrip.json beside the artifact" if is_kept else "--roundtrip-report=PATH"
+    lines += _problem_lines(trip.problems, where)
+    unmade = [f"{name} not checked: {reason}" for name, reason in trip.not_checked.items()]
+    lines += _problem_lines(unmade, where) if unmade else []
+    lines += ["", *_hint_lines(trip.hint)] if trip.hint else []
     lines += [""] if versions_first else ["", *sides]
     if is_kept:
         size = _readable_size(trip.size)
@@ -47,8 +50,16 @@ def failure_text(trip: RoundTrip, is_kept: bool, reproduce_command: str) -> str:
         lines.append(f"{'reproduce:':<{LABEL_WIDTH}}{reproduce_command}")
     if trip.detail.strip():
         label = "traceback:" if "Traceback (" in trip.detail else "output:"
-        lines += ["", label, *_tail_lines(trip.detail)]
+        lines += ["", label, *_tail_lines(trip.detail, where)]
     return "\n".join(lines)
+
+
+def shortened(text: str) -> str:
+    """A message of a library, no longer than a screen can hold; its lines are kept."""
+    lines = text.splitlines()
+    kept = _first(lines, PROBLEM_LINES)
+    left_out = _left_out(lines, kept, "")
+    return "\n".join([*kept, *([f"  {left_out}"] if left_out else [])])
 
 
 def _labeled_versions(versions: Versions) -> list[str]:
@@ -60,9 +71,18 @@ def _labeled_versions(versions: Versions) -> list[str]:
     ]
 
 
-def _problem_lines(problems: list[str]) -> list[str]:
-    clipped = [line for problem in problems for line in _clipped_lines(problem)]
-    return [wrapped for line in clipped for wrapped in _wrapped(line, "  ", "    ")]
+def _problem_lines(problems: list[str], where: str) -> list[str]:
+    lines = [line for problem in problems for line in _message_lines(problem)]
+    kept = _first(lines, PROBLEM_LINES)
+    left_out = _left_out(lines, kept, where)
+    shown = [*kept, *([left_out] if left_out else [])]
+    return [wrapped for line in shown for wrapped in _wrapped(line, "  ", "    ")]
+
+
+def _hint_lines(hint: str) -> list[str]:
+    first, *others = hint.splitlines()
+    lines = _wrapped(first, "hint: ", "      ")
+    return lines + [wrapped for line in others for wrapped in _wrapped(line, "      ", "        ")]
 
 
 def _wrapped(text: str, first: str, following: str) -> list[str]:
@@ -82,16 +102,35 @@ def _readable_size(size: int) -> str:
     return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
 
 
-def _clipped_lines(text: str) -> list[str]:
+def _message_lines(text: str) -> list[str]:
     """The lines without the configs that Keras writes into its messages."""
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("config={")]
-    return [
-        line if len(line) <= MAX_LINE_LENGTH else f"{line[: MAX_LINE_LENGTH - 4]} ..."
-        for line in lines
-    ]
+    return [line for line in text.splitlines() if line.strip() and not line.startswith("config={")]
 
 
-def _tail_lines(text: str) -> list[str]:
-    lines = _clipped_lines(text)
-    cut = ["  ..."] if len(lines) > TAIL_LINES else []
-    return [*cut, *(f"  {line}" for line in lines[-TAIL_LINES:])]
+def _tail_lines(text: str, where: str) -> list[str]:
+    lines = _message_lines(text)
+    kept = _first(reversed(lines), TAIL_LINES)[::-1]
+    left_out = _left_out(lines, kept, where)
+    return [*([f"  {left_out}"] if left_out else []), *(f"  {line}" for line in kept)]
+
+
+def _first(lines: Iterable[str], count: int) -> list[str]:
+    """The first lines, each cut to a length, as many as the limits allow, and at least one."""
+    kept: list[str] = []
+    for line in lines:
+        cut = line if len(line) <= MAX_LINE_LENGTH else f"{line[: MAX_LINE_LENGTH - 4]} ..."
+        if len(kept) == count or sum(map(len, [*kept, cut])) > MAX_CHARACTERS:
+            break
+        kept.append(cut)
+    return kept
+
+
+def _left_out(lines: list[str], kept: list[str], where: str) -> str:
+    """How much of these lines is not shown, and where it is; "" where all of it is."""
+    missing = sum(map(len, lines)) - sum(map(len, kept))
+    if not missing:
+        return ""
+    count = len(lines) - len(kept)
+    what = f"{count} lines, " if count > 1 else ""
+    whole = f"; {where} has all" if where else ""
+    return f"... ({what}{missing} characters are left out{whole})"

@@ -58,6 +58,7 @@ def _provenance(folder: Path, origin: Origin, trip: RoundTrip, group: ModelGroup
         "environment": trip.environment,
         "verdict": trip.verdict,
         "problems": trip.problems,
+        "detail": trip.detail,
         "versions": versions_to_dict(trip.versions),
         "machine": records.to_plain(machine()),
         "reproduce": origin.reproduce_command,

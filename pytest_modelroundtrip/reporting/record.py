@@ -32,6 +32,7 @@ class Record:
     distances: dict[str, int] = field(default_factory=dict)
     problems: list[str]
     text: str  # of the failure, as the terminal shows it; empty without one
+    detail: str = ""  # the traceback or what was printed, of which the text has the end
     seconds: dict[str, float] = field(default_factory=dict)
     versions: Versions
     size: int = 0
@@ -52,6 +53,7 @@ class Record:
             distances=trip.distances,
             problems=trip.problems,
             text=text,
+            detail=trip.detail if text else "",
             seconds={phase: round(seconds, 4) for phase, seconds in trip.seconds.items()},
             versions=trip.versions,
             size=trip.size,
@@ -194,6 +196,7 @@ _PARSERS: dict[str, Callable[[object], object]] = {
     "distances": lambda value: _by_name(value, _number),
     "problems": _texts,
     "text": _text,
+    "detail": _text,
     "seconds": lambda value: _by_name(value, _seconds),
     "versions": _versions,
     "size": _number,

@@ -17,6 +17,7 @@ Columns = dict[str, int]  # format -> width
 
 MIN_LABEL_WIDTH = 16
 MIN_REASON_WIDTH = 40
+MAX_REASON_LENGTH = 320
 MAX_PLAIN_ULP = 10**6  # larger distances are shown as 1e+06
 MIN_SECONDS = 0.005  # shorter phases are not shown
 IMPORT_PHASE = "reload: start"  # of the library that computes
@@ -58,7 +59,7 @@ def _environment_lines(records: Iterable[Record]) -> list[str]:
         if versions.differ:
             lines.setdefault(name, f"{name}: reloaded with {version_line(versions.reloaded)}")
         if record.verdict is Verdict.ENVIRONMENT_BROKEN:
-            lines.setdefault(name, f"{name}: {' '.join(record.first_problem.split())}")
+            lines.setdefault(name, f"{name}: {_shortened(record.first_problem)}")
     return list(lines.values())
 
 
@@ -132,15 +133,21 @@ def _reason_lines(records: Iterable[Record]) -> list[str]:
     reasons: dict[tuple[str, str], dict[str, None]] = {}
     for record in records:
         if record.verdict is Verdict.UNSUPPORTED:
-            reasons.setdefault(("n/a", record.first_problem), {})[record.format] = None
+            text = _shortened(record.first_problem)
+            reasons.setdefault(("n/a", text), {})[record.format] = None
         elif record.expected_failure is not None:
             reasons.setdefault(("( )", record.expected_failure), {})[record.format] = None
         for check, reason in record.not_checked.items():
-            text = " ".join(f"{check} not checked: {reason}".split())
+            text = _shortened(f"{check} not checked: {reason}")
             reasons.setdefault(("(!)", text), {})[record.format] = None
     return [
         f"{mark}  {', '.join(formats)}: {reason}" for (mark, reason), formats in reasons.items()
     ]
+
+
+def _shortened(problem: str) -> str:
+    """A problem in one line; the failure, or the report, has the whole."""
+    return textwrap.shorten(problem, MAX_REASON_LENGTH, placeholder=" ...")
 
 
 def _seconds_lines(records: Sequence[Record]) -> list[str]:

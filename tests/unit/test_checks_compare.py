@@ -236,6 +236,9 @@ def test_losses_and_constraints() -> None:
 
     assert compared("losses", losses(), losses()).outcome == "exact"
     assert compared("losses", losses(1.0, a=1.0), losses(1.0, a=1.0)).compared == 3
+    assert "later takes effect only after" in compared("losses", losses(), losses(1.0)).hint
+    assert not compared("losses", losses(1.0), losses()).hint
+    assert not compared("losses", losses(1.0), losses(2.0)).hint
     assert differences("losses", losses(1.0, 2.0), losses(1.0)) == [
         "losses[1] is missing after the reload"
     ]

@@ -51,6 +51,7 @@ def test_the_json_of_a_record_is_that_of_schema_1() -> None:
         "distances": {"outputs": 3},
         "problems": ["outputs: no"],
         "text": "the text",
+        "detail": "",
         "seconds": {"save": 0.1235},
         "versions": {"saved": SAVED},  # without "reloaded": it did not come to a reload
         "size": 12,
@@ -139,7 +140,7 @@ def test_a_version_that_does_not_matter_is_not_shown() -> None:
 def test_the_text_of_a_failure() -> None:
     failed = trip(
         problems=["weights: 2 differences", "a" * 400, "config={'a': 1}\nkernel differs"],
-        hint="Pass imports=[...].",
+        hint="Pass imports=[...].\nFor all tests: a line.",
         detail="\n".join(["Traceback (most recent call last):", *"x" * 60]),
         size=13_800,
     )
@@ -149,17 +150,43 @@ def test_the_text_of_a_failure() -> None:
         "  weights: 2 differences",
     ]
     assert lines[2].endswith("a") and lines[3] == "    ..."  # the long line is cut
-    assert lines[4:12] == [
+    assert lines[4:15] == [
         "  kernel differs",
+        "  ... (80 characters are left out; roundtrip.json beside the artifact",
+        "    has all)",
         "",
         "hint: Pass imports=[...].",
+        "      For all tests: a line.",
         "",
         "saved:     Python 3.11.7, TF 2.21.0, Keras 3.15.1",
         "artifact:  /kept/1/artifact (13.8 kB)",
         "reproduce: cd /kept/1 && run",
         "",
     ]
-    assert lines[12:14] == ["traceback:", "  ..."] and lines[14:] == ["  x"] * failure.TAIL_LINES
+    assert lines[15:17] == [
+        "traceback:",
+        "  ... (21 lines, 54 characters are left out; roundtrip.json beside the artifact has all)",
+    ]
+    assert lines[17:] == ["  x"] * failure.TAIL_LINES
+
+
+def test_what_one_failure_prints_is_bounded_and_says_where_the_whole_is() -> None:
+    long = [f"{'b' * 299}{number % 10}" for number in range(1000)]
+    failed = trip(problems=["\n".join(long), *long], detail="\n".join(long))
+    for is_kept, where in ((True, "roundtrip.json"), (False, "--roundtrip-report=PATH")):
+        text = failure.failure_text(failed, is_kept, "")
+        assert len(text) < 8000
+        assert text.count("are left out") == text.count(where) == 2
+    assert text.splitlines()[-1].endswith("b9")  # a traceback is told by its end
+    short = failure.failure_text(trip(problems=["no"], detail="printed"), True, "")
+    assert "left out" not in short
+
+
+def test_a_message_of_a_library_is_shortened_by_lines() -> None:
+    assert failure.shortened("one\n  two") == "one\n  two"
+    text = failure.shortened("\n".join(["a line"] * 500))
+    assert text.endswith("... (470 lines, 2820 characters are left out)")
+    assert text.startswith("a line\na line\n")
 
 
 def test_versions_that_differ_come_first_and_nothing_is_named_that_was_not_kept() -> None:

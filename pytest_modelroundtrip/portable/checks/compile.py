@@ -38,8 +38,8 @@ class CompileCheck(Check[CompileSighting]):
 
     sighting = CompileSighting
     hint = (
-        "Call compile(...) again after loading, or use a format that keeps what the model was "
-        "compiled with: see docs/checks.md."
+        "Call compile(...) again after loading. An optimizer, a loss or a metric of your own must "
+        "return each of its arguments from get_config."
     )
 
     def observe(self, subject: Subject) -> Optional[CompileSighting]:

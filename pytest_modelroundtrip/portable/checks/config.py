@@ -45,7 +45,10 @@ class ConfigCheck(Check[ConfigSighting]):
     """
 
     sighting = ConfigSighting
-    hint = "Return each argument of the constructor from get_config, and accept it in from_config."
+    hint = (
+        "Return it from get_config, and take it in the constructor or in from_config: what is set "
+        "elsewhere comes back as the constructor makes it."
+    )
 
     def observe(self, subject: Subject) -> Optional[ConfigSighting]:
         """The config and the attributes; None where there is neither."""

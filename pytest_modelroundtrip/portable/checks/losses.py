@@ -35,6 +35,11 @@ class LossesCheck(Check[LossesSighting]):
     """
 
     sighting = LossesSighting
+    hint_of_new_loss = (
+        "The reloaded model has a loss that the original does not have. Keras makes the loss of a "
+        "regularizer when it builds the layer: one that is set later takes effect only after a "
+        "reload. Pass it to the constructor."
+    )
     hint = (
         "Return each argument of the regularizer or constraint from its get_config, and register "
         "its class."
@@ -67,6 +72,8 @@ class LossesCheck(Check[LossesSighting]):
         found = Comparison()
         found.compared = 1  # that there are none is a comparison too
         found.include(compare_nests("losses", expected.losses, actual.losses, tolerance))
+        if found.differences and _count(actual.losses) > _count(expected.losses):
+            found.hint = self.hint_of_new_loss
         constraints = actual.constraints
         if len(expected.constraints) == len(constraints):
             # by order: a rebuilt model may count its layers from another number
@@ -75,6 +82,10 @@ class LossesCheck(Check[LossesSighting]):
         values, others = dict(expected.constraints), dict(constraints)
         found.include(compare_nests("constraint of ", values, others, tolerance))
         return found
+
+
+def _count(losses: Plain) -> int:
+    return sum(1 for _ in tensors.leaves(losses))
 
 
 def _constrained(model: Model, variable: Variable, constraint: Function) -> Plain:

@@ -25,8 +25,8 @@ class OptimizerCheck(Check[List[WeightValue]]):
 
     sighting = List[WeightValue]
     hint = (
-        "To continue training, use .keras or a checkpoint of the model and its optimizer: see "
-        "docs/checks.md."
+        "A training that goes on from here takes other steps: see docs/checks.md for the formats "
+        "that keep an optimizer. One of your own must hold its state in variables that it tracks."
     )
 
     def observe(self, subject: Subject) -> Optional[List[WeightValue]]:

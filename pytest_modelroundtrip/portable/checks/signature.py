@@ -54,7 +54,10 @@ class SignatureCheck(Check[SignatureSighting]):
     """
 
     sighting = SignatureSighting
-    hint = "Fix the function's input_signature and defaults, and pass signatures=... when you save."
+    hint = (
+        "Compare how both are called. A tf.function keeps its inputs with an input_signature, a "
+        "SavedModel its signatures with signatures=..., a Keras model its inputs with keras.Input."
+    )
 
     def observe(self, subject: Subject) -> Optional[SignatureSighting]:
         """The signature; None where the model declares none."""

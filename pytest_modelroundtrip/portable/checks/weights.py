@@ -23,8 +23,8 @@ class WeightsCheck(Check[List[WeightValue]]):
 
     sighting = List[WeightValue]
     hint = (
-        "A loader pairs weights by name or by order: check that the rebuilt model has the same "
-        "layers, in the same order."
+        "Check that the rebuilt model has the same layers in the same order, each with its dtype "
+        "and its trainable flag: loaders pair weights by name or by order."
     )
 
     def observe(self, subject: Subject) -> Optional[List[WeightValue]]:

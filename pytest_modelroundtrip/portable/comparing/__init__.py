@@ -75,6 +75,7 @@ class Comparison:
     def __init__(self) -> None:
         self.differences: List[str] = []
         self.not_checked: List[str] = []  # why it could not be made of the original
+        self.hint = ""  # what to do about these differences; "": what the check says in general
         self.compared = 0  # how many things were
         self.max_ulp: Optional[int] = (
             None  # the largest distance of two arrays; None: none measured
@@ -106,6 +107,7 @@ class Comparison:
         prefix = f"{part}: " if part else ""
         self.differences += [prefix + message for message in other.differences]
         self.not_checked += [prefix + reason for reason in other.not_checked]
+        self.hint = self.hint or other.hint
         self.compared += other.compared
         if other.max_ulp is not None:
             self.measure(other.max_ulp)
