@@ -45,7 +45,7 @@ MAIN = """
 import os, sys
 from pytest_modelroundtrip.portable import worker
 job = os.path.join(os.path.dirname(os.path.abspath(sys.argv[0])), "job")
-sys.exit(worker.main(sys.argv[1:] or [job]))
+sys.exit(worker.main(job, sys.argv[1:]))
 """
 
 

@@ -38,6 +38,8 @@ def failure_text(trip: RoundTrip, is_kept: bool, reproduce_command: str) -> str:
     lines += _problem_lines(trip.problems)
     lines += ["", *_wrapped(trip.hint, "hint: ", "      ")] if trip.hint else []
     lines += [""] if versions_first else ["", *sides]
+    if trip.confinement:
+        lines += _wrapped(trip.confinement, f"{'confined:':<{LABEL_WIDTH}}", " " * LABEL_WIDTH)
     if is_kept:
         size = _readable_size(trip.size)
         lines.append(f"{'artifact:':<{LABEL_WIDTH}}{trip.artifact} ({size})")
