@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import platform
+import socket
+import sys
+import sysconfig
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import pytest
 from inner_runs import Run
 
 from pytest_modelroundtrip.portable import confinement
 
-GRANT = confinement.granted()
+with tempfile.TemporaryDirectory() as folder:
+    GRANT = confinement.granted(folder)
 pytestmark = pytest.mark.skipif(not GRANT.landlock, reason=str(GRANT))
+with_namespaces = pytest.mark.skipif(not GRANT.namespaces, reason=str(GRANT))
 
 LAYERS = """
 import glob, os
@@ -83,6 +96,19 @@ class GlobOfTensorFlow(Hdf5):
     def build(self, shape):
         self.offset = float(len(tf.io.gfile.glob(self.where + "/*")))
         L.Layer.build(self, shape)
+
+@K.utils.register_keras_serializable()
+class Fallback(Hdf5):
+    def build(self, shape):
+        self.offset = float(os.path.exists(self.where))
+        L.Layer.build(self, shape)
+
+
+@K.utils.register_keras_serializable()
+class FallbackOfTensorFlow(Hdf5):
+    def build(self, shape):
+        self.offset = float(tf.io.gfile.exists(self.where))
+        L.Layer.build(self, shape)
 """
 
 READS_OUTSIDE = """
@@ -118,10 +144,122 @@ def reading_layers(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nroundtrip_pythonpath = lib\n")
 
 
+def records(run: Run, source: str, *args: str) -> list[dict[str, Any]]:
+    """What the JSON report of an inner run says of each round trip."""
+    run(source, "--roundtrip-report=report.json", *args)
+    found: list[dict[str, Any]] = json.loads(Path("report.json").read_text())["roundtrips"]
+    return found
+
+
 @pytest.mark.usefixtures("reading_layers")
 def test_a_file_outside_the_artifact_is_told_with_its_path(run: Run) -> None:
     kinds = ["InCall", "Table", "Hdf5", "Checkpoint", "Listing", "Glob", "GlobOfTensorFlow"]
-    result = run(READS_OUTSIDE.replace("KINDS", f"[{', '.join(kinds)}]"))
-    result.assert_outcomes(failed=len(kinds))
-    print(result.stdout.str())
-    assert 0
+    found = records(run, READS_OUTSIDE.replace("KINDS", f"[{', '.join(kinds)}]"))
+    assert len(found) == len(kinds)
+    for record in found:
+        assert record["verdict"] == "differs", record
+        assert record["checks"]["self_contained"] == "differs", record
+        assert "/outside" in "".join(record["problems"]), record
+        assert "Put what it needs into the artifact" in record["text"]
+        assert f"confined:  {GRANT}" in record["text"]
+        assert record["confinement"] == str(GRANT)
+
+
+@with_namespaces
+@pytest.mark.usefixtures("reading_layers")
+def test_a_fallback_for_a_file_that_is_not_there_is_told_with_its_path(run: Run) -> None:
+    kinds = "[Fallback, FallbackOfTensorFlow]"
+    plain, native = records(run, READS_OUTSIDE.replace("KINDS", kinds))
+    for record in (plain, native):
+        assert record["verdict"] == "differs"
+        assert record["checks"]["outputs"] == "differs", record
+        assert "Put what it needs into the artifact" in record["text"]
+    (told,) = (problem for problem in plain["problems"] if "the reload looked for /" in problem)
+    assert told.endswith("/outside, which no deployment has")
+    assert native["checks"]["self_contained"] == "differs"
+
+
+@pytest.mark.usefixtures("reading_layers")
+def test_without_the_check_the_way_out_is_named(run: Run) -> None:
+    source = READS_OUTSIDE.replace("KINDS", "[Hdf5]").replace(
+        "imports=", 'checks=["outputs"], imports='
+    )
+    (record,) = records(run, source)
+    assert record["verdict"] == "load error"
+    assert 'confinement="off"' in record["text"]
+    (off,) = records(run, source, "--roundtrip-confinement=off")
+    assert (off["verdict"], off["confinement"]) == ("exact", "off")
+
+
+HOSTILE = """
+import os, socket, sys
+if "pytest" not in sys.modules:
+    def attempt(do):
+        try:
+            do()
+        except OSError:
+            pass
+    print("the artifact ran")
+    attempt(lambda: print(open({secret!r}).read()))
+    attempt(lambda: open({written!r}, "w").close())
+    attempt(lambda: os.system("cat {secret} > {stolen}"))
+    attempt(lambda: socket.create_connection({address!r}, 1).sendall(b"hello"))
+    attempt(lambda: os.unlink({secret!r}))
+"""
+
+LOADS_IT = """
+def code(x):
+    return x
+
+@pytest.mark.roundtrip(formats=["keras"], safe_mode=False)
+def test_it():
+    return K.Sequential([K.Input((4,)), L.Lambda(lambda x: (exec(CODE), x)[1])])
+"""
+
+
+@pytest.fixture
+def visitors() -> Iterator[tuple[tuple[str, int], list[object]]]:
+    """The address of a server, and who connected to it."""
+    seen: list[object] = []
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def accept() -> None:
+        try:
+            while True:
+                connection, visitor = server.accept()
+                seen.append(visitor)
+                connection.close()
+        except OSError:
+            pass
+
+    thread = threading.Thread(target=accept)
+    thread.start()
+    yield server.getsockname(), seen
+    server.shutdown(socket.SHUT_RDWR)
+    server.close()
+    thread.join()
+
+
+@pytest.mark.parametrize("option", ["isolation=fork", "isolation=spawn", "confinement=off"])
+def test_a_hostile_artifact_cannot_read_write_or_connect(
+    run: Run, tmp_path: Path, visitors: tuple[tuple[str, int], list[object]], option: str
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    names = {name: str(home / name) for name in ("secret", "written", "stolen")}
+    Path(names["secret"]).write_text("the password")
+    address, seen = visitors
+    code = HOSTILE.format(address=address, **names)
+    result = run(LOADS_IT.replace("CODE", repr(code)), f"--roundtrip-{option}")
+    result.assert_outcomes(failed=1)
+    text = result.stdout.str()
+    assert "the artifact ran" in text
+    harmed = {
+        "the password" in text.replace(repr(code), ""),
+        Path(names["written"]).exists(),
+        Path(names["stolen"]).exists(),
+        bool(seen),
+        not Path(names["secret"]).exists(),
+    }
+    assert harmed == {option == "confinement=off"}, text
+    assert "the reload accessed the network" in text

@@ -20,7 +20,7 @@ import traceback
 import warnings
 from typing import Callable, NoReturn, Optional, Type, TypeVar
 
-from . import FOLDERS, START_SECONDS, keras_libs, protocol, reload
+from . import FOLDERS, START_SECONDS, confinement, keras_libs, protocol, reload
 from .confinement import Cage, Grant
 from .protocol import TIMED_OUT, UNREADABLE_ANSWER, ChildEnd, Job, Reloaded, StepReached
 
@@ -64,7 +64,7 @@ def run(
 
 
 def fork(folder: str, lifeline: int, grant: Grant) -> int:
-    """Fork this process, where the system grants that confinement; the child's pid."""
+    """Fork this process, to be confined as the system grants it; the child's pid."""
     with warnings.catch_warnings():
         # Python 3.12 warns of any fork beside a thread. The threads here (execnet's reader,
         # OpenBLAS) hold no lock that the child takes.
@@ -73,7 +73,7 @@ def fork(folder: str, lifeline: int, grant: Grant) -> int:
     if pid:
         return pid
     try:
-        become_child(folder, lifeline, grant)
+        become_child(folder, lifeline, confinement.entered(grant))
     except BaseException:
         traceback.print_exc()
         sys.stderr.flush()
@@ -103,8 +103,12 @@ def in_fork(work: Callable[[], int]) -> int:
 def start(folder: str, lifeline: int, grant: Grant, archive: str, hash_seed: Optional[str]) -> int:
     """Start an interpreter as this one was started, or with another hash seed; its pid."""
     code = (
-        f"import sys; sys.path[0] = {archive!r}; from pytest_modelroundtrip.portable import child; "
-        f"child.become_child({folder!r}, {lifeline}, child.Grant{tuple(grant)!r})"
+        f"import sys; sys.path[0] = {archive!r}; "
+        "from pytest_modelroundtrip.portable import confinement; "
+        f"grant = confinement.entered(confinement.Grant{tuple(grant)!r}); "
+        # it imports NumPy, which starts threads
+        "from pytest_modelroundtrip.portable import child; "
+        f"child.become_child({folder!r}, {lifeline}, grant)"
     )
     with open(os.path.join(folder, OUTPUT), "ab") as output:
         process = subprocess.Popen(

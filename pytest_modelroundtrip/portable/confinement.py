@@ -1,11 +1,15 @@
-"""Confines the process of a reload to what a deployment has, as far as its system grants it."""
+"""Confines the process of a reload to what a deployment has, as far as its system grants it.
+
+Landlock refuses what is not allowed, with an error. Namespaces let it not exist. Both need no
+privileges, and each may be missing.
+"""
 
 from __future__ import annotations
 
 import os
 from typing import List, NamedTuple, Sequence
 
-from . import landlock, places
+from . import landlock, namespaces, places
 from .places import Places
 
 REQUIRED, OFF = "required", "off"  # what a test may ask for, besides "auto"
@@ -15,25 +19,57 @@ class Grant(NamedTuple):
     """What a system grants to an unprivileged process."""
 
     landlock: int  # the version of its interface; 0 where there is none
+    namespaces: bool
     refusals: List[str]  # what is not granted, and why
 
+    def __bool__(self) -> bool:
+        return bool(self.landlock or self.namespaces)
+
     def __str__(self) -> str:
-        return f"Landlock {self.landlock}" if self.landlock else f"none: {self.refusals[0]}"
+        names = [f"Landlock {self.landlock}"] if self.landlock else []
+        names += ["namespaces"] if self.namespaces else []
+        return ", ".join([" and ".join(names) or "none", *self.refusals])
 
 
-NOTHING = Grant(0, ["it was not asked for"])
+NOTHING = Grant(0, False, [])
 
 
 class ConfinementError(Exception):
     """It is required, and cannot be had. The text says why."""
 
 
-def granted() -> Grant:
-    """What this system grants; nothing is confined by asking."""
+def granted(scratch: str) -> Grant:
+    """What this system grants; this process stays as it is.
+
+    Args:
+        scratch: an empty folder.
+    """
+    version, refusals = 0, []
     try:
-        return Grant(landlock.abi(), [])
+        version = landlock.abi()
     except (OSError, AttributeError) as error:  # AttributeError: a C library of another kind
-        return Grant(0, [f"no Landlock ({getattr(error, 'strerror', None) or error})"])
+        refusals.append(f"no Landlock ({getattr(error, 'strerror', None) or error})")
+    refusal = namespaces.refusal(scratch)
+    refusals += [f"no namespaces ({refusal})"] if refusal else []
+    return Grant(version, not refusal, refusals)
+
+
+def entered(grant: Grant) -> Grant:
+    """Enter the namespaces that are granted, in which nothing is hidden yet; what is granted still.
+
+    This comes first in the life of a process: it must not have threads.
+    """
+    if grant.namespaces:
+        try:
+            namespaces.enter()
+        except OSError as error:
+            return _without_namespaces(grant, error)
+    return grant
+
+
+def _without_namespaces(grant: Grant, error: OSError) -> Grant:
+    refusals = [*grant.refusals, f"no namespaces ({error.strerror})"]
+    return grant._replace(namespaces=False, refusals=refusals)
 
 
 class Cage:
@@ -48,7 +84,7 @@ class Cage:
 
         Args:
             wish: "auto", `REQUIRED` or `OFF`.
-            grant: what the system grants.
+            grant: what `entered` returned.
             own_folder: where this process writes.
         """
         self.description = OFF
@@ -64,29 +100,46 @@ class Cage:
             ConfinementError: where it is required and cannot be had.
         """
         found = places.of_reload(readable, [self._own_folder, *writable])
-        if self._wish != OFF:
-            self.description = self._confined(found, bool(writable))
-            if self._wish == REQUIRED and self.description.startswith("none"):
-                raise ConfinementError(
-                    f"roundtrip_confinement is {REQUIRED!r}, and this system does not grant it: "
-                    + self.description
-                )
+        if self._wish == OFF:
+            return found
+        self._hide(found)
+        self._restrict(found, saves=bool(writable))
+        self.description = str(self._grant)
+        if self._grant:
+            landlock.forbid_privileges()
+            namespaces.drop_capabilities()
+        elif self._wish == REQUIRED:
+            raise ConfinementError(
+                f"roundtrip_confinement is {REQUIRED!r}, and this system grants {self.description}"
+            )
         return found
 
-    def _confined(self, found: Places, saves: bool) -> str:
-        """Do it; what was done, in words."""
-        version = self._grant.landlock
+    def _hide(self, found: Places) -> None:
+        if self._grant.namespaces:
+            root = os.path.join(os.path.dirname(self._own_folder), "root")
+            os.makedirs(root, exist_ok=True)
+            try:
+                namespaces.hide_all_but([*found.readable, *found.writable, *found.devices], root)
+            except OSError as error:
+                self._grant = _without_namespaces(self._grant, error)
+
+    def _restrict(self, found: Places, saves: bool) -> None:
+        version, refusal, threads = self._grant.landlock, "", _other_threads()
         if not version:
-            return str(self._grant)
+            return
         if saves and version < landlock.MOVES_ABI:
-            return f"none: Landlock {version} forbids to move files, which saving again does"
-        others = _other_threads()
-        try:
-            landlock.restrict(found.readable, found.writable, found.devices, version)
-        except OSError as error:
-            return f"none: Landlock {version} was refused ({error.strerror})"
-        beside = f", but not {others} threads that imports had started" if others else ""
-        return str(self._grant) + beside
+            refusal = f"no Landlock (version {version} forbids to move files, which saving does)"
+        else:
+            try:
+                landlock.restrict(found.readable, found.writable, found.devices, version)
+            except OSError as error:
+                refusal = f"no Landlock ({error.strerror})"
+        if refusal:
+            version = 0
+        elif threads:
+            refusal = f"not for {threads} threads that were started by imports"
+        refusals = [*self._grant.refusals, *filter(None, [refusal])]
+        self._grant = self._grant._replace(landlock=version, refusals=refusals)
 
 
 def _other_threads() -> int:

@@ -68,8 +68,10 @@ class Tripwire:
     def named_by(self, error: BaseException) -> Iterator[str]:
         """The files that an error says could not be opened, of those that are not allowed.
 
-        This is how native code that is confined tells what it wanted.
+        This is how native code that is confined tells what it wanted. What Python itself used is
+        noted already.
         """
+        noted = " ".join(self.reached.used)
         for raised in _chain(error):
             text = f"{type(raised).__name__}: {raised}"
             if not REFUSALS.search(text):
@@ -77,7 +79,8 @@ class Tripwire:
             for match in PATH.finditer(text):
                 path = next(filter(None, match.groups()))
                 # else it is the name of a layer or of a device
-                if path.split(os.sep)[1] in self._top and self._is_outside(path):
+                is_file = path.split(os.sep)[1] in self._top and self._is_outside(path)
+                if is_file and path not in noted:
                     yield "the file " + path
 
     def _audit(self, event: str, args: AuditArguments) -> None:

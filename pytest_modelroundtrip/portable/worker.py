@@ -79,7 +79,7 @@ class _Worker:
 
     def __init__(self, channel: Channel, archive: str, scratch: str) -> None:
         self._channel, self._archive, self._scratch = channel, archive, scratch
-        self._grant = confinement.granted()
+        self._grant = confinement.granted(tempfile.mkdtemp(dir=scratch))
         self._answers: Dict[type, Callable[[Any], Answer]] = {
             Probe: self._probe,
             CanRead: self._can_read,
@@ -127,18 +127,21 @@ class _Worker:
         return Done()
 
     def _reload(self, request: Reload) -> Reloaded:
+        grant = self._grant
+        if request.job.confinement == confinement.OFF:
+            grant = confinement.NOTHING
         if request.fork and hasattr(os, "fork"):
             warmed = reload.warm_for(request.job)
             warm = {"warm": warmed.seconds}
             if warmed.broken:
                 return Reloaded(keras_libs.versions(), warm, broken=warmed.broken)
             if not _runtime_started():  # which an import may have done
-                fork = functools.partial(child.fork, grant=self._grant)
+                fork = functools.partial(child.fork, grant=grant)
                 reloaded = self._in_child(request, fork)
                 return reloaded._replace(seconds={**warm, **reloaded.seconds})
         start = functools.partial(
             child.start,
-            grant=self._grant,
+            grant=grant,
             archive=self._archive,
             hash_seed=request.hash_seed,
         )
@@ -191,8 +194,12 @@ def main(path: str, options: List[str]) -> int:
 
 
 def _reload_and_print(job: Job, folder: str) -> int:
-    child.move_into(folder)
-    cage = confinement.Cage(job.confinement, confinement.granted(), folder)
+    own = os.path.join(folder, "own")
+    grant = confinement.NOTHING
+    if job.confinement != confinement.OFF:
+        grant = confinement.entered(confinement.granted(folder))
+    child.move_into(own)
+    cage = confinement.Cage(job.confinement, grant, own)
     answer = reload.reload(job, cage, lambda step: print("--", step, flush=True))
     print(f"confinement: {answer.confinement}")
     print(" ".join(f"{name} {version}" for name, version in answer.versions.items()))
