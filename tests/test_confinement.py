@@ -208,12 +208,11 @@ if "pytest" not in sys.modules:
 """
 
 LOADS_IT = """
-def code(x):
-    return x
-
 @pytest.mark.roundtrip(formats=["keras"], safe_mode=False)
 def test_it():
-    return K.Sequential([K.Input((4,)), L.Lambda(lambda x: (exec(CODE), x)[1])])
+    return K.Sequential([
+        K.Input((4,)), L.Lambda(lambda x: (exec(CODE, {}), x)[1], output_shape=(4,))
+    ])
 """
 
 

@@ -85,6 +85,7 @@ def refusal(scratch: str) -> str:
     pid = os.fork()
     if not pid:
         try:
+            os.chdir(scratch)
             enter()
             hide_all_but(["/proc", scratch], tempfile.mkdtemp(dir=scratch))
         except BaseException as error:
