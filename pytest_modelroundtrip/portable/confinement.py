@@ -90,8 +90,15 @@ class Cage:
         self.description = OFF
         self._wish, self._grant, self._own_folder = wish, grant, own_folder
 
-    def close(self, readable: Sequence[str], writable: Sequence[str]) -> Places:
+    def close(
+        self, readable: Sequence[str], writable: Sequence[str], modules: Sequence[str]
+    ) -> Places:
         """Confine this process from now on to the installed packages, its folder, and these.
+
+        Args:
+            readable: files and folders.
+            writable: folders besides its own.
+            modules: whose packages are readable too.
 
         Returns:
             What it may use, whether it is confined or not.
@@ -99,7 +106,7 @@ class Cage:
         Raises:
             ConfinementError: where it is required and cannot be had.
         """
-        found = places.of_reload(readable, [self._own_folder, *writable])
+        found = places.of_reload(readable, [self._own_folder, *writable], modules)
         if self._wish == OFF:
             return found
         self._hide(found)

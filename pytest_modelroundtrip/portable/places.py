@@ -7,7 +7,6 @@ import os
 import re
 import sys
 import sysconfig
-from types import ModuleType
 from typing import Any, Iterable, Iterator, List, NamedTuple, Sequence
 
 SYSTEM_FOLDERS = (
@@ -29,21 +28,24 @@ Place = str  # an absolute path of a file or folder, which may lead over links
 
 
 class Places(NamedTuple):
-    """What a reload may use besides its modules that are imported already."""
+    """What a reload may use."""
 
     readable: List[Place]
     writable: List[Place]
     devices: List[Place]
 
 
-def of_reload(readable: Sequence[str], writable: Sequence[str]) -> Places:
+def of_reload(
+    readable: Sequence[str], writable: Sequence[str], modules: Iterable[str]
+) -> Places:
     """The places of a reload in this process, as it is now.
 
     Args:
         readable: that this reload needs besides the system and the installed packages.
         writable: its own folders.
+        modules: that were imported for it, from wherever they are.
     """
-    packages = [*_prefixes(), *_on_path(), *_finders_places(), *_imported()]
+    packages = [*_prefixes(), *_on_path(), *_finders_places(), *_packages_of(modules)]
     may_read = [*SYSTEM_FOLDERS, *packages, *_search_paths(), *readable]
     may_read += _links_of_packages(_on_path())
     devices = [path for pattern in DEVICES for path in glob.glob(pattern)]
@@ -105,16 +107,12 @@ def _named_by_variables() -> Iterator[str]:
             yield from _usable(PATH_IN_TEXT.findall(value))
 
 
-def _imported() -> Iterator[str]:
-    """The folders of the packages that are imported, and the modules outside of packages."""
-    for name, module in list(sys.modules.items()):
-        if "." in name or not isinstance(module, ModuleType):
-            continue
-        attributes = object.__getattribute__(module, "__dict__")  # which loads no lazy module
-        yield from map(str, attributes.get("__path__") or ())
-        file = attributes.get("__file__")
-        if isinstance(file, str):
-            yield _package_or_module(os.path.realpath(file))
+def _packages_of(modules: Iterable[str]) -> Iterator[str]:
+    """The folders of the packages of these modules, as they were imported."""
+    for name in modules:
+        top = sys.modules.get(name.split(".")[0])
+        yield from map(str, getattr(top, "__path__", ()))
+        yield _package_or_module(getattr(top, "__file__", None) or "")
 
 
 def _package_or_module(file: str) -> str:

@@ -101,7 +101,8 @@ def _observed(job: Job, cage: Cage, timer: _StepTimer) -> _Seen:
         shutil.rmtree(job.save_to, ignore_errors=True)  # of an earlier reload that broke off there
         os.mkdir(job.save_to)
     timer.enter("confine")
-    places = cage.close([job.artifact, *job.pythonpath], [job.save_to] if job.save_to else [])
+    saved = [job.save_to] if job.save_to else []
+    places = cage.close([job.artifact, *job.pythonpath], saved, _declared_modules(job))
     TRIPWIRE.arm([*places.readable, *places.writable])
     timer.enter("load")
     models = fmt.load_all(job.artifact, options)
@@ -115,6 +116,12 @@ def _observed(job: Job, cage: Cage, timer: _StepTimer) -> _Seen:
         timer.enter("save again")
         fmt.save_all(models, job.save_to)
     return seen
+
+
+def _declared_modules(job: Job) -> List[str]:
+    """The modules that the test declares, which have been imported."""
+    named = [*job.custom_objects.values(), *filter(None, [job.factory])]
+    return [*job.imports, *(where.partition(":")[0] for where in named)]
 
 
 def _options(job: Job, part: PartJob) -> formats.LoadOptions:
