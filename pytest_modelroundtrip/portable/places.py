@@ -35,9 +35,7 @@ class Places(NamedTuple):
     devices: List[Place]
 
 
-def of_reload(
-    readable: Sequence[str], writable: Sequence[str], modules: Iterable[str]
-) -> Places:
+def of_reload(readable: Sequence[str], writable: Sequence[str], modules: Iterable[str]) -> Places:
     """The places of a reload in this process, as it is now.
 
     Args:
