@@ -89,7 +89,7 @@ def refusal(scratch: str) -> str:
             enter()
             hide_all_but(["/proc", scratch], tempfile.mkdtemp(dir=scratch))
         except BaseException as error:
-            os.write(write, str(error).encode())
+            os.write(write, str(getattr(error, "strerror", None) or error).encode())
         finally:
             os._exit(0)
     os.close(write)
