@@ -23,10 +23,6 @@ IF_IT_IS_THERE = (
     'Or, if a deployment has it at the same place, pass confinement="off", or put its folder into '
     "roundtrip_pythonpath."
 )
-IF_ONLY_CONFINED = (
-    "If it does not end so with --roundtrip-confinement=off, it needs a file that the confined "
-    "process cannot read."
-)
 
 
 def make_job(plan: Plan, names: Sequence[str], expected: Observations, generation: int) -> Job:
@@ -93,7 +89,7 @@ def _classify_failed_reload(plan: Plan, job: Job, reloaded: Reloaded, trip: Roun
         return Stop(Verdict.BAD_ANSWER, f"the clean interpreter wrote {ended.how}")
     if ended.how != protocol.TIMED_OUT:
         died = f"the clean interpreter died in the step {ended.step!r}: {ended.how}"
-        return Stop(Verdict.CRASHED, died, hint=IF_ONLY_CONFINED if trip.confinement else "")
+        return Stop(Verdict.CRASHED, died)
     if ended.step == "start":
         return Stop(
             Verdict.TIMED_OUT,

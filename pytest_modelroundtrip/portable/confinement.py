@@ -6,6 +6,7 @@ privileges, and each may be missing.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import List, NamedTuple, Sequence
 
@@ -22,8 +23,11 @@ class Grant(NamedTuple):
     namespaces: bool
     refusals: List[str]  # what is not granted, and why
 
-    def __bool__(self) -> bool:
-        return bool(self.landlock or self.namespaces)
+    @property
+    def is_whole(self) -> bool:
+        """Whether files are safe, and nothing can be connected to."""
+        no_network = self.namespaces or self.landlock >= landlock.NETWORK_ABI
+        return bool(self.landlock) and no_network
 
     def __str__(self) -> str:
         names = [f"Landlock {self.landlock}"] if self.landlock else []
@@ -112,13 +116,16 @@ class Cage:
         self._hide(found)
         self._restrict(found, saves=bool(writable))
         self.description = str(self._grant)
-        if self._grant:
-            landlock.forbid_privileges()
-            namespaces.drop_capabilities()
-        elif self._wish == REQUIRED:
+        if self._wish == REQUIRED and not self._grant.is_whole:
             raise ConfinementError(
-                f"roundtrip_confinement is {REQUIRED!r}, and this system grants {self.description}"
+                f"roundtrip_confinement is {REQUIRED!r}, and this system grants "
+                f"{self.description}. Landlock is needed, and for the network its version 4 or "
+                "namespaces."
             )
+        if self._grant.landlock or self._grant.namespaces:
+            landlock.forbid_privileges()
+            with contextlib.suppress(OSError):  # then there were none to give up
+                namespaces.drop_capabilities()
         return found
 
     def _hide(self, found: Places) -> None:

@@ -24,7 +24,7 @@ FIRST = (1 << 13) - 1  # what ABI 1 knows: these, and to make and remove each ki
 ADDED = {2: REFER, 3: TRUNCATE, 5: IOCTL_DEV}  # by the ABI that brought it
 OF_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV  # the rest is of folders
 READING = EXECUTE | READ_FILE | READ_DIR
-USING_DEVICES = READ_FILE | WRITE_FILE | TRUNCATE | IOCTL_DEV
+USING_DEVICES = READ_FILE | READ_DIR | WRITE_FILE | TRUNCATE | IOCTL_DEV
 # a device that root makes would lead past every rule
 WRITING = (FIRST | REFER | TRUNCATE) & ~(MAKE_CHAR | MAKE_BLOCK)
 NETWORK_ABI, TCP = 4, 3  # bind and connect

@@ -79,8 +79,10 @@ def drop_capabilities() -> None:
 
 def refusal(scratch: str) -> str:
     """Why this system does not grant it; "" where it does. A fork tries it out."""
-    if sys.platform != "linux" or os.uname().machine not in PIVOT_ROOT:
-        return "it is not known here"
+    if sys.platform != "linux":
+        return "they are a part of Linux"
+    if os.uname().machine not in PIVOT_ROOT:
+        return f"not tried on {os.uname().machine}"
     read, write = os.pipe()
     pid = os.fork()
     if not pid:

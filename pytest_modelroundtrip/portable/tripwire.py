@@ -33,6 +33,8 @@ REFUSALS = re.compile(
 )
 PATH = re.compile(r"'(/[^'\n]+)'|\"(/[^\"\n]+)\"|(?<![\w./:}])(/[^\s'\",;:()\[\]{}]+)")
 
+FRAME = re.compile(r'File "[^"\n]*", line')  # where the saver built an operation
+
 AuditArguments = Tuple[Any, ...]  # they differ from event to event
 
 
@@ -73,7 +75,7 @@ class Tripwire:
         """
         noted = " ".join(self.reached.used)
         for raised in _chain(error):
-            text = f"{type(raised).__name__}: {raised}"
+            text = FRAME.sub("", f"{type(raised).__name__}: {raised}")
             if not REFUSALS.search(text):
                 continue
             for match in PATH.finditer(text):
@@ -108,7 +110,7 @@ class Tripwire:
             return opened(file)
 
         file_io.FileIO._preread_check = preread
-        native = file_io._pywrap_file_io
+        native = getattr(file_io, "_pywrap_file_io", None)
         for name in LOOKS_OF_TENSORFLOW:
             original = getattr(native, name, None)
             if original is not None:

@@ -30,7 +30,7 @@ from pytest_modelroundtrip.portable.confinement import Cage, Grant
 outside, own, port, grant = json.loads(sys.argv[1])
 grant = confinement.entered(Grant(*grant))
 os.chdir(own)
-cage = Cage("required", grant, own)
+cage = Cage("auto", grant, own)
 cage.close([], [], [])
 done = {}
 
@@ -102,6 +102,14 @@ def test_what_a_grant_leaves_possible(grant: Grant, possible: set[str], user: st
         assert description == str(grant)
         assert {name for name, worked in done.items() if worked} == possible, ran.stderr
         assert (outside / "file").exists() and not (outside / "written").exists()
+
+
+@pytest.mark.parametrize(
+    ("landlock", "namespaces", "enough"),
+    [(0, False, False), (0, True, False), (3, False, False), (3, True, True), (4, False, True)],
+)
+def test_what_is_enough_where_it_is_required(landlock: int, namespaces: bool, enough: bool) -> None:
+    assert Grant(landlock, namespaces, []).is_whole == enough
 
 
 def test_what_is_required_and_not_granted_is_an_error_with_its_reason(tmp_path: Path) -> None:
