@@ -113,8 +113,7 @@ def _classify_error(plan: Plan, job: Job, failure: LoadFailure, trip: RoundTrip)
     hint = load_hint(failure.message, plan.models.models.values())
     if told:
         trip.checks[SELF_CONTAINED] = CheckOutcome.DIFFERS
-    is_reason = any(_is_reason(access, failure.message) for access in failure.reached)
-    if is_reason:
+    if any(_is_reason(access, failure.message) for access in failure.reached):
         hint = check.hint if told else f"{check.hint} {IF_IT_IS_THERE}"
     error = f"{failure.type}: {failure.message}"
     if failure.step == "observe":
@@ -122,8 +121,7 @@ def _classify_error(plan: Plan, job: Job, failure: LoadFailure, trip: RoundTrip)
         unusable = "it was reloaded, but cannot be used as the original can"
         told = [*told, unusable, failure.message]
         return Stop(Verdict.DIFFERS, *told, hint=hint, detail=failure.traceback)
-    verdict = Verdict.DIFFERS if told and is_reason else Verdict.LOAD_ERROR
-    return Stop(verdict, *told, error, hint=hint, detail=failure.traceback)
+    return Stop(Verdict.LOAD_ERROR, *told, error, hint=hint, detail=failure.traceback)
 
 
 def _is_reason(access: str, message: str) -> bool:

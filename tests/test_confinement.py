@@ -158,7 +158,7 @@ def test_a_file_outside_the_artifact_is_told_with_its_path(run: Run) -> None:
     found = records(run, READS_OUTSIDE.replace("KINDS", f"[{', '.join(kinds)}]"))
     assert len(found) == len(kinds)
     for record in found:
-        assert record["verdict"] == "differs", record
+        assert record["verdict"] in ("differs", "load error"), record
         assert record["checks"]["self_contained"] == "differs", record
         assert "/outside" in "".join(record["problems"]), record
         assert "Put what it needs into the artifact" in record["text"]

@@ -76,10 +76,10 @@ class Tripwire:
         noted = " ".join(self.reached.used)
         for raised in _chain(error):
             text = FRAME.sub("", f"{type(raised).__name__}: {raised}")
-            if not REFUSALS.search(text):
+            if not self._armed or not REFUSALS.search(text):
                 continue
             for match in PATH.finditer(text):
-                path = next(filter(None, match.groups()))
+                path = next(filter(None, match.groups())).rstrip(".")
                 # else it is the name of a layer or of a device
                 is_file = path.split(os.sep)[1] in self._top and self._is_outside(path)
                 if is_file and path not in noted:
