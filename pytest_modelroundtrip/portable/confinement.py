@@ -151,7 +151,7 @@ class Cage:
         if refusal:
             version = 0
         elif threads:
-            refusal = f"not for {threads} threads that were started by imports"
+            refusal = f"not for threads that imports started ({threads})"
         refusals = [*self._grant.refusals, *filter(None, [refusal])]
         self._grant = self._grant._replace(landlock=version, refusals=refusals)
 

@@ -16,6 +16,7 @@ import pytest
 
 from pytest_modelroundtrip.portable import confinement
 from pytest_modelroundtrip.portable.confinement import Cage, ConfinementError, Grant
+from pytest_modelroundtrip.portable.landlock import NETWORK_ABI
 
 PACKAGE = Path(confinement.__file__).parents[1]
 with tempfile.TemporaryDirectory() as folder:
@@ -71,7 +72,7 @@ ORDINARY_USER, PYTHON_OF_ALL = 65534, "/usr/bin/python3"
 @pytest.mark.parametrize("user", ["this user", "an ordinary user"])
 @pytest.mark.parametrize(("grant", "possible"), GRANTS)
 def test_what_a_grant_leaves_possible(grant: Grant, possible: set[str], user: str) -> None:
-    if grant.landlock > GRANT.landlock:
+    if GRANT.landlock < NETWORK_ABI:
         pytest.skip(str(GRANT))
     python = sys.executable
     becoming: dict[str, Any] = {}
@@ -110,6 +111,37 @@ def test_what_a_grant_leaves_possible(grant: Grant, possible: set[str], user: st
 )
 def test_what_is_enough_where_it_is_required(landlock: int, namespaces: bool, enough: bool) -> None:
     assert Grant(landlock, namespaces, []).is_whole == enough
+
+
+STARTS_A_THREAD = """
+import os, sys, threading
+from pytest_modelroundtrip.portable.confinement import Cage, Grant
+
+for _ in range(2):  # one is expected: it watches the parent
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+cage = Cage("auto", Grant(1, False, []), sys.argv[1])
+cage.close([], [], [])
+print(cage.description)
+"""
+
+
+@pytest.mark.skipif(not GRANT.landlock, reason=str(GRANT))
+def test_threads_that_are_not_confined_are_told(tmp_path: Path) -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", STARTS_A_THREAD, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(PACKAGE.parent)},
+    ).stdout
+    assert told == "Landlock 1, not for threads that imports started (1)\n"
+
+
+def test_the_first_landlock_is_not_used_where_files_must_move(tmp_path: Path) -> None:
+    cage = Cage("auto", Grant(1, False, []), str(tmp_path))
+    cage.close([], [str(tmp_path)], [])
+    assert cage.description == (
+        "none, no Landlock (version 1 forbids to move files, which saving does)"
+    )
 
 
 def test_what_is_required_and_not_granted_is_an_error_with_its_reason(tmp_path: Path) -> None:
