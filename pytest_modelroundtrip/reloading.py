@@ -20,7 +20,7 @@ from .result import RoundTrip, Verdict
 SELF_CONTAINED = "self_contained"
 NO_NETWORK = re.compile(r"connect|resol|unreachable|refused|urlopen|network", re.IGNORECASE)
 IF_IT_IS_THERE = (
-    'Or, if a deployment has it at the same place, pass confinement="off", or put its folder into '
+    'Or, if a deployment has it at the same path, pass confinement="off", or put its folder into '
     "roundtrip_pythonpath."
 )
 

@@ -10,8 +10,8 @@ import contextlib
 import os
 from typing import List, NamedTuple, Sequence
 
-from . import landlock, namespaces, places
-from .places import Places
+from . import allowed_paths, landlock, namespaces
+from .allowed_paths import AllowedPaths
 
 REQUIRED, OFF = "required", "off"  # what a test may ask for, besides "auto"
 
@@ -96,7 +96,7 @@ class Cage:
 
     def close(
         self, readable: Sequence[str], writable: Sequence[str], modules: Sequence[str]
-    ) -> Places:
+    ) -> AllowedPaths:
         """Confine this process from now on to the installed packages, its folder, and these.
 
         Args:
@@ -110,7 +110,7 @@ class Cage:
         Raises:
             ConfinementError: where it is required and cannot be had.
         """
-        found = places.of_reload(readable, [self._own_folder, *writable], modules)
+        found = allowed_paths.of_reload(readable, [self._own_folder, *writable], modules)
         if self._wish == OFF:
             return found
         self._hide(found)
@@ -128,7 +128,7 @@ class Cage:
                 namespaces.drop_capabilities()
         return found
 
-    def _hide(self, found: Places) -> None:
+    def _hide(self, found: AllowedPaths) -> None:
         if self._grant.namespaces:
             root = os.path.join(os.path.dirname(self._own_folder), "root")
             os.makedirs(root, exist_ok=True)
@@ -137,7 +137,7 @@ class Cage:
             except OSError as error:
                 self._grant = _without_namespaces(self._grant, error)
 
-    def _restrict(self, found: Places, saves: bool) -> None:
+    def _restrict(self, found: AllowedPaths, saves: bool) -> None:
         version, refusal, threads = self._grant.landlock, "", _other_threads()
         if not version:
             return

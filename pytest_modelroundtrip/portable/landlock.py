@@ -1,4 +1,4 @@
-"""Landlock: a process of Linux limits itself, and all that it starts, to some places.
+"""Landlock: a process of Linux limits itself, and all that it starts, to some paths.
 
 No privileges are needed. What may be limited has grown since Linux 5.13; the kernel tells a version
 of its interface (ABI), and is asked for what that version knows.
@@ -61,7 +61,7 @@ def abi() -> int:
 def restrict(
     readable: Sequence[str], writable: Sequence[str], devices: Sequence[str], version: int
 ) -> None:
-    """Limit this thread, and what it starts from now on, to these places, without network.
+    """Limit this thread, and what it starts from now on, to these paths, without network.
 
     Args:
         readable: files and folders whose files may be read and executed.

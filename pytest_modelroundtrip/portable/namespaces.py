@@ -44,13 +44,13 @@ def enter() -> None:
             out.write(text)
 
 
-def hide_all_but(places: Iterable[str], scratch: str) -> None:
+def hide_all_but(paths: Iterable[str], scratch: str) -> None:
     """Let these files and folders be all that this process sees of the file system.
 
     They stay where they are, with the links that lead to them.
 
     Args:
-        places: absolute paths.
+        paths: absolute paths.
         scratch: an empty folder.
 
     Raises:
@@ -59,8 +59,8 @@ def hide_all_but(places: Iterable[str], scratch: str) -> None:
     _mount(None, "/", None, RECURSIVE | PRIVATE)
     _mount("none", scratch, "tmpfs", NO_SETUID | NO_DEVICES, "mode=0755")
     root = _Root(scratch)
-    for place in sorted(places, key=os.path.realpath):  # folders come before what is in them
-        root.show(place)
+    for path in sorted(paths, key=os.path.realpath):  # folders come before what is in them
+        root.show(path)
     here = os.getcwd()
     os.chdir(scratch)
     _checked(_libc().syscall(PIVOT_ROOT[os.uname().machine], b".", b"."))
@@ -73,7 +73,7 @@ def drop_capabilities() -> None:
     header = (ctypes.c_uint32 * 2)(CAPABILITIES_VERSION, 0)
     held = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable: the lower, the upper bits
     _checked(_libc().capget(header, held))
-    kept = [word & KEPT_CAPABILITIES if place < 3 else 0 for place, word in enumerate(held)]
+    kept = [word & KEPT_CAPABILITIES if position < 3 else 0 for position, word in enumerate(held)]
     _checked(_libc().capset(header, (ctypes.c_uint32 * 6)(*kept)))
 
 
@@ -102,7 +102,7 @@ def refusal(scratch: str) -> str:
 
 
 class _Root:
-    """The root of a file system that is put together from places of the present one."""
+    """The root of a file system that is put together from paths of the present one."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder

@@ -102,8 +102,8 @@ def _observed(job: Job, cage: Cage, timer: _StepTimer) -> _Seen:
         os.mkdir(job.save_to)
     timer.enter("confine")
     saved = [job.save_to] if job.save_to else []
-    places = cage.close([job.artifact, *job.pythonpath], saved, _declared_modules(job))
-    TRIPWIRE.arm([*places.readable, *places.writable])
+    paths = cage.close([job.artifact, *job.pythonpath], saved, _declared_modules(job))
+    TRIPWIRE.arm([*paths.readable, *paths.writable])
     timer.enter("load")
     models = fmt.load_all(job.artifact, options)
     subjects = {

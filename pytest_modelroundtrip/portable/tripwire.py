@@ -14,7 +14,7 @@ import re
 import sys
 from typing import Any, Callable, Iterator, List, NamedTuple, Sequence, Tuple
 
-from .places import Within
+from .allowed_paths import Within
 
 NETWORK_EVENTS = (
     "socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "urllib.Request",

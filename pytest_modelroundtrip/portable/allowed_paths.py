@@ -1,4 +1,4 @@
-"""The places that a reload has in a deployment: what it may read, and what it may write."""
+"""The paths that a reload has in a deployment: what it may read, and what it may write."""
 
 from __future__ import annotations
 
@@ -19,31 +19,33 @@ DEVICES = (
     "/dev/nvidia*", "/dev/nvhost*", "/dev/nvmap", "/dev/dri", "/dev/kfd", "/dev/dxg", "/dev/accel*",
 )  # fmt: skip
 SHARED_MEMORY = "/dev/shm"
-# variables that name places for TensorFlow, Keras, XLA and CUDA: data, dumps, caches
+# variables that name paths for TensorFlow, Keras, XLA and CUDA: data, dumps, caches
 NAMING_PREFIXES = ("TF_", "KERAS_", "XLA_", "CUDA_", "JAX_")
 SEARCH_PATHS = ("PATH", "LD_LIBRARY_PATH")
 PATH_IN_TEXT = re.compile(r"(?<![^\s:=,;\"'])/[^\s:=,;\"']+")
 
-Place = str  # an absolute path of a file or folder, which may lead over links
+Path = str  # an absolute path of a file or folder, which may lead over links
 
 
-class Places(NamedTuple):
+class AllowedPaths(NamedTuple):
     """What a reload may use."""
 
-    readable: List[Place]
-    writable: List[Place]
-    devices: List[Place]
+    readable: List[Path]
+    writable: List[Path]
+    devices: List[Path]
 
 
-def of_reload(readable: Sequence[str], writable: Sequence[str], modules: Iterable[str]) -> Places:
-    """The places of a reload in this process, as it is now.
+def of_reload(
+    readable: Sequence[str], writable: Sequence[str], modules: Iterable[str]
+) -> AllowedPaths:
+    """The paths of a reload in this process, as it is now.
 
     Args:
         readable: that this reload needs besides the system and the installed packages.
         writable: its own folders.
         modules: that were imported for it, from wherever they are.
     """
-    packages = [*_prefixes(), *_on_path(), *_finders_places(), *_packages_of(modules)]
+    packages = [*_prefixes(), *_on_path(), *_finders_paths(), *_packages_of(modules)]
     may_read = [*SYSTEM_FOLDERS, *packages, *_search_paths(), *readable]
     may_read += _links_of_packages(_on_path())
     devices = [path for pattern in DEVICES for path in glob.glob(pattern)]
@@ -52,7 +54,7 @@ def of_reload(readable: Sequence[str], writable: Sequence[str], modules: Iterabl
     for path in _named_by_variables():
         if path not in within_readable:
             may_write.append(path)
-    return Places(
+    return AllowedPaths(
         _usable(may_read), _usable(may_write), [path for path in devices if path != SHARED_MEMORY]
     )
 
@@ -60,12 +62,12 @@ def of_reload(readable: Sequence[str], writable: Sequence[str], modules: Iterabl
 class Within:
     """Whether a path is one of these, or lies in one of them; links are followed."""
 
-    def __init__(self, places: Iterable[Place]) -> None:
-        self._places = {os.path.realpath(place) for place in places}
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._paths = {os.path.realpath(path) for path in paths}
 
     def __contains__(self, path: str) -> bool:
         real = os.path.realpath(path)
-        while real not in self._places:
+        while real not in self._paths:
             above = os.path.dirname(real)
             if above == real:
                 return False
@@ -73,7 +75,7 @@ class Within:
         return True
 
 
-def _usable(paths: Iterable[str]) -> List[Place]:
+def _usable(paths: Iterable[str]) -> List[Path]:
     """The paths that exist, each once; never the whole file system."""
     absolute = (os.path.abspath(path) for path in paths if path)
     return [
@@ -118,7 +120,7 @@ def _package_or_module(file: str) -> str:
     return os.path.dirname(file) if is_package else file
 
 
-def _finders_places() -> Iterator[str]:
+def _finders_paths() -> Iterator[str]:
     """What the import finders of editable installs lead to.
 
     Each keeps it in attributes of its own: of the finder, its class, or its module.
