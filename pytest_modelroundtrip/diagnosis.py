@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -20,6 +21,7 @@ from .portable.subject import GIVEN
 from .result import Verdict
 
 WEIGHTS, CONFIG, OPTIMIZER, OUTPUTS = "weights", "config", "optimizer", "outputs"  # checks
+SELF_CONTAINED = "self_contained"
 OTHER_HASH_SEED = "5"  # other than the clean interpreter's
 
 
@@ -78,8 +80,9 @@ def without_accidents(
 def diagnose(evidence: Evidence) -> Diagnosis:
     """What the differences mean."""
     differ = differing(evidence.comparisons)
-    lines = [*_wrong_weights(evidence.comparisons), *_lost_slots(evidence)]
-    found = Diagnosis(lines, _hint(differ))
+    missed = [*_missed_files(evidence)]
+    lines = [*missed, *_wrong_weights(evidence.comparisons), *_lost_slots(evidence)]
+    found = Diagnosis(lines, checks.table()[SELF_CONTAINED].hint if missed else _hint(differ))
     if OUTPUTS in differ and WEIGHTS not in differ and _explain_augmentation(found, evidence):
         return found
     if not {WEIGHTS, OUTPUTS} & differ.keys():
@@ -143,6 +146,16 @@ def _wrong_weights(comparisons: Comparisons) -> Iterator[str]:
         if paths:
             what = words.format(origins[paths[0]].detail)
             yield f"{len(paths)} of {found.compared} weights {what}: {_listed(paths)}"
+
+
+def _missed_files(evidence: Evidence) -> Iterator[str]:
+    """Files of this side that the reload asked for and may have gone on without."""
+    for seen in evidence.actual.values():
+        looked_for = seen[SELF_CONTAINED].looked_for if SELF_CONTAINED in seen else ()
+        here = [path for path in looked_for if os.path.exists(path)]
+        if here:
+            yield f"the reload looked for {_listed(here)}, which no deployment has"
+            return  # what was looked for is the same for all parts
 
 
 def _lost_slots(evidence: Evidence) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from . import diagnosis
@@ -12,9 +13,17 @@ from .model import OUTPUTS
 from .plan import Plan, Stop
 from .portable import calling, checks, protocol
 from .portable.checks import Observations
-from .portable.comparing import CheckOutcome
-from .portable.protocol import Job, PartJob, Reloaded
+from .portable.comparing import CheckOutcome, Tolerance
+from .portable.protocol import Job, LoadFailure, PartJob, Reloaded
+from .portable.tripwire import Reached
 from .result import RoundTrip, Verdict
+
+SELF_CONTAINED = "self_contained"
+NO_NETWORK = re.compile(r"connect|resol|unreachable|refused|urlopen|network", re.IGNORECASE)
+IF_IT_IS_THERE = (
+    'Or, if a deployment has it at the same path, pass confinement="off", or put its folder into '
+    "roundtrip_pythonpath."
+)
 
 
 def make_job(plan: Plan, names: Sequence[str], expected: Observations, generation: int) -> Job:
@@ -33,6 +42,7 @@ def make_job(plan: Plan, names: Sequence[str], expected: Observations, generatio
         safe_mode=settings.safe_mode,
         checks=list(names),
         layers=False,
+        confinement=settings.confinement,
         parts=[
             PartJob(
                 name=name,
@@ -63,25 +73,17 @@ def reload(plan: Plan, job: Job, trip: RoundTrip) -> Reloaded:
         raise Stop(Verdict.BAD_ANSWER, str(error)) from error
     trip.versions = trip.versions._replace(reloaded=reloaded.versions)
     trip.seconds.update({f"reload: {step}": spent for step, spent in reloaded.seconds.items()})
-    trip.detail = reloaded.output
+    trip.detail, trip.confinement = reloaded.output, reloaded.confinement
     if reloaded.observation is None:
-        raise _classify_failed_reload(plan, reloaded, trip)
+        raise _classify_failed_reload(plan, job, reloaded, trip)
     return reloaded
 
 
-def _classify_failed_reload(plan: Plan, reloaded: Reloaded, trip: RoundTrip) -> Stop:
+def _classify_failed_reload(plan: Plan, job: Job, reloaded: Reloaded, trip: RoundTrip) -> Stop:
     """What a reload without an observation means."""
-    failure, ended = reloaded.failure, reloaded.ended
-    if failure is not None:
-        error = f"{failure.type}: {failure.message}"
-        loading = Loading([*plan.models.models.values()], plan.settings, plan.format)
-        hint = load_hint(error, loading)
-        if failure.step != "observe":
-            return Stop(Verdict.LOAD_ERROR, error, hint=hint, detail=failure.traceback)
-        trip.checks[OUTPUTS] = CheckOutcome.DIFFERS
-        unusable = "it was reloaded, but cannot be used as the original can"
-        problems = (unusable, failure.message)
-        return Stop(Verdict.DIFFERS, *problems, hint=hint, detail=failure.traceback)
+    if reloaded.failure is not None:
+        return _classify_error(plan, job, reloaded.failure, trip)
+    ended = reloaded.ended
     if ended is None:
         return Stop(Verdict.BAD_ANSWER, "it has neither an observation nor an error")
     if ended.how.startswith(protocol.UNREADABLE_ANSWER):
@@ -100,6 +102,34 @@ def _classify_failed_reload(plan: Plan, reloaded: Reloaded, trip: RoundTrip) -> 
         "was killed",
         hint="If it only needs longer, pass timeout=... or set the ini option roundtrip_timeout.",
     )
+
+
+def _classify_error(plan: Plan, job: Job, failure: LoadFailure, trip: RoundTrip) -> Stop:
+    """What an error means that the reload raised."""
+    if failure.step == "confine":
+        return Stop(Verdict.ENVIRONMENT_BROKEN, failure.message)
+    check = checks.table()[SELF_CONTAINED]
+    reached = check.compare(Reached([], []), Reached(failure.reached, []), Tolerance())
+    told = reached.differences if SELF_CONTAINED in job.checks else []
+    error = f"{failure.type}: {failure.message}"
+    hint = load_hint(error, Loading([*plan.models.models.values()], plan.settings, plan.format))
+    if told:
+        trip.checks[SELF_CONTAINED] = CheckOutcome.DIFFERS
+    if any(_is_reason(access, failure.message) for access in failure.reached):
+        hint = check.hint if told else f"{check.hint} {IF_IT_IS_THERE}"
+    if failure.step == "observe":
+        trip.checks[OUTPUTS] = CheckOutcome.DIFFERS
+        unusable = "it was reloaded, but cannot be used as the original can"
+        told = [*told, unusable, failure.message]
+        return Stop(Verdict.DIFFERS, *told, hint=hint, detail=failure.traceback)
+    return Stop(Verdict.LOAD_ERROR, *told, error, hint=hint, detail=failure.traceback)
+
+
+def _is_reason(access: str, message: str) -> bool:
+    """Whether an error comes from what could not be accessed, by its message."""
+    if access.startswith("the network"):
+        return bool(NO_NETWORK.search(message))
+    return access.split(" ", 2)[-1] in message  # "the file /path"
 
 
 def reloader(plan: Plan, job: Job) -> diagnosis.ReloadAgain:

@@ -84,6 +84,7 @@ class RoundTrip:
         versions: of both sides.
         size: of the artifact, in bytes.
         model_changed: whether saving changed the live model.
+        confinement: of the process that reloaded, in words; "" where it did not come to that.
     """
 
     format: str
@@ -103,6 +104,7 @@ class RoundTrip:
     versions: Versions = field(default_factory=Versions)
     size: int = 0
     model_changed: bool = False
+    confinement: str = ""
 
     @property
     def passed(self) -> bool:

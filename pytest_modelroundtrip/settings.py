@@ -43,6 +43,7 @@ class Settings:
     pythonpath: tuple[str, ...] = ()
     keep: str = "failed"
     isolation: str = "fork"
+    confinement: str = "auto"
     sources: Mapping[str, str] = field(default_factory=dict)  # option -> where its value came from
 
     @property
@@ -103,6 +104,13 @@ OPTIONS = (
         "string",
         "fork (default): each reload is a fork of one warm interpreter; spawn: a new interpreter",
         in_marker=False,
+    ),
+    Option(
+        "confinement",
+        values.one_of("auto", "required", "off"),
+        "string",
+        "auto (default): a reload reads and connects only what a deployment can, where the system "
+        "grants that; required: it must be granted; off: such accesses are only reported",
     ),
 )
 BY_NAME = {option.name: option for option in OPTIONS}

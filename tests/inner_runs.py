@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import sys
 import time
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 
@@ -28,6 +30,13 @@ def run_in_process(args: list[str], *plugins: object) -> pytest.RunResult:
     seconds = time.perf_counter() - began
     lines = [stream.getvalue().splitlines() for stream in (out, err)]
     return pytest.RunResult(status, lines[0], lines[1], seconds)
+
+
+def reported(run: Run, source: str, *args: str) -> list[dict[str, Any]]:
+    """What the JSON report of a run says of each round trip."""
+    run(source, "--roundtrip-report=report.json", *args)
+    found: list[dict[str, Any]] = json.loads(Path("report.json").read_text())["roundtrips"]
+    return found
 
 
 def adding_formats(*references: str) -> str:

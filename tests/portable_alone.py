@@ -55,16 +55,16 @@ def run(folder: str) -> None:
 
 def round_trip(fmt: formats.Format, model: Any, artifact: str, batch: protocol.Batch) -> None:
     """Reload the artifact; the outputs must be the same, bit for bit."""
-    from pytest_modelroundtrip.portable import checks, codec, formats, protocol, reload
+    from pytest_modelroundtrip.portable import checks, codec, confinement, formats, protocol, reload
     from pytest_modelroundtrip.portable.comparing import Tolerance
 
     options = formats.LoadOptions(keras_major=2, batches=[batch])
     subject = fmt.subject(model, options)._replace(batches=[batch])
     expected = checks.observe(subject, fmt.keeps)
     job = job_for(fmt, artifact, batch, expected)
-    answer = reload.reload(
-        protocol.decode_record(protocol.Job, protocol.encode_record(job)), lambda _step: None
-    )
+    cage = confinement.Cage(job.confinement, confinement.NOTHING, artifact)
+    decoded = protocol.decode_record(protocol.Job, protocol.encode_record(job))
+    answer = reload.reload(decoded, cage, lambda _step: None)
     assert answer.failure is None, answer.failure.traceback
     assert answer.observation is not None, answer
     received = protocol.decode_record(protocol.Reloaded, protocol.encode_record(answer))
@@ -101,6 +101,7 @@ def job_for(
         safe_mode=True,
         checks=list(fmt.keeps),
         layers=False,
+        confinement="off",
         parts=[part],
     )
 

@@ -93,6 +93,7 @@ def look_around(
 ) -> dict[str, Any]:
     """What a reload sees of its process."""
     seen = pytester.path / "seen.json"
+    seen.touch()  # a file that a variable names may be written
     for name, value in {
         "TF_SEEN": str(seen),
         "PYTHONPATH": str(pytester.path),
@@ -248,6 +249,7 @@ def test_no_child_outlives_a_killed_test_run(pytester: pytest.Pytester) -> None:
     body = "while True: open(os.environ['TF_ALIVE'], 'w').write(str(os.getpid()))"
     pytester.makepyfile(trouble_loops=TROUBLE_FORMAT.format(name="loops", body=body))
     alive = pytester.path / "alive"
+    alive.touch()
     pytester.makepyfile(test_it=HEADER_ALONE.replace('"h5"', '"trouble_loops"'))
     process = subprocess.Popen(
         [sys.executable, "-m", "pytest", "-q"],

@@ -164,7 +164,7 @@ def test_the_command_reloads_without_pytest(lose: Lose, pytester: pytest.Pyteste
     assert failing.ret == 1
     failing.stdout.fnmatch_lines(["-- load", "*saving/model*"])
     assert ending.ret == 0
-    ending.stdout.fnmatch_lines(["-- observe", "*['']*"])
+    ending.stdout.fnmatch_lines(["-- confine", "-- observe", "confinement: *", "*['']*"])
 
 
 def test_zero_comparisons_are_a_failure(run: Run) -> None:

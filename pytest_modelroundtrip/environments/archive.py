@@ -43,9 +43,10 @@ finally:  # the test process may have been killed
 # reads the file "job" beside the archive, `reload.pyz`
 MAIN = """
 import os, sys
+sys.path[0] = os.path.abspath(sys.path[0])  # the current folder will be another one
 from pytest_modelroundtrip.portable import worker
 job = os.path.join(os.path.dirname(os.path.abspath(sys.argv[0])), "job")
-sys.exit(worker.main(sys.argv[1:] or [job]))
+sys.exit(worker.main(job, sys.argv[1:]))
 """
 
 

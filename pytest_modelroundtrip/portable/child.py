@@ -20,7 +20,8 @@ import traceback
 import warnings
 from typing import Callable, NoReturn, Optional, Type, TypeVar
 
-from . import FOLDERS, START_SECONDS, keras_libs, protocol, reload
+from . import FOLDERS, START_SECONDS, confinement, keras_libs, protocol, reload
+from .confinement import Cage, Grant
 from .protocol import TIMED_OUT, UNREADABLE_ANSWER, ChildEnd, Job, Reloaded, StepReached
 
 # the files in a child's folder
@@ -62,8 +63,8 @@ def run(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def fork(folder: str, lifeline: int) -> int:
-    """Fork this process; the child's pid."""
+def fork(folder: str, lifeline: int, grant: Grant) -> int:
+    """Fork this process, to be confined as the system grants it; the child's pid."""
     with warnings.catch_warnings():
         # Python 3.12 warns of any fork beside a thread. The threads here (execnet's reader,
         # OpenBLAS) hold no lock that the child takes.
@@ -72,7 +73,7 @@ def fork(folder: str, lifeline: int) -> int:
     if pid:
         return pid
     try:
-        become_child(folder, lifeline)
+        become_child(folder, lifeline, confinement.entered(grant))
     except BaseException:
         traceback.print_exc()
         sys.stderr.flush()
@@ -80,11 +81,34 @@ def fork(folder: str, lifeline: int) -> int:
         os._exit(70)
 
 
-def start(folder: str, lifeline: int, archive: str, hash_seed: Optional[str]) -> int:
+def in_fork(work: Callable[[], int]) -> int:
+    """Do it in a fork that keeps the terminal; the exit status that it comes to."""
+    if not hasattr(os, "fork"):
+        return work()
+    pid = os.fork()
+    if pid:
+        _, status = os.waitpid(pid, 0)
+        return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 1
+    status = 1
+    try:
+        status = work()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(status)
+
+
+def start(folder: str, lifeline: int, grant: Grant, archive: str, hash_seed: Optional[str]) -> int:
     """Start an interpreter as this one was started, or with another hash seed; its pid."""
     code = (
-        f"import sys; sys.path[0] = {archive!r}; from pytest_modelroundtrip.portable import child; "
-        f"child.become_child({folder!r}, {lifeline})"
+        f"import sys; sys.path[0] = {archive!r}; "
+        "from pytest_modelroundtrip.portable import confinement; "
+        f"grant = confinement.entered(confinement.Grant{tuple(grant)!r}); "
+        # it imports NumPy, which starts threads
+        "from pytest_modelroundtrip.portable import child; "
+        f"child.become_child({folder!r}, {lifeline}, grant)"
     )
     with open(os.path.join(folder, OUTPUT), "ab") as output:
         process = subprocess.Popen(
@@ -100,7 +124,7 @@ def start(folder: str, lifeline: int, archive: str, hash_seed: Optional[str]) ->
     return process.pid
 
 
-def become_child(folder: str, lifeline: int) -> NoReturn:
+def become_child(folder: str, lifeline: int, grant: Grant) -> NoReturn:
     """The child's whole life: read its job, do it, write the answer."""
     os.setsid()
     _die_with_parent(lifeline)
@@ -115,7 +139,8 @@ def become_child(folder: str, lifeline: int) -> NoReturn:
 
     with open(os.path.join(folder, JOB), "rb") as written:
         job = protocol.decode_record(Job, written.read())
-    answer = protocol.encode_record(reload.reload(job, entering))
+    cage = Cage(job.confinement, grant, folder)
+    answer = protocol.encode_record(reload.reload(job, cage, entering))
     part = os.path.join(folder, ANSWER + ".part")
     with open(part, "wb") as out:
         out.write(answer)

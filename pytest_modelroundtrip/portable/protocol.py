@@ -46,6 +46,7 @@ class Job(NamedTuple):
     safe_mode: bool
     checks: List[str]
     layers: bool  # whether the outputs of each layer are wanted, for a diagnosis
+    confinement: str  # "auto", "required" or "off", see `confinement`
     parts: List[PartJob]
 
 
@@ -73,10 +74,11 @@ class LayerOutput(NamedTuple):
 class LoadFailure(NamedTuple):
     """What a reload raised."""
 
-    step: str  # "import", "load", "observe" or "save again"
+    step: str  # "import", "confine", "load", "observe" or "save again"
     type: str
     message: str
     traceback: str
+    reached: List[str]  # what it used until then, or wanted, that a deployment does not have
 
 
 TIMED_OUT = "timed out"
@@ -150,6 +152,7 @@ class Interpreter(NamedTuple):
     machine: Machine
     broken: List[str]  # what could not be imported, and why
     seconds: float  # that the imports took
+    confinement: str  # that the system grants, in words
 
 
 class Readable(NamedTuple):
@@ -173,6 +176,7 @@ class Reloaded(NamedTuple):
     layers: Optional[Dict[str, List[LayerOutput]]] = None  # by part
     failure: Optional[LoadFailure] = None
     ended: Optional[ChildEnd] = None
+    confinement: str = ""  # that the process was under, in words
 
 
 class Refused(NamedTuple):

@@ -13,6 +13,7 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Se
 
 from . import checks, formats, keras_libs, model_weights, records
 from .aliases import Plain
+from .confinement import Cage
 from .protocol import Job, LayerOutput, LoadFailure, PartJob, Reloaded
 from .subject import CallError, Subject, answer, resolved
 from .tripwire import TRIPWIRE
@@ -34,11 +35,12 @@ class _Seen(NamedTuple):
     layers: Dict[str, List[LayerOutput]]
 
 
-def reload(job: Job, entering: EnteringStep) -> Reloaded:
+def reload(job: Job, cage: Cage, entering: EnteringStep) -> Reloaded:
     """Do the job; never raises.
 
     Args:
         job: what is loaded, how, and what is looked at.
+        cage: is closed when all is imported that the test declares.
         entering: is called with the name of each step as it begins, so that a step that kills the
             process is known.
     """
@@ -50,7 +52,7 @@ def reload(job: Job, entering: EnteringStep) -> Reloaded:
     seen: Optional[_Seen] = None
     failure: Optional[LoadFailure] = None
     try:
-        seen = _observed(job, timer)
+        seen = _observed(job, cage, timer)
     except BaseException as error:  # SystemExit too: whatever the model's code raises is the answer
         failure = _failure(timer.step, error)
     seconds = timer.stop()
@@ -62,6 +64,7 @@ def reload(job: Job, entering: EnteringStep) -> Reloaded:
         observation=seen.observation if seen else None,
         layers=seen.layers if seen and job.layers else None,
         failure=failure,
+        confinement=cage.description,
     )
 
 
@@ -73,6 +76,7 @@ def _failure(step: str, error: BaseException) -> LoadFailure:
         type=type(error).__name__,
         message=str(error),
         traceback="".join(traceback.format_exception(type(raised), raised, frames)),
+        reached=list(dict.fromkeys([*TRIPWIRE.reached.used, *TRIPWIRE.named_by(error)])),
     )
 
 
@@ -86,15 +90,21 @@ def _beyond_us(frames: Optional[TracebackType]) -> Optional[TracebackType]:
     return beyond or frames
 
 
-def _observed(job: Job, timer: _StepTimer) -> _Seen:
+def _observed(job: Job, cage: Cage, timer: _StepTimer) -> _Seen:
     timer.enter("import")
     sys.path[1:1] = job.pythonpath
     for name in job.imports:
         importlib.import_module(name)
     fmt = formats.referred(job.format)
     options = {part.name: _options(job, part) for part in job.parts}
+    if job.save_to:
+        shutil.rmtree(job.save_to, ignore_errors=True)  # of an earlier reload that broke off there
+        os.mkdir(job.save_to)
+    timer.enter("confine")
+    saved = [job.save_to] if job.save_to else []
+    paths = cage.close([job.artifact, *job.pythonpath], saved, _declared_modules(job))
+    TRIPWIRE.arm([*paths.readable, *paths.writable])
     timer.enter("load")
-    TRIPWIRE.arm(job.artifact, *job.pythonpath)
     models = fmt.load_all(job.artifact, options)
     subjects = {
         name: fmt.subject(models[name], its)._replace(batches=its.batches)
@@ -104,10 +114,14 @@ def _observed(job: Job, timer: _StepTimer) -> _Seen:
     seen = _each_part(subjects, job, shares_variables=fmt.holds_groups)
     if job.save_to:
         timer.enter("save again")
-        shutil.rmtree(job.save_to, ignore_errors=True)  # of an earlier reload that broke off there
-        os.mkdir(job.save_to)
         fmt.save_all(models, job.save_to)
     return seen
+
+
+def _declared_modules(job: Job) -> List[str]:
+    """The modules that the test declares, which have been imported."""
+    named = [*job.custom_objects.values(), *filter(None, [job.factory])]
+    return [*job.imports, *(where.partition(":")[0] for where in named)]
 
 
 def _options(job: Job, part: PartJob) -> formats.LoadOptions:

@@ -1,26 +1,48 @@
-"""Notes what a reload uses besides the artifact and the installed packages: files, hosts.
+"""Notes what a reload uses besides what a deployment has: files, folders, hosts.
 
-Python reports the files and sockets that it opens itself (`sys.addaudithook`), and TensorFlow's
-Python layer is watched for the files that it reads through its own file system. This is a
-tripwire, not a sandbox: native code that opens files by itself is not seen.
+Python reports what it opens and lists itself (`sys.addaudithook`), and TensorFlow's Python layer is
+watched for what it does through its own file system. What native code does by itself is not seen
+here; `confinement` makes it fail, and the error names the file.
 """
 
 from __future__ import annotations
 
+import functools
 import os
+import pathlib
+import re
 import sys
-import sysconfig
-from typing import Any, List, Sequence, Tuple
+from typing import Any, Callable, Iterator, List, NamedTuple, Sequence, Tuple
 
-SYSTEM_FOLDERS = (
-    "/proc", "/sys", "/dev", "/etc", "/usr", "/lib", "/lib64", "/bin", "/opt",
-    "/System", "/Library",
-)  # fmt: skip
+from .allowed_paths import Within
+
 NETWORK_EVENTS = (
     "socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "urllib.Request",
 )  # fmt: skip
+FOLDER_EVENTS = ("os.listdir", "os.scandir", "glob.glob")
+# of TensorFlow's own file system, below all the names that it has in Python
+LOOKS_OF_TENSORFLOW = ("FileExists", "GetMatchingFiles", "GetChildren", "IsDirectory", "Stat")
+LOOKS_OF_PYTHON: Sequence[Tuple[Any, Sequence[str]]] = (
+    (os.path, ("exists", "isfile", "isdir", "lexists")),
+    (pathlib.Path, ("exists", "is_file", "is_dir")),
+)
+IN_MEMORY = ("ram:", "file:")  # schemes that are no host
+REFUSALS = re.compile(
+    r"permission ?denied|no such file|not ?found|errno|unable to open|cannot open|failed to open",
+    re.IGNORECASE,
+)
+PATH = re.compile(r"'(/[^'\n]+)'|\"(/[^\"\n]+)\"|(?<![\w./:}])(/[^\s'\",;:()\[\]{}]+)")
+
+FRAME = re.compile(r'File "[^"\n]*", line')  # where the saver built an operation
 
 AuditArguments = Tuple[Any, ...]  # they differ from event to event
+
+
+class Reached(NamedTuple):
+    """What a reload used, or looked for, besides what a deployment has."""
+
+    used: List[str]  # "the file /path", "the folder /path", "the network: host"
+    looked_for: List[str]  # paths whose existence was asked for
 
 
 class Tripwire:
@@ -30,23 +52,38 @@ class Tripwire:
     """
 
     def __init__(self) -> None:
-        self.reached: List[str] = []
-        self._allowed: Sequence[str] = ()
+        self.reached = Reached([], [])
+        self._allowed = Within(())
+        self._top = _top_folders()  # while they can be seen
         self._armed = False
 
-    def arm(self, *folders: str) -> None:
-        """Take note from now on.
-
-        Args:
-            folders: may be read, besides the installed packages and what is on `sys.path`.
-        """
-        installed = [sys.prefix, sys.base_prefix, sys.exec_prefix, *sysconfig.get_paths().values()]
-        on_path = [os.path.dirname(p) if os.path.isfile(p) else p for p in sys.path]
-        allowed = [*folders, *installed, *on_path, os.getcwd()]
-        self._allowed = [os.path.realpath(path) for path in allowed if path]
+    def arm(self, allowed: Sequence[str]) -> None:
+        """Take note from now on, except of these files and folders."""
+        self._allowed = Within([*allowed, "/dev", os.getcwd()])
         sys.addaudithook(self._audit)
         self._watch_tensorflow()
+        for owner, names in LOOKS_OF_PYTHON:
+            for name in names:
+                setattr(owner, name, self._noting(getattr(owner, name), self._looked_for))
         self._armed = True
+
+    def named_by(self, error: BaseException) -> Iterator[str]:
+        """The files that an error says could not be opened, of those that are not allowed.
+
+        This is how native code that is confined tells what it wanted. What Python itself used is
+        noted already.
+        """
+        noted = " ".join(self.reached.used)
+        for raised in _chain(error):
+            text = FRAME.sub("", f"{type(raised).__name__}: {raised}")
+            if not self._armed or not REFUSALS.search(text):
+                continue
+            for match in PATH.finditer(text):
+                path = next(filter(None, match.groups())).rstrip(".")
+                # else it is the name of a layer or of a device
+                is_file = path.split(os.sep)[1] in self._top and self._is_outside(path)
+                if is_file and path not in noted:
+                    yield "the file " + path
 
     def _audit(self, event: str, args: AuditArguments) -> None:
         if not self._armed:
@@ -54,11 +91,13 @@ class Tripwire:
         if event == "open":
             path, _, flags = args
             writing = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR)
-            if isinstance(path, (str, bytes)) and not writing:
-                self._read(os.fsdecode(path))
+            if not writing:
+                self._used("file", path)
+        elif event in FOLDER_EVENTS:
+            self._used("folder", args[0])
         elif event in NETWORK_EVENTS and not _is_local_socket(event, args):
             words = [str(arg) for arg in args if isinstance(arg, (str, int, tuple))]
-            self._note("the network: " + " ".join(words))
+            _note(self.reached.used, "the network: " + " ".join(words))
 
     def _watch_tensorflow(self) -> None:
         file_io = sys.modules.get("tensorflow.python.lib.io.file_io")
@@ -67,21 +106,72 @@ class Tripwire:
         opened = file_io.FileIO._preread_check
 
         def preread(file: Any) -> Any:
-            self._read(os.fsdecode(file.name))
+            self._used("file", file.name)
             return opened(file)
 
         file_io.FileIO._preread_check = preread
+        native = getattr(file_io, "_pywrap_file_io", None)
+        for name in LOOKS_OF_TENSORFLOW:
+            original = getattr(native, name, None)
+            if original is not None:
+                used = functools.partial(self._used, "file")
+                setattr(native, name, self._noting(original, used))
 
-    def _read(self, path: str) -> None:
-        real = os.path.realpath(path)
-        if not real.startswith(SYSTEM_FOLDERS) and not any(
-            real == folder or real.startswith(folder + os.sep) for folder in self._allowed
-        ):
-            self._note("the file " + path)
+    def _noting(self, original: Callable[..., Any], note: Callable[[Any], None]) -> Any:
+        """The same function, which notes its first argument."""
 
-    def _note(self, what: str) -> None:
-        if what not in self.reached:
-            self.reached.append(what)
+        @functools.wraps(original)
+        def watched(path: Any, *args: Any, **kwargs: Any) -> Any:
+            note(path)
+            return original(path, *args, **kwargs)
+
+        return watched
+
+    def _used(self, what: str, path: Any) -> None:
+        path = _text(path)
+        scheme, separator, _ = path.partition("//")
+        if separator and scheme.endswith(":") and scheme[:-1].isalnum():
+            if scheme not in IN_MEMORY:
+                _note(self.reached.used, "the network: " + path)
+        elif path and self._is_outside(path):
+            _note(self.reached.used, f"the {what} {path}")
+
+    def _looked_for(self, path: Any) -> None:
+        path = _text(path)
+        if path and self._is_outside(path):
+            _note(self.reached.looked_for, path)
+
+    def _is_outside(self, path: str) -> bool:
+        return path not in self._allowed
+
+
+def _text(path: Any) -> str:
+    """The path; "" for the number of an open file, or what is no path."""
+    try:
+        return os.fsdecode(path)
+    except TypeError:
+        return ""
+
+
+def _chain(error: Any) -> Iterator[BaseException]:
+    """The error, and those that it was raised from."""
+    seen: List[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _top_folders() -> List[str]:
+    try:
+        return os.listdir(os.sep)
+    except OSError:
+        return []
+
+
+def _note(notes: List[str], what: str) -> None:
+    if what not in notes:
+        notes.append(what)
 
 
 def _is_local_socket(event: str, args: AuditArguments) -> bool:

@@ -11,9 +11,10 @@ import hashlib
 import os
 import shutil
 import sys
+import tempfile
 from typing import Any, Callable, Dict, Iterator, List, Protocol, Type, Union
 
-from . import checks, child, keras_libs, machine, protocol, reload, tensors, transfer
+from . import checks, child, confinement, keras_libs, machine, protocol, reload, tensors, transfer
 from .protocol import (
     Answer,
     CanRead,
@@ -78,6 +79,7 @@ class _Worker:
 
     def __init__(self, channel: Channel, archive: str, scratch: str) -> None:
         self._channel, self._archive, self._scratch = channel, archive, scratch
+        self._grant = confinement.granted(tempfile.mkdtemp(dir=scratch))
         self._answers: Dict[type, Callable[[Any], Answer]] = {
             Probe: self._probe,
             CanRead: self._can_read,
@@ -104,6 +106,7 @@ class _Worker:
             machine=machine.machine(),
             broken=list(warmed.broken),
             seconds=warmed.seconds,
+            confinement=str(self._grant),
         )
 
     def _can_read(self, request: CanRead) -> Readable:
@@ -124,15 +127,24 @@ class _Worker:
         return Done()
 
     def _reload(self, request: Reload) -> Reloaded:
+        grant = self._grant
+        if request.job.confinement == confinement.OFF:
+            grant = confinement.NOTHING
         if request.fork and hasattr(os, "fork"):
             warmed = reload.warm_for(request.job)
             warm = {"warm": warmed.seconds}
             if warmed.broken:
                 return Reloaded(keras_libs.versions(), warm, broken=warmed.broken)
             if not _runtime_started():  # which an import may have done
-                reloaded = self._in_child(request, child.fork)
+                fork = functools.partial(child.fork, grant=grant)
+                reloaded = self._in_child(request, fork)
                 return reloaded._replace(seconds={**warm, **reloaded.seconds})
-        start = functools.partial(child.start, archive=self._archive, hash_seed=request.hash_seed)
+        start = functools.partial(
+            child.start,
+            grant=grant,
+            archive=self._archive,
+            hash_seed=request.hash_seed,
+        )
         return self._in_child(request, start)
 
     def _in_child(self, request: Reload, start: child.Start) -> Reloaded:
@@ -160,23 +172,42 @@ def _runtime_started() -> bool:
     return bool(getattr(tensorflow, "_initialized", False) or jax or cuda())
 
 
-def main(arguments: List[str]) -> int:
-    """Reload once, here, and print what came: what `reload.pyz` beside a kept artifact does.
+def main(path: str, options: List[str]) -> int:
+    """Reload once and print what came: what `reload.pyz` beside a kept artifact does.
+
+    It is confined as it was in the test, so that what failed there fails here.
 
     Args:
-        arguments: the path of the file "job".
+        path: of the file "job".
+        options: of the command line: nothing, or --confinement=off.
     """
-    path = arguments[0]
     with open(path, "rb") as source:
         job = protocol.decode_record(Job, source.read())
     job = job._replace(artifact=os.path.join(os.path.dirname(os.path.abspath(path)), job.artifact))
-    answer = reload.reload(job, lambda step: print("--", step, flush=True))
+    if "--confinement=off" in options:
+        job = job._replace(confinement=confinement.OFF)
+    folder = tempfile.mkdtemp(prefix="roundtrip-")
+    try:
+        return child.in_fork(lambda: _reload_and_print(job, folder))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _reload_and_print(job: Job, folder: str) -> int:
+    own = os.path.join(folder, "own")
+    grant = confinement.NOTHING
+    if job.confinement != confinement.OFF:
+        grant = confinement.entered(confinement.granted(folder))
+    child.move_into(own)
+    cage = confinement.Cage(job.confinement, grant, own)
+    answer = reload.reload(job, cage, lambda step: print("--", step, flush=True))
+    print(f"confinement: {answer.confinement}")
     print(" ".join(f"{name} {version}" for name, version in answer.versions.items()))
     if answer.broken:
         print("\n".join(answer.broken))
         return 1
     if answer.failure:
-        print(answer.failure.traceback)
+        print("\n".join([answer.failure.traceback, *answer.failure.reached]))
         return 1
     for name, seen in (answer.observation or {}).items():
         for nest, leaf in tensors.leaves(seen.get("outputs")):

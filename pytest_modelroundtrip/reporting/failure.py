@@ -43,6 +43,8 @@ def failure_text(trip: RoundTrip, is_kept: bool, reproduce_command: str) -> str:
     lines += _problem_lines(unmade, where) if unmade else []
     lines += ["", *_hint_lines(trip.hint)] if trip.hint else []
     lines += [""] if versions_first else ["", *sides]
+    if trip.confinement:
+        lines += _wrapped(trip.confinement, f"{'confined:':<{LABEL_WIDTH}}", " " * LABEL_WIDTH)
     if is_kept:
         size = _readable_size(trip.size)
         lines.append(f"{'artifact:':<{LABEL_WIDTH}}{trip.artifact} ({size})")

@@ -40,7 +40,7 @@ def _first_line(docstring: str | None) -> str:
 
 
 def _environment_lines(environment: Environment) -> list[str]:
-    """The versions that were found there, the interpreter, and the machine."""
+    """The versions that were found there, the interpreter, the machine, the confinement."""
     try:
         interpreter = environment.probe()
     except (BadAnswerError, BrokenEnvironmentError) as error:
@@ -51,6 +51,7 @@ def _environment_lines(environment: Environment) -> list[str]:
         version_line(interpreter.versions),
         environment.description,
         f"{hardware}, {' '.join(machine.flags)}",
+        f"confinement: {interpreter.confinement}",
     ]
 
 

@@ -36,6 +36,7 @@ class Record:
     seconds: dict[str, float] = field(default_factory=dict)
     versions: Versions
     size: int = 0
+    confinement: str = ""  # of the process that reloaded
     outcome: str = ""  # pytest's, once the test has ended
     expected_failure: str | None = None  # the reason, where the failure was expected
 
@@ -57,6 +58,7 @@ class Record:
             seconds={phase: round(seconds, 4) for phase, seconds in trip.seconds.items()},
             versions=trip.versions,
             size=trip.size,
+            confinement=trip.confinement,
         )
 
     @classmethod
@@ -200,6 +202,7 @@ _PARSERS: dict[str, Callable[[object], object]] = {
     "seconds": lambda value: _by_name(value, _seconds),
     "versions": _versions,
     "size": _number,
+    "confinement": _text,
     "outcome": _text,
     "expected_failure": _text_or_none,
 }

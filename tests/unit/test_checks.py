@@ -24,6 +24,7 @@ from pytest_modelroundtrip.portable.checks.training import TrainingSighting
 from pytest_modelroundtrip.portable.comparing import EXACT, Comparison, Tolerance
 from pytest_modelroundtrip.portable.protocol import WeightValue
 from pytest_modelroundtrip.portable.subject import Subject
+from pytest_modelroundtrip.portable.tripwire import Reached
 
 BIAS = np.array([0.7, 0.9], np.float32)
 WEIGHT = WeightValue("dense/bias", "dense#0/bias", None, True, BIAS)
@@ -47,7 +48,7 @@ SIGHTINGS = {
     "losses": LossesSighting([BIAS], [Constrained("dense/kernel", BIAS)]),
     "optimizer": [WEIGHT._replace(path="optimizer/dense/bias/momentum")],
     "outputs": {"": {"": {"logits": [BIAS, 1.5]}, "training=True": None}},
-    "self_contained": ["the file /somewhere", "the network: localhost"],
+    "self_contained": Reached(["the file /somewhere", "the network: localhost"], ["/else"]),
     "training": TrainingSighting(
         {"loss": np.array(0.5)},
         [WEIGHT],

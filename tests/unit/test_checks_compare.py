@@ -19,6 +19,7 @@ from pytest_modelroundtrip.portable.checks.signature import (
 from pytest_modelroundtrip.portable.checks.training import TrainingSighting
 from pytest_modelroundtrip.portable.comparing import EXACT, Comparison, Tolerance
 from pytest_modelroundtrip.portable.protocol import WeightValue
+from pytest_modelroundtrip.portable.tripwire import Reached
 
 BIAS = np.array([0.7, 0.9], np.float32)
 WEIGHT = WeightValue("dense/bias", "dense#0/bias", None, True, BIAS)
@@ -317,9 +318,10 @@ def test_training_across_backends() -> None:
 
 
 def test_what_the_reload_accessed() -> None:
-    assert compared("self_contained", ["ignored"], []).outcome == "exact"
-    accessed = ["the file /x", "the network: ('localhost', 9)"]
-    assert differences("self_contained", [], accessed) == [
+    nothing = Reached([], [])
+    assert compared("self_contained", nothing, Reached([], ["/x"])).outcome == "exact"
+    accessed = Reached(["the file /x", "the network: ('localhost', 9)"], [])
+    assert differences("self_contained", nothing, accessed) == [
         "the reload read the file /x",
         "the reload accessed the network: ('localhost', 9)",
     ]

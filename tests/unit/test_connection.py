@@ -39,7 +39,7 @@ from pytest_modelroundtrip.portable.protocol import (
 
 pytestmark = pytest.mark.slow
 
-INTERPRETER = Interpreter({"python": "3"}, [], Machine("Linux", "a", [], 1), [], 2.5)
+INTERPRETER = Interpreter({"python": "3"}, [], Machine("Linux", "a", [], 1), [], 2.5, "Landlock 7")
 # it answers each request with the same messages; the first one with others, where the file exists
 WORKER = """
 import os

@@ -54,6 +54,7 @@ JOB = Job(
     safe_mode=True,
     checks=["weights", "outputs"],
     layers=False,
+    confinement="auto",
     parts=[PART, PART._replace(name="encoder", keras_major=3, structure=None)],
 )
 REQUESTS: list[protocol.Request] = [
@@ -71,12 +72,14 @@ RECORDS: list[Nest] = [
     PART,
     JOB,
     MACHINE,
-    Interpreter({"keras": "3.15"}, ["h5py"], MACHINE, ["no module keras"], 2.5),
+    Interpreter(
+        {"keras": "3.15"}, ["h5py"], MACHINE, ["no module keras"], 2.5, "none: no Landlock"
+    ),
     Readable(True),
     Done(),
     ChildEnd("load", "signal 9 (SIGKILL)"),
     LayerOutput("dense", "Dense", ["an output"]),
-    LoadFailure("load", "ValueError", "a message", "a traceback"),
+    LoadFailure("load", "ValueError", "a message", "a traceback", ["the file /a"]),
     Reloaded({"keras": "3.15"}, {"load": 0.5}),
     Reloaded(
         {},
@@ -85,8 +88,9 @@ RECORDS: list[Nest] = [
         ("no module keras",),
         {"": {"config": {"units": 3}}},
         {"": [LayerOutput("dense", "Dense", [])]},
-        LoadFailure("load", "ValueError", "", ""),
+        LoadFailure("load", "ValueError", "", "", []),
         ChildEnd("load", "timed out"),
+        "Landlock 7",
     ),
     StepReached("load", {"keras": "3.15"}),
 ]

@@ -37,6 +37,7 @@ def test_the_json_of_a_record_is_that_of_schema_1() -> None:
         problems=["outputs: no"],
         seconds={"save": 0.123456},
         size=12,
+        confinement="off",
     )
     found = Record.of("a.py::test_it[1-keras]", "keras", made, "the text")
     assert json_report.SCHEMA == 1
@@ -55,6 +56,7 @@ def test_the_json_of_a_record_is_that_of_schema_1() -> None:
         "seconds": {"save": 0.1235},
         "versions": {"saved": SAVED},  # without "reloaded": it did not come to a reload
         "size": 12,
+        "confinement": "off",
     }
     assert Record.from_json(found.to_json()) == found
 

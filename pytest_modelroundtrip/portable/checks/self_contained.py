@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-from typing import List, Optional
+from typing import Optional
 
 from ..comparing import Comparison, Tolerance
 from ..subject import Subject
-from ..tripwire import TRIPWIRE
+from ..tripwire import TRIPWIRE, Reached
 from . import Check
 
 
-class SelfContainedCheck(Check[List[str]]):
+class SelfContainedCheck(Check[Reached]):
     """The reload needed nothing but the artifact.
 
-    It read no file outside the artifact, the installed packages and `roundtrip_pythonpath`, and
-    accessed no host. This is a tripwire, not a sandbox: the files and sockets that Python opens are
-    seen, and the files that TensorFlow's Python layer reads. What native code opens is not.
+    It used no file outside the artifact, the installed packages and `roundtrip_pythonpath`, and
+    accessed no host. What Python and TensorFlow's Python layer use is seen; what native code uses
+    fails where the system grants confinement (see `confinement`), and its error is told.
     """
 
-    sighting = List[str]
+    sighting = Reached
     hint = (
         "Put what it needs into the artifact (an asset, a weight, the config), or install it in "
         "the environment."
     )
     explains_others = True
 
-    def observe(self, subject: Subject) -> Optional[List[str]]:
+    def observe(self, subject: Subject) -> Optional[Reached]:
         """What the reload accessed besides; nothing where the model was not reloaded."""
         del subject  # the tripwire has watched the load of all parts
-        return list(TRIPWIRE.reached)
+        return TRIPWIRE.reached
 
-    def compare(self, expected: List[str], actual: List[str], tolerance: Tolerance) -> Comparison:
+    def compare(self, expected: Reached, actual: Reached, tolerance: Tolerance) -> Comparison:
         """Report each access."""
         del expected, tolerance
         found = Comparison()
         found.compared = 1
-        for access in actual:
+        for access in actual.used:
             verb = "accessed" if access.startswith("the network") else "read"
             found.differ(f"the reload {verb} {access}")
         return found
