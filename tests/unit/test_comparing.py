@@ -47,7 +47,7 @@ def test_an_outcome_is_a_string() -> None:
 
 
 def test_by_default_nothing_is_exact_or_across_anything() -> None:
-    assert Tolerance() == Tolerance(False, None, None, False, False)
+    assert Tolerance() == Tolerance(False, None, None, False, False, False)
 
 
 def test_a_comparison_includes_another() -> None:
