@@ -13,7 +13,7 @@ from .portable.comparing import Comparisons, Tolerance, differing, merged
 from .portable.comparing.json import same_scalar
 from .portable.formats import Format, LoadOptions
 from .portable.protocol import Batch, LayerOutput
-from .portable.subject import GIVEN, RESIZED, TRAINING, CallError, Subject, resolved
+from .portable.subject import GIVEN, PREDICT, RESIZED, TRAINING, CallError, Subject, resolved
 from .portable.tensors import PartOutput, leaves, map_leaves, to_numpy
 
 OUTPUTS, LOSSES, CONFIG = "outputs", "losses", "config"  # names of checks
@@ -70,6 +70,7 @@ class ReferenceModel:
     def _observe_twice(self) -> None:
         self.batches = [Batch(GIVEN, self.args, self.kwargs)]
         self._call, self._losses = calling.callers(self.model)
+        self._calls = {"": self._call}
         before = self._constructor_arguments()
         if self.keras_major is not None and not self.model.built:
             self._call(self.args, self.kwargs)  # weights that do not exist yet cannot be restored
@@ -78,6 +79,7 @@ class ReferenceModel:
             self._add_batch(self._resized)
         if self.keras_major is not None and self.kwargs == {"training": False}:
             self._add_batch(self._training)
+            self._add_predict()
         second = self._observe_calls(self.batches, _called())
         self.unstable = checks.compare(self._called, second, Tolerance())
         if LOSSES in differing(self.unstable) and OUTPUTS not in differing(self.unstable):
@@ -127,10 +129,29 @@ class ReferenceModel:
             raise ValueError("two calls disagree")
         return batch
 
+    def _add_predict(self) -> None:
+        """Call it by `predict` too, where its class has its own and two calls agree."""
+        if len(self.args) != 1 or not keras_libs.has_own_predict(self.model):
+            return
+        call = calling.predict_call(self.model)
+        subject = Subject(self.model, {PREDICT: call}, [])
+        try:
+            first, second = (subject.called(PREDICT, self.batches[0]) for _ in range(2))
+        except CallError:
+            return  # it takes other arguments, or does not return tensors
+        if not differing(_compared_outputs(first, second)):
+            self._calls[PREDICT] = call
+            self._called[OUTPUTS][PREDICT] = {GIVEN: first}
+
+    @property
+    def predicts(self) -> bool:
+        """Whether it is called by `predict` too."""
+        return PREDICT in self._calls
+
     def _observe_calls(self, batches: Sequence[Batch], names: Sequence[str]) -> Observation:
         weights = variables.keras_weights(self.model) if self.keras_major else []
-        calls = {"": self._call}
-        return checks.observe(Subject(self.model, calls, weights, self._losses, batches), names)
+        subject = Subject(self.model, self._calls, weights, self._losses, batches)
+        return checks.observe(subject, names)
 
     @property
     def expected(self) -> Plain:
@@ -146,9 +167,7 @@ class ReferenceModel:
         Raises:
             CallError: when the model cannot be called any more.
         """
-        subject = subject._replace(
-            calls={"": self._call}, losses=self._losses, batches=self.batches
-        )
+        subject = subject._replace(calls=self._calls, losses=self._losses, batches=self.batches)
         table = checks.table()
         for name in () if again else names:
             if table[name].slow and name not in self._slow:

@@ -39,6 +39,7 @@ def make_job(plan: Plan, names: Sequence[str], expected: Observations, generatio
                 structure=calling.structure_of(part.expected),
                 weight_paths=[weight.path for weight in expected[name].get("weights", [])],
                 batches=[part.with_placeholders, *part.batches[1:]],
+                predicts=part.predicts,
             )
             for name, part in plan.models.parts.items()
         ],

@@ -6,6 +6,7 @@ return the same things.
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import Dict, Iterator, List, Mapping, Optional, Tuple, Union
 
@@ -182,6 +183,15 @@ def _cast(leaf: Tensor, spec: Tensor) -> Tensor:
     both_integer = leaf.dtype.is_integer and dtype.is_integer
     both_floating = leaf.dtype.is_floating and dtype.is_floating
     return tf.cast(leaf, dtype) if both_integer or both_floating else leaf
+
+
+def predict_call(model: Model) -> Call:
+    """Calls a Keras model by `predict`, with the one argument that this takes."""
+    parameters = inspect.signature(model.predict).parameters
+    quiet = {"verbose": 0} if "verbose" in parameters else {}
+    return lambda args, _kwargs: tensors.to_numpy(
+        model.predict(to_tensors(model, args[0]), **quiet)
+    )
 
 
 # signatures

@@ -10,6 +10,7 @@ from .aliases import Call, Model, Plain
 from .protocol import Batch, LayerOutput
 
 GIVEN, RESIZED, TRAINING = "", "a batch of another size", "training=True"  # names of batches
+PREDICT = "predict"  # a way to call a Keras model whose `predict` is not that of Keras
 
 
 class CallError(Exception):
@@ -25,6 +26,7 @@ class Subject(NamedTuple):
     losses: Optional[Call] = None  # returns its losses; only Keras models have any
     batches: Sequence[Batch] = ()
     other_parts: Sequence[variables.Weight] = ()  # of the same artifact, which may share variables
+    keeps_execution: bool = False  # whether the format keeps how `compile` lets the model run
 
     def called(self, way: str, batch: Batch) -> Plain:
         """The outputs for a batch; the state that the call changes is restored.

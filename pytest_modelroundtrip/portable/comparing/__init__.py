@@ -22,8 +22,8 @@ TOLERANCES = {
 class Tolerance(NamedTuple):
     """How far apart outputs may be, and which sides are compared.
 
-    The default absolute tolerance scales down with numbers that are all small; `fixed_atol`: it does
-    not, since what is compared may be nothing but the rounding errors of larger numbers.
+    The default absolute tolerance scales down with numbers that are all small. `fixed_atol`: it
+    does not, since these may be nothing but rounding errors of larger numbers.
     `across_versions`: the sides have different versions of the libraries. Then configs are written
     in different forms, and only the plain values that both sides have are compared.
     `across_backends`: Keras computes with another library there, and its own integers, such as the
