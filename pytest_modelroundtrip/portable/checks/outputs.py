@@ -57,7 +57,7 @@ class OutputsCheck(Check[Outputs]):
         pairs = [
             (way, batch, outputs, others[batch])
             for way, others in actual.items()
-            for batch, outputs in expected.get(way, expected[""]).items()
+            for batch, outputs in expected.get(way, expected.get("", {})).items()
             if batch in others
         ]
         for way, batch, outputs, other in pairs:
