@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from . import diagnosis
-from .model import OUTPUTS
+from .calls import OUTPUTS
 from .plan import Stop, difference_lines
 from .portable import checks
 from .portable.aliases import Plain

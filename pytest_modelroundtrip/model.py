@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from . import inputs
+from .calls import Calls
 from .portable import calling, checks, codec, constructor_arguments, keras_libs, variables
 from .portable.aliases import Layer, Model, Nest, Plain
 from .portable.checks import Observation, Observations
-from .portable.comparing import Comparisons, Tolerance, differing, merged
+from .portable.comparing import Comparisons, merged
 from .portable.comparing.json import same_scalar
 from .portable.formats import Format, LoadOptions
 from .portable.protocol import Batch, LayerOutput
-from .portable.subject import GIVEN, PREDICT, RESIZED, TRAINING, CallError, Subject, resolved
+from .portable.subject import GIVEN, CallError, Subject, resolved
 from .portable.tensors import PartOutput, leaves, map_leaves, to_numpy
 
-OUTPUTS, LOSSES, CONFIG = "outputs", "losses", "config"  # names of checks
+CONFIG = "config"  # the name of a check
 
 
 class ModelError(Exception):
@@ -58,7 +59,7 @@ class ReferenceModel:
             with warnings.catch_warnings():
                 # what libraries say of each other is not an error of this test
                 warnings.simplefilter("default")
-                self._observe_twice()
+                self._call_it()
             codec.dump(calling.structure_of([self.args, self.kwargs, self.expected]))
         except Exception as error:
             text = error if isinstance(error, CallError) else f"{type(error).__name__}: {error}"
@@ -67,23 +68,9 @@ class ReferenceModel:
                 f"({_shapes(self.args, self.kwargs)})\n  {text}{_advice(model, args)}"
             ) from error
 
-    def _observe_twice(self) -> None:
-        self.batches = [Batch(GIVEN, self.args, self.kwargs)]
-        self._call, self._losses = calling.callers(self.model)
-        self._calls = {"": self._call}
+    def _call_it(self) -> None:
         before = self._constructor_arguments()
-        if self.keras_major is not None and not self.model.built:
-            self._call(self.args, self.kwargs)  # weights that do not exist yet cannot be restored
-        self._called = self._observe_calls(self.batches, _called())
-        if not inputs.has_fixed_batch(self.model):
-            self._add_batch(self._resized)
-        if self.keras_major is not None and self.kwargs == {"training": False}:
-            self._add_batch(self._training)
-            self._add_predict()
-        second = self._observe_calls(self.batches, _called())
-        self.unstable = checks.compare(self._called, second, Tolerance())
-        if LOSSES in differing(self.unstable) and OUTPUTS not in differing(self.unstable):
-            del self.unstable[LOSSES], self._called[LOSSES]
+        self.calls = Calls(self.model, self.args, self.kwargs)
         self._slow: Observation = {}  # what slow checks saw; None where they saw nothing
         after = self._constructor_arguments()
         self._changed_by_calls = {
@@ -98,65 +85,10 @@ class ReferenceModel:
             return {}
         return constructor_arguments.constructor_arguments(self.model)
 
-    def _add_batch(self, make: Callable[[], Batch]) -> None:
-        """Add a batch, where the model takes it."""
-        try:
-            batch = make()
-            outputs = self._observe_calls([batch], [OUTPUTS])[OUTPUTS]
-        except (CallError, ValueError):
-            return  # its batch axis is fixed, or it cannot train: then nothing is promised there
-        self._called[OUTPUTS][""].update(outputs[""])
-        self.batches.append(batch)
-
-    def _resized(self) -> Batch:
-        return Batch(RESIZED, *inputs.resized(self.args, self.kwargs))
-
-    def _training(self) -> Batch:
-        """The given inputs in training mode.
-
-        Raises:
-            ValueError: where the model draws random numbers in training, or remembers its calls.
-        """
-        batch = Batch(TRAINING, self.args, {"training": True})
-        snapshot = variables.StateSnapshot(variables.state_of(self.model))
-        try:
-            first, second = (self._call(batch.args, batch.kwargs) for _ in range(2))
-        except Exception as error:
-            raise ValueError(str(error)) from error
-        finally:
-            snapshot.restore()
-        if differing(_compared_outputs(first, second)):
-            raise ValueError("two calls disagree")
-        return batch
-
-    def _add_predict(self) -> None:
-        """Call it by `predict` too, where its class has its own and two calls agree."""
-        if len(self.args) != 1 or not keras_libs.has_own_predict(self.model):
-            return
-        call = calling.predict_call(self.model)
-        subject = Subject(self.model, {PREDICT: call}, [])
-        try:
-            first, second = (subject.called(PREDICT, self.batches[0]) for _ in range(2))
-        except CallError:
-            return  # it takes other arguments, or does not return tensors
-        if not differing(_compared_outputs(first, second)):
-            self._calls[PREDICT] = call
-            self._called[OUTPUTS][PREDICT] = {GIVEN: first}
-
-    @property
-    def predicts(self) -> bool:
-        """Whether it is called by `predict` too."""
-        return PREDICT in self._calls
-
-    def _observe_calls(self, batches: Sequence[Batch], names: Sequence[str]) -> Observation:
-        weights = variables.keras_weights(self.model) if self.keras_major else []
-        subject = Subject(self.model, self._calls, weights, self._losses, batches)
-        return checks.observe(subject, names)
-
     @property
     def expected(self) -> Plain:
         """The outputs for the given inputs, in NumPy form."""
-        return self._called[OUTPUTS][""][GIVEN]
+        return self.calls.expected
 
     def observe(self, subject: Subject, names: Sequence[str], *, again: bool) -> Observation:
         """What the checks see of the `subject`, which is this model as a format looks at it.
@@ -167,12 +99,13 @@ class ReferenceModel:
         Raises:
             CallError: when the model cannot be called any more.
         """
-        subject = subject._replace(calls=self._calls, losses=self._losses, batches=self.batches)
+        calls = self.calls
+        subject = subject._replace(calls=calls.ways, losses=calls.losses, batches=calls.batches)
         table = checks.table()
         for name in () if again else names:
             if table[name].slow and name not in self._slow:
                 self._slow[name] = checks.observe(subject, [name]).get(name)
-        known = {} if again else {**self._called, **self._slow}
+        known = {} if again else {**calls.seen, **self._slow}
         quick = [name for name in names if not table[name].slow]
         seen = checks.observe(
             subject, [name for name in quick if again or not table[name].calls_model]
@@ -185,7 +118,7 @@ class ReferenceModel:
 
     def layer_outputs(self) -> list[LayerOutput]:
         """What each layer of a functional or sequential model returns for the given inputs."""
-        return Subject(self.model, {}, [], batches=self.batches).layer_outputs()
+        return Subject(self.model, {}, [], batches=self.calls.batches).layer_outputs()
 
 
 class ModelGroup:
@@ -193,7 +126,9 @@ class ModelGroup:
 
     def __init__(self, parts: Mapping[str, ReferenceModel]) -> None:
         self.parts = parts
-        self.unstable: Comparisons = merged((name, part.unstable) for name, part in parts.items())
+        self.unstable: Comparisons = merged(
+            (name, part.calls.unstable) for name, part in parts.items()
+        )
 
     @property
     def models(self) -> dict[str, Model]:
@@ -215,7 +150,7 @@ class ModelGroup:
         seen: Observations = {}
         other_parts: list[variables.Weight] = []
         for name, part in self.parts.items():
-            options = LoadOptions(keras_major=part.keras_major, batches=part.batches)
+            options = LoadOptions(keras_major=part.keras_major, batches=part.calls.batches)
             subject = fmt.subject(part.model, options)._replace(other_parts=tuple(other_parts))
             seen[name] = part.observe(subject, names, again=again)
             if fmt.holds_groups:
@@ -253,11 +188,6 @@ def group(parts: Mapping[str, Nest]) -> ModelGroup:
     return ModelGroup(found)
 
 
-def _called() -> list[str]:
-    """The checks that call the model, in one way whatever the format."""
-    return [name for name, check in checks.table().items() if check.calls_model]
-
-
 def _assert_is_model(model: Model) -> None:
     trackable = ("_trackable_children", "_checkpoint_dependencies", "get_config")
     if isinstance(model, type) or not any(hasattr(model, name) for name in trackable):
@@ -276,11 +206,6 @@ def _known(args: list[Plain], earlier: Mapping[str, Plain] | None) -> Mapping[st
         if isinstance(leaf, PartOutput) and leaf.part not in known:
             raise ModelError(f"it takes the output of {leaf.part!r}, which is not an earlier part")
     return known
-
-
-def _compared_outputs(expected: Plain, actual: Plain) -> Comparisons:
-    first, second = ({OUTPUTS: {"": {GIVEN: outputs}}} for outputs in (expected, actual))
-    return checks.compare(first, second, Tolerance())
 
 
 def _arguments(

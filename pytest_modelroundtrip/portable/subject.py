@@ -9,7 +9,9 @@ from . import calling, keras_libs, layer_outputs, tensors, variables
 from .aliases import Call, Model, Plain
 from .protocol import Batch, LayerOutput
 
-GIVEN, RESIZED, TRAINING = "", "a batch of another size", "training=True"  # names of batches
+# names of batches
+GIVEN, RESIZED, TRAINING = "", "a batch of another size", "training=True"
+ALL_RESIZED = "other sizes of all free axes"
 PREDICT = "predict"  # a way to call a Keras model whose `predict` is not that of Keras
 
 

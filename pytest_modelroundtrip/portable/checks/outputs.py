@@ -16,7 +16,7 @@ Outputs = Dict[str, Dict[str, Any]]  # nests, by the way of calling, by the name
 class OutputsCheck(Check[Outputs]):
     """What the model returns: the nest, and each tensor's dtype, shape and values.
 
-    It is called with your batch and, where the batch axis is free, with a batch of another size. A
+    It is called with your batch, and with one in which every free axis has another size. A
     Keras model that is deterministic in training mode (one with BatchNormalization, not one with
     Dropout) is also called with `training=True`. One whose class has a `predict` or `predict_step`
     of its own is called by `predict` too. Values are compared within the tolerance of their dtype.
