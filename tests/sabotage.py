@@ -110,7 +110,7 @@ return model
     "small": """
 i = K.Input((4,))
 tiny = K.initializers.RandomUniform(1e-8, 1e-7, seed=1)
-return K.Model(i, [L.Dense(3, kernel_initializer=tiny)(i)])
+return K.Model(i, {"y": L.Dense(3, kernel_initializer=tiny)(i)})
 """,
     "module": "return Module()",
     "loaded": """
@@ -327,10 +327,10 @@ SABOTAGES = {
         "whole",
         """
     def changed_outputs(self, args, outputs):
-        return [output * 3 for output in outputs]
+        return {"y": outputs["y"] * 3}
 """,
         ("outputs",),
-        ("outputs[0] differs in 9 of 9 elements",),
+        ("outputs['y'] differs in 9 of 9 elements",),
     ),
     "permutes_outputs": Sabotage(
         "trained",
