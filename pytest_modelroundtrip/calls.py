@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Iterable
 
 from . import axes
 from .portable import calling, checks, keras_libs, variables
 from .portable.aliases import Call, Model, Plain
 from .portable.checks import Observation
-from .portable.comparing import Comparisons, Tolerance, differing
+from .portable.comparing import Comparison, Comparisons, Tolerance, differing
+from .portable.comparing.nests import compare_nests
 from .portable.protocol import Batch
 from .portable.subject import GIVEN, PREDICT, TRAINING, CallError, Subject
 
@@ -51,6 +54,19 @@ class Calls:
     def expected(self) -> Plain:
         """The outputs for the given inputs, in NumPy form."""
         return self.seen[OUTPUTS][""][GIVEN]
+
+    @functools.cached_property
+    def own_distances(self) -> dict[str, int]:
+        """How far the outputs for the same inputs are apart, in ULP, by what was compared."""
+        twice = self.unstable.get(OUTPUTS, Comparison())
+        found = {"between two calls": twice.max_ulp or 0}
+        eager = calling.eager_call(self._model)
+        if eager is not None:
+            with contextlib.suppress(CallError):  # some models run in a graph only
+                outputs = self._returned("", eager, self.batches[0])
+                compared = compare_nests("", self.expected, outputs, Tolerance())
+                found["between graph and eager"] = compared.max_ulp or 0
+        return found
 
     def _observed(self, batches: list[Batch]) -> Observation:
         """What each check that calls the model sees of it, in one way whatever the format."""

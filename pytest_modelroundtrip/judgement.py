@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from . import diagnosis
 from .calls import OUTPUTS
-from .plan import Stop, difference_lines
+from .plan import Plan, Stop, difference_lines
 from .portable import checks
 from .portable.aliases import Plain
 from .portable.checks import Observations
@@ -64,6 +64,12 @@ def fill_in(trip: RoundTrip, comparisons: Comparisons, names: Sequence[str]) -> 
         if comparison.max_ulp is not None:
             trip.distances[name] = max(trip.distances.get(name, 0), comparison.max_ulp)
     trip.max_ulp = trip.distances.get(OUTPUTS, 0)
+
+
+def bits_were_expected(plan: Plan, trip: RoundTrip) -> bool:
+    """Whether the outputs are close, though the same versions computed them on this machine."""
+    is_here = plan.environment.name == "here" and not trip.versions.differ
+    return is_here and trip.verdict is Verdict.CLOSE
 
 
 def decide(fmt: Format, names: Sequence[str], evidence: diagnosis.Evidence) -> Verdict:

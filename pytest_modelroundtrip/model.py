@@ -141,6 +141,15 @@ class ModelGroup:
         found = {name: part.expected for name, part in self.parts.items()}
         return found.get("", found)
 
+    @property
+    def own_distances(self) -> dict[str, int]:
+        """How far the originals differ from themselves, in ULP, by what was compared."""
+        found: dict[str, int] = {}
+        for part in self.parts.values():
+            for what, ulp in part.calls.own_distances.items():
+                found[what] = max(ulp, found.get(what, 0))
+        return found
+
     def observe(self, fmt: Format, names: Sequence[str], *, again: bool = False) -> Observations:
         """What the checks see of each part, as the format looks at it.
 

@@ -75,6 +75,9 @@ class RoundTrip:
         max_ulp: the largest distance between two outputs, in units in the last place.
         checks: by name of the check its outcome: "exact", "close", "differs" or "n/a".
         distances: by name of the check the largest distance, where one was measured, in ULP.
+        own_distances: where outputs are close though bits were expected (in the environment `here`,
+            with the same versions): how far the original's own outputs for your batch are apart, in
+            ULP, "between two calls" and, of a Keras model, "between graph and eager".
         problems: what was lost or went wrong, one line each.
         hint: what to do about it.
         detail: the traceback, or the last lines that the clean interpreter printed.
@@ -93,6 +96,7 @@ class RoundTrip:
     max_ulp: int = 0
     checks: dict[str, CheckOutcome] = field(default_factory=dict)
     distances: dict[str, int] = field(default_factory=dict)
+    own_distances: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     hint: str = ""
     detail: str = ""

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
 import sabotage
+from inner_runs import adding_formats
 from known_losses import lost_by_keras_3_0
 
 if TYPE_CHECKING:
@@ -138,6 +140,67 @@ def test_an_axis_of_a_subclassed_model_is_free_where_that_was_declared(
     result = run(SUBCLASSED, "-rf")
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(["FAILED*test_two_lengths*"])
+
+
+NUDGED = """
+import numpy as np
+
+from pytest_modelroundtrip.portable.formats.{base} import {base_class} as Base
+
+
+class Nudged(Base):
+    \"\"\"Returns the next number.\"\"\"
+
+    name = "nudged"
+
+    def subject(self, model, options):
+        subject = super().subject(model, options)
+        call = subject.calls[""]
+
+        def nudged(args, kwargs):
+            return {{"y": np.nextafter(call(args, kwargs)["y"], np.float32(9))}}
+
+        return subject._replace(calls={{"": nudged}}) if options.structure else subject
+"""
+
+CLOSE = """
+class Noise(tf.Module):
+    @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32)])
+    def __call__(self, x):
+        return 1.0 + tf.random.uniform(tf.shape(x), 0.0, 1e-6)
+
+@pytest.mark.roundtrip(formats=["nudged", FORMAT])
+def test_keras():
+    i = K.Input((4,))
+    return K.Model(i, {"y": L.Dense(3)(i)})
+
+@pytest.mark.roundtrip(formats=["saved_model"])
+def test_noise():
+    return Noise()
+"""
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_what_is_only_close_is_told_with_how_far_the_original_is_from_itself(
+    run: Run, pytester: pytest.Pytester
+) -> None:
+    base = sabotage.base_formats()["whole"]
+    source = NUDGED.format(base=base, base_class=sabotage.BASE_CLASSES[base])
+    pytester.makepyfile(nudged=source)
+    pytester.syspathinsert()
+    pytester.makeconftest(adding_formats("nudged:Nudged"))
+    result = run(CLOSE.replace("FORMAT", repr(base)), "--roundtrip-report=report.json")
+    result.assert_outcomes(passed=3)
+    itself = "the original itself differs by"
+    lines = [f"ulp  nudged: {itself} 0 ulp between two calls, by 0 ulp", "     between graph and*"]
+    result.stdout.fnmatch_lines_random([*lines, f"ulp  saved_model: {itself} ? ulp between two*"])
+    trips = json.loads(Path("report.json").read_text())["roundtrips"]
+    found = {trip["format"]: (trip["verdict"], trip["own_distances"]) for trip in trips}
+    assert found[base] == ("exact", {})
+    own = {"between two calls": 0, "between graph and eager": 0}
+    assert found["nudged"] == ("close", own)
+    verdict, own = found["saved_model"]
+    assert verdict == "close" and 0 < own.pop("between two calls") < 10 and not own
 
 
 NEVER_TRACED = """

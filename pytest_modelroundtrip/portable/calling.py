@@ -103,7 +103,7 @@ def _keras_call(model: Model) -> Call:
     def call(args: List[Nest], kwargs: Dict[str, Nest]) -> Nest:
         return model(*args, **kwargs), list(model.losses)
 
-    if getattr(model, "run_eagerly", False) or keras_libs.backend(model) != "tensorflow":
+    if not _has_graph(model):
         return call
     import tensorflow as tf
 
@@ -111,6 +111,21 @@ def _keras_call(model: Model) -> Call:
     # One graph a model is meant: the warning would point at us, in a test that failed.
     graph._omit_frequent_tracing_warning = True
     return graph  # type: ignore[no-any-return]
+
+
+def _has_graph(model: Model) -> bool:
+    eager = getattr(model, "run_eagerly", False) or keras_libs.backend(model) != "tensorflow"
+    return not eager
+
+
+def eager_call(model: Model) -> Optional[Call]:
+    """Calls a Keras model operation by operation; None for what is not usually called in a graph.
+
+    The two need not return the same bits.
+    """
+    if not keras_libs.keras_major(model) or not _has_graph(model):
+        return None
+    return _in_numpy(model, lambda args, kwargs: model(*args, **kwargs))
 
 
 def _inference(call: Call) -> Call:

@@ -29,6 +29,7 @@ class Record:
     max_ulp: int
     checks: dict[str, str]
     distances: dict[str, int] = field(default_factory=dict)
+    own_distances: dict[str, int] = field(default_factory=dict)
     problems: list[str]
     text: str  # of the failure, as the terminal shows it; empty without one
     seconds: dict[str, float] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class Record:
             max_ulp=trip.max_ulp,
             checks={name: str(outcome) for name, outcome in trip.checks.items()},
             distances=trip.distances,
+            own_distances=trip.own_distances,
             problems=trip.problems,
             text=text,
             seconds={phase: round(seconds, 4) for phase, seconds in trip.seconds.items()},
@@ -189,6 +191,7 @@ _PARSERS: dict[str, Callable[[object], object]] = {
     "max_ulp": _number,
     "checks": _texts_by_name,
     "distances": lambda value: _by_name(value, _number),
+    "own_distances": lambda value: _by_name(value, _number),
     "problems": _texts,
     "text": _text,
     "seconds": lambda value: _by_name(value, _seconds),

@@ -125,13 +125,20 @@ def _write_columns(
 
 
 def _reason_lines(records: Iterable[Record]) -> list[str]:
-    """Why a format is n/a or a failure was expected; formats with the same reason share a line."""
+    """Why a format is n/a, a failure was expected, or outputs are close.
+
+    Formats with the same reason share a line.
+    """
     reasons: dict[tuple[str, str], dict[str, None]] = {}
     for record in records:
         if record.verdict is Verdict.UNSUPPORTED:
             reasons.setdefault(("n/a", record.first_problem), {})[record.format] = None
         elif record.expected_failure is not None:
             reasons.setdefault(("( )", record.expected_failure), {})[record.format] = None
+        elif record.own_distances:
+            apart = [f"by {ulp} ulp {what}" for what, ulp in record.own_distances.items()]
+            text = f"the original itself differs {', '.join(apart)}"
+            reasons.setdefault(("ulp", text), {})[record.format] = None
     return [
         f"{mark}  {', '.join(formats)}: {reason}" for (mark, reason), formats in reasons.items()
     ]
