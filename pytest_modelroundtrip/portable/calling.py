@@ -51,8 +51,15 @@ def callers(model: Model, structure: Plain = None) -> Tuple[Call, Optional[Call]
 
 
 def structure_of(value: Plain) -> Plain:
-    """The nest of a value without what it holds; None where it is None."""
-    return tensors.map_leaves(lambda _leaf: 0, value)
+    """The nest of a value: each leaf is its name in a named tuple, else 0."""
+    if isinstance(value, dict):
+        return {key: structure_of(item) for key, item in value.items()}
+    if not isinstance(value, (list, tuple)) or isinstance(value, tensors.LEAVES):
+        return 0
+    inner = [structure_of(item) for item in value]
+    if isinstance(value, tensors.Fields):
+        return [name if item == 0 else item for name, item in zip(value.names, inner)]
+    return inner
 
 
 # NumPy form <-> tensors
@@ -260,13 +267,17 @@ def _named(args: List[Nest], kwargs: Dict[str, Nest], names: List[str]) -> Dict[
 def _nested(outputs: Dict[str, Tensor], structure: Plain) -> Nest:
     """The outputs of a signature in the nest of the original's.
 
-    A signature numbers outputs without names: `output_0`, `output_1`.
+    A signature numbers outputs without names: `output_0`, `output_1`. Those of a named tuple have
+    the names of its fields.
     """
     if isinstance(structure, dict) or structure is None:
         return outputs
     has_dicts = any(isinstance(item, dict) for item in _items(structure))
-    if has_dicts or len(list(tensors.leaves(structure))) != len(outputs):
+    names = [leaf for _, leaf in tensors.leaves(structure)]
+    if has_dicts or len(names) != len(outputs):
         return outputs
+    if set(names) == set(outputs):
+        return tensors.map_leaves(lambda name: outputs[name], structure)
     values = iter([outputs[name] for name in sorted(outputs, key=natural)])
     return tensors.map_leaves(lambda _leaf: next(values), structure)
 
