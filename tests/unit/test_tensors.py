@@ -27,6 +27,9 @@ from pytest_modelroundtrip.portable.tensors import (
 )
 
 
+ONE = np.ones(1)
+
+
 class FakeTensor:
     """A tensor of TensorFlow, as far as `to_numpy` looks."""
 
@@ -116,16 +119,16 @@ def test_tensors_in_nests_become_arrays() -> None:
 
 def test_the_structure_of_a_nest() -> None:
     class Pair(NamedTuple):
-        zeta: Nest
-        alpha: Nest
+        y: Nest
+        x: Nest
 
     nest = {
         "a": Pair(tensor(1), [tensor(2)]),
         "b": [tensor(1), {}, []],
-        0: Sparse(*[tensor(1)] * 3),
+        0: Sparse(ONE, ONE, ONE),
     }
     structure = calling.structure_of(to_numpy(nest))
-    assert structure == {"a": ["zeta", [0]], "b": [0, {}, []], 0: 0}
+    assert structure == {"a": ["y", [0]], "b": [0, {}, []], 0: 0}
     assert codec.load(codec.dump(structure)) == structure
     assert calling.structure_of(tensor(1)) == calling.structure_of(None) == 0
 
