@@ -131,7 +131,8 @@ def _has_fixed_batch(model: Model) -> bool:
 def _declared_shapes(model: Model, args: Sequence[Plain]) -> Iterator[list[Shape | None]]:
     """What the model declares of the tensors that it is called with, from each source."""
     if keras_libs.is_graph(model):
-        named = dict(zip(getattr(model, "input_names", ()), model.inputs or (), strict=False))
+        symbolic = getattr(model, "inputs", None) or ()
+        named = dict(zip(getattr(model, "input_names", ()), symbolic, strict=False))
         if len(args) == 1 and isinstance(args[0], dict) and named.keys() == args[0].keys():
             yield _shapes_of(named)
             return
@@ -139,7 +140,7 @@ def _declared_shapes(model: Model, args: Sequence[Plain]) -> Iterator[list[Shape
         yield _shapes_of(inputs.declared(model))
     if keras_libs.keras_major(model) and not keras_libs.is_graph(model):
         built: Nest = getattr(model, "get_build_config", dict)() or {}
-        yield [*_built_shapes([*built.values()])]
+        yield [*_built_shapes([*built.values()] if isinstance(built, dict) else built)]
         yield _shapes_of(getattr(model, "input_spec", None))
 
 

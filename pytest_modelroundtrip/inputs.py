@@ -53,7 +53,7 @@ def declared(model: Model) -> tuple[list[Nest], dict[str, Nest]]:
         if signature is not None:
             return list(signature), {}
         concrete = getattr(function, "concrete_functions", None)
-        if concrete:
+        if concrete and concrete[0].structured_input_signature:
             args, kwargs = concrete[0].structured_input_signature
             return list(args), dict(kwargs)
     if getattr(model, "signatures", None) and not callable(model):

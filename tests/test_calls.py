@@ -142,6 +142,52 @@ def test_an_axis_of_a_subclassed_model_is_free_where_that_was_declared(
     result.stdout.fnmatch_lines(["FAILED*test_two_lengths*"])
 
 
+FIXED = """
+from pytest_modelroundtrip.portable.formats.saved_model import SavedModelFormat
+
+
+class Fixed(SavedModelFormat):
+    \"\"\"Takes one width only.\"\"\"
+
+    name = "fixed"
+
+    def subject(self, model, options):
+        subject = super().subject(model, options)
+        call = subject.calls[""]
+
+        def fixed(args, kwargs):
+            assert args[0].shape[2] == 6, args[0].shape
+            return call(args, kwargs)
+
+        return subject._replace(calls={"": fixed}) if options.structure else subject
+"""
+
+PICKY = """
+class Picky(tf.Module):
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None], tf.float32)])
+    def __call__(self, x):
+        with tf.control_dependencies([tf.debugging.assert_equal(tf.shape(x)[1], 8)]):
+            return {"y": x * 2.0}
+
+@pytest.mark.roundtrip(formats=["saved_model", "fixed"])
+def test_it():
+    return Picky(), np.ones((3, 8, 6), "float32")
+"""
+
+
+def test_axes_are_varied_one_by_one_where_the_original_refuses_all_at_once(
+    run: Run, pytester: pytest.Pytester
+) -> None:
+    """It takes a single length: that is not varied, and the width is all the same."""
+    pytester.makepyfile(fixed=FIXED)
+    pytester.syspathinsert()
+    pytester.makeconftest(adding_formats("fixed:Fixed"))
+    result = run(PICKY)
+    result.assert_outcomes(passed=1, failed=1)
+    raised = "  called with another size of the axes of 6, it raised AssertionError:"
+    result.stdout.fnmatch_lines([raised, "*(3, 8, 3)"])
+
+
 NUDGED = """
 import numpy as np
 

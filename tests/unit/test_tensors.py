@@ -26,7 +26,6 @@ from pytest_modelroundtrip.portable.tensors import (
     to_numpy,
 )
 
-
 ONE = np.ones(1)
 
 
