@@ -31,7 +31,7 @@ def _augments(layer: Layer) -> bool:
 
 def _differs_from_itself(part: ReferenceModel) -> bool:
     call, _ = calling.callers(part.model)
-    batch = part.batches[0]
+    batch = part.calls.batches[0]
     kwargs = {name: value for name, value in batch.kwargs.items() if name != "training"}
     snapshot = variables.StateSnapshot(variables.state_of(part.model))
     try:

@@ -1,4 +1,4 @@
-"""Inputs of a model, in NumPy form: made from its input spec, or for a batch of another size."""
+"""Inputs of a model, in NumPy form, made from its input spec."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from .portable.aliases import Array, Model, Nest, Plain
 SEED = 20260101
 BATCH = 3
 SEQUENCE, IMAGE = 8, 32  # lengths given to axes that the spec leaves free
-SPARSE = -1  # in place of a batch size: a sparse batch is not resized
 INTEGERS = 10  # below this, where no layer says how many there are
 WORDS = (
     "the quick brown fox jumps over a lazy dog", "", "naïve café", "данные", "数据 模型", "hello",
@@ -35,29 +34,32 @@ def infer(model: Model) -> tuple[list[Plain], dict[str, Plain]]:
         InputInferenceError: when it has no input spec, no input signature of a `tf.function`, and
             no serving signature.
     """
+    args, kwargs = declared(model)
     maker = _Maker(model)
+    made = [maker.value(spec) for spec in args]
+    return made, {name: maker.value(spec) for name, spec in kwargs.items()}
+
+
+def declared(model: Model) -> tuple[list[Nest], dict[str, Nest]]:
+    """The specs of the arguments that the model is called with.
+
+    Raises:
+        InputInferenceError: when it has none.
+    """
     if keras_libs.keras_major(model):
-        return [maker.value(_keras_spec(model))], {}
+        return [_keras_spec(model)], {}
     for function in (model.__call__ if callable(model) else None, getattr(model, "serve", None)):
         signature = getattr(function, "input_signature", None)
         if signature is not None:
-            return [maker.value(spec) for spec in signature], {}
+            return list(signature), {}
         concrete = getattr(function, "concrete_functions", None)
-        if concrete:
+        if concrete and concrete[0].structured_input_signature:
             args, kwargs = concrete[0].structured_input_signature
-            return [maker.value(spec) for spec in args], {
-                name: maker.value(spec) for name, spec in kwargs.items()
-            }
+            return list(args), dict(kwargs)
     if getattr(model, "signatures", None) and not callable(model):
         specs = calling.serving_signature(model.signatures).structured_input_signature[1]
-        return [], {name: maker.value(specs[name]) for name in sorted(specs)}
+        return [], {name: specs[name] for name in sorted(specs)}
     raise InputInferenceError
-
-
-def has_fixed_batch(model: Model) -> bool:
-    """Whether the model was declared for one batch size; Keras 2 itself does not mind another."""
-    symbolic = getattr(model, "inputs", None) if keras_libs.is_graph(model) else None
-    return any(tensor.shape[0] is not None for tensor in symbolic or ())
 
 
 class _Spec(NamedTuple):
@@ -141,40 +143,3 @@ def _token_counts(model: Model) -> list[int]:
             if isinstance(count, int) and count > 0:
                 counts.append(count)
     return counts
-
-
-# a batch of another size
-
-
-def resized(args: list[Plain], kwargs: dict[str, Plain]) -> tuple[list[Plain], dict[str, Plain]]:
-    """The same arguments with one example more: the first one again, on every batch axis.
-
-    Raises:
-        ValueError: when the arguments have no common first axis.
-    """
-    sizes = {_length(leaf) for _, leaf in tensors.leaves([args, kwargs])} - {None}
-    if len(sizes) != 1 or SPARSE in sizes:
-        raise ValueError("the arguments have no common batch axis")
-
-    def grow(leaf: Plain) -> Plain:
-        if isinstance(leaf, tensors.Ragged):
-            return _grown_ragged(leaf)
-        return np.concatenate([leaf, leaf[:1]]) if _length(leaf) is not None else leaf
-
-    return tensors.map_leaves(grow, args), tensors.map_leaves(grow, kwargs)
-
-
-def _length(leaf: Plain) -> int | None:
-    """Of the batch axis; None where a leaf has none."""
-    if isinstance(leaf, tensors.Ragged):
-        return len(leaf.row_splits[0]) - 1
-    if isinstance(leaf, tensors.Sparse):
-        return SPARSE
-    return len(leaf) if isinstance(leaf, np.ndarray) and leaf.ndim and len(leaf) else None
-
-
-def _grown_ragged(ragged: tensors.Ragged) -> tensors.Ragged:
-    """With one row more, an empty one."""
-    outer = ragged.row_splits[0]
-    grown = np.append(outer, outer[-1:]).astype(outer.dtype)
-    return tensors.Ragged(ragged.values, (grown, *ragged.row_splits[1:]))

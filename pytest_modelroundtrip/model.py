@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from . import inputs
-from .portable import calling, checks, codec, keras_libs, model_weights, variables
+from .calls import Calls
+from .portable import calling, checks, codec, keras_libs, model_weights
 from .portable.aliases import Model, Nest, Plain
-from .portable.checks import NotChecked, Observation, Observations
+from .portable.checks import Observation, Observations
 from .portable.checks.config import attributes
-from .portable.comparing import Comparisons, Tolerance, differing, merged
+from .portable.comparing import Comparisons, merged
 from .portable.comparing.values import value_difference
 from .portable.formats import Format, LoadOptions
 from .portable.layer_alone import in_a_model
 from .portable.protocol import Batch, LayerOutput
-from .portable.subject import GIVEN, RESIZED, TRAINING, CallError, Subject, resolved
+from .portable.subject import GIVEN, CallError, Subject, resolved
 from .portable.tensors import PartOutput, leaves, map_leaves, to_numpy
 
-OUTPUTS, LOSSES, CONFIG = "outputs", "losses", "config"  # names of checks
+CONFIG = "config"  # the name of a check
 
 
 class ModelError(Exception):
@@ -60,7 +61,7 @@ class ReferenceModel:
             with warnings.catch_warnings():
                 # what libraries say of each other is not an error of this test
                 warnings.simplefilter("default")
-                self._observe_twice()
+                self._call_it()
             codec.dump(calling.structure_of([self.args, self.kwargs, self.expected]))
         except Exception as error:
             text = error if isinstance(error, CallError) else f"{type(error).__name__}: {error}"
@@ -69,22 +70,9 @@ class ReferenceModel:
                 f"({_shapes(self.args, self.kwargs)})\n  {text}{_advice(model, args)}"
             ) from error
 
-    def _observe_twice(self) -> None:
-        self.batches = [Batch(GIVEN, self.args, self.kwargs)]
-        self._call, self._losses = calling.callers(self.model)
+    def _call_it(self) -> None:
         before = self._attributes()
-        if self.keras_major is not None and not self.model.built:
-            self._call(self.args, self.kwargs)  # weights that do not exist yet cannot be restored
-        self._called = self._observe_calls(self.batches, _called())
-        if not inputs.has_fixed_batch(self.model):
-            self._add_batch(self._resized)
-        if self.keras_major is not None and self.kwargs == {"training": False}:
-            self._add_batch(self._training)
-        second = self._observe_calls(self.batches, _called())
-        self.unstable = checks.compare(self._called, second, Tolerance())
-        if LOSSES in differing(self.unstable) and OUTPUTS not in differing(self.unstable):
-            del self.unstable[LOSSES]
-            self._called[LOSSES] = NotChecked("losses differ from call to call")
+        self.calls = Calls(self.model, self.args, self.kwargs)
         self._slow: Observation = {}  # what slow checks saw; None where they saw nothing
         after = self._attributes()
         self._changed_by_calls = [
@@ -96,46 +84,10 @@ class ReferenceModel:
     def _attributes(self) -> Mapping[tuple[str, str], Plain]:
         return {} if self.keras_major is None else attributes(self.model)
 
-    def _add_batch(self, make: Callable[[], Batch]) -> None:
-        """Add a batch, where the model takes it."""
-        try:
-            batch = make()
-            outputs = self._observe_calls([batch], [OUTPUTS])[OUTPUTS]
-        except (CallError, ValueError):
-            return  # its batch axis is fixed, or it cannot train: then nothing is promised there
-        self._called[OUTPUTS][""].update(outputs[""])
-        self.batches.append(batch)
-
-    def _resized(self) -> Batch:
-        return Batch(RESIZED, *inputs.resized(self.args, self.kwargs))
-
-    def _training(self) -> Batch:
-        """The given inputs in training mode.
-
-        Raises:
-            ValueError: where the model draws random numbers in training, or remembers its calls.
-        """
-        batch = Batch(TRAINING, self.args, {"training": True})
-        snapshot = variables.StateSnapshot(variables.state_of(self.model))
-        try:
-            first, second = (self._call(batch.args, batch.kwargs) for _ in range(2))
-        except Exception as error:
-            raise ValueError(str(error)) from error
-        finally:
-            snapshot.restore()
-        if differing(_compared_outputs(first, second)):
-            raise ValueError("two calls disagree")
-        return batch
-
-    def _observe_calls(self, batches: Sequence[Batch], names: Sequence[str]) -> Observation:
-        weights = model_weights.keras_weights(self.model) if self.keras_major else []
-        calls = {"": self._call}
-        return checks.observe(Subject(self.model, calls, weights, self._losses, batches), names)
-
     @property
     def expected(self) -> Plain:
         """The outputs for the given inputs, in NumPy form."""
-        return self._called[OUTPUTS][""][GIVEN]
+        return self.calls.expected
 
     def observe(self, subject: Subject, names: Sequence[str], *, again: bool) -> Observation:
         """What the checks see of the `subject`, which is this model as a format looks at it.
@@ -146,14 +98,13 @@ class ReferenceModel:
         Raises:
             CallError: when the model cannot be called any more.
         """
-        subject = subject._replace(
-            calls={"": self._call}, losses=self._losses, batches=self.batches
-        )
+        calls = self.calls
+        subject = subject._replace(calls=calls.ways, losses=calls.losses, batches=calls.batches)
         table = checks.table()
         for name in () if again else names:
             if table[name].slow and name not in self._slow:
                 self._slow[name] = checks.observe(subject, [name]).get(name)
-        known = {} if again else {**self._called, **self._slow}
+        known = {} if again else {**calls.seen, **self._slow}
         quick = [name for name in names if not table[name].slow]
         seen = checks.observe(
             subject, [name for name in quick if again or not table[name].calls_model]
@@ -165,7 +116,7 @@ class ReferenceModel:
 
     def layer_outputs(self) -> list[LayerOutput]:
         """What each layer of a functional or sequential model returns for the given inputs."""
-        return Subject(self.model, {}, [], batches=self.batches).layer_outputs()
+        return Subject(self.model, {}, [], batches=self.calls.batches).layer_outputs()
 
 
 class ModelGroup:
@@ -173,7 +124,9 @@ class ModelGroup:
 
     def __init__(self, parts: Mapping[str, ReferenceModel]) -> None:
         self.parts = parts
-        self.unstable: Comparisons = merged((name, part.unstable) for name, part in parts.items())
+        self.unstable: Comparisons = merged(
+            (name, part.calls.unstable) for name, part in parts.items()
+        )
 
     @property
     def models(self) -> dict[str, Model]:
@@ -186,6 +139,15 @@ class ModelGroup:
         found = {name: part.expected for name, part in self.parts.items()}
         return found.get("", found)
 
+    @property
+    def own_distances(self) -> dict[str, int]:
+        """How far the originals differ from themselves, in ULP, by what was compared."""
+        found: dict[str, int] = {}
+        for part in self.parts.values():
+            for what, ulp in part.calls.own_distances.items():
+                found[what] = max(ulp, found.get(what, 0))
+        return found
+
     def observe(self, fmt: Format, names: Sequence[str], *, again: bool = False) -> Observations:
         """What the checks see of each part, as the format looks at it.
 
@@ -195,7 +157,7 @@ class ModelGroup:
         seen: Observations = {}
         other_parts: list[model_weights.Weight] = []
         for name, part in self.parts.items():
-            options = LoadOptions(keras_major=part.keras_major, batches=part.batches)
+            options = LoadOptions(keras_major=part.keras_major, batches=part.calls.batches)
             subject = fmt.subject(part.model, options)._replace(other_parts=tuple(other_parts))
             seen[name] = part.observe(subject, names, again=again)
             if fmt.holds_groups:
@@ -233,11 +195,6 @@ def group(parts: Mapping[str, Nest]) -> ModelGroup:
     return ModelGroup(found)
 
 
-def _called() -> list[str]:
-    """The checks that call the model, in one way whatever the format."""
-    return [name for name, check in checks.table().items() if check.calls_model]
-
-
 def _assert_is_model(model: Model) -> None:
     trackable = ("_trackable_children", "_checkpoint_dependencies", "get_config")
     if isinstance(model, type) or not any(hasattr(model, name) for name in trackable):
@@ -256,11 +213,6 @@ def _known(args: list[Plain], earlier: Mapping[str, Plain] | None) -> Mapping[st
         if isinstance(leaf, PartOutput) and leaf.part not in known:
             raise ModelError(f"it takes the output of {leaf.part!r}, which is not an earlier part")
     return known
-
-
-def _compared_outputs(expected: Plain, actual: Plain) -> Comparisons:
-    first, second = ({OUTPUTS: {"": {GIVEN: outputs}}} for outputs in (expected, actual))
-    return checks.compare(first, second, Tolerance())
 
 
 def _arguments(

@@ -6,15 +6,16 @@ import re
 from collections.abc import Sequence
 
 from . import diagnosis
+from .calls import OUTPUTS
 from .environments import BadAnswerError, BrokenEnvironmentError
 from .known_errors import Loading
 from .load_hints import load_hint
-from .model import OUTPUTS
 from .plan import Plan, Stop
 from .portable import calling, checks, protocol
 from .portable.checks import Observations
 from .portable.comparing import CheckOutcome, Tolerance
 from .portable.protocol import Job, LoadFailure, PartJob, Reloaded
+from .portable.subject import PREDICT
 from .portable.tripwire import Reached
 from .result import RoundTrip, Verdict
 
@@ -49,7 +50,8 @@ def make_job(plan: Plan, names: Sequence[str], expected: Observations, generatio
                 keras_major=part.keras_major,
                 structure=calling.structure_of(part.expected),
                 weight_paths=[weight.path for weight in expected[name].get("weights", [])],
-                batches=[part.with_placeholders, *part.batches[1:]],
+                batches=[part.with_placeholders, *part.calls.batches[1:]],
+                predicts=PREDICT in part.calls.ways,
             )
             for name, part in plan.models.parts.items()
         ],

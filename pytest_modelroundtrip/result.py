@@ -77,6 +77,9 @@ class RoundTrip:
             "n/a".
         not_checked: by name of the check why it could not be made of the original.
         distances: by name of the check the largest distance, where one was measured, in ULP.
+        own_distances: where outputs are close though bits were expected (in the environment `here`,
+            with the same versions): how far the original's own outputs for your batch are apart, in
+            ULP, "between two calls" and, of a Keras model, "between graph and eager".
         problems: what was lost or went wrong, one line each.
         hint: what to do about it.
         detail: the traceback, or the last lines that the clean interpreter printed.
@@ -97,6 +100,7 @@ class RoundTrip:
     checks: dict[str, CheckOutcome] = field(default_factory=dict)
     not_checked: dict[str, str] = field(default_factory=dict)
     distances: dict[str, int] = field(default_factory=dict)
+    own_distances: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     hint: str = ""
     detail: str = ""

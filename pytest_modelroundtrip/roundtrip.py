@@ -57,6 +57,9 @@ def _run(plan: Plan, trip: RoundTrip) -> None:
             )
             verdicts.add(judgement.decide(plan, names, evidence))
     trip.verdict = Verdict.CLOSE if Verdict.CLOSE in verdicts else Verdict.EXACT
+    if judgement.bits_were_expected(plan, trip):
+        with clock.phase("diagnose"):
+            trip.own_distances = plan.models.own_distances
 
 
 @contextlib.contextmanager

@@ -100,6 +100,18 @@ return model
 words = L.StringLookup(vocabulary=["a", "b", "c"], name="words")
 return K.Sequential([K.Input((1,), dtype="string"), words]), [["a"], ["z"]]
 """,
+    "free": """
+i = K.Input((None, 4))
+image = K.Input((None, None, 3))
+pooled = L.GlobalMaxPooling2D()(L.UpSampling2D(2)(L.MaxPooling2D(2)(image)))
+model = K.Model([i, image], [L.LSTM(3, return_sequences=True)(i), L.Dense(2)(pooled)])
+return model
+""",
+    "small": """
+i = K.Input((4,))
+tiny = K.initializers.RandomUniform(1e-8, 1e-7, seed=1)
+return K.Model(i, {"y": L.Dense(3, kernel_initializer=tiny)(i)})
+""",
     "module": "return Module()",
     "loaded": """
 module, folder = Module(), tempfile.mkdtemp()
@@ -286,6 +298,39 @@ SABOTAGES = {
             "cannot be used as the original can",
             "called with a batch of another size, it raised ValueError: the batch is 3, not 4",
         ),
+    ),
+    "fixes_length": Sabotage(
+        "free",
+        "whole",
+        """
+    def changed_outputs(self, args, outputs):
+        if args[0][0].shape[1] != 8:
+            raise ValueError("the length is 8, not %d" % args[0][0].shape[1])
+        return outputs
+""",
+        ("outputs",),
+        ("called with other sizes of all free axes, it raised ValueError: the length is 8, not 4",),
+    ),
+    "fixes_image": Sabotage(
+        "free",
+        "whole",
+        """
+    def changed_outputs(self, args, outputs):
+        assert args[0][1].shape[1:] == (32, 32, 3), args[0][1].shape
+        return outputs
+""",
+        ("outputs",),
+        ("other sizes of all free axes, it raised AssertionError: (4, 16, 16, 3)",),
+    ),
+    "changes_small_outputs": Sabotage(
+        "small",
+        "whole",
+        """
+    def changed_outputs(self, args, outputs):
+        return {"y": outputs["y"] * 3}
+""",
+        ("outputs",),
+        ("outputs['y'] differs in 9 of 9 elements",),
     ),
     "permutes_outputs": Sabotage(
         "trained",

@@ -6,6 +6,7 @@ return the same things.
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import Dict, Iterator, List, Mapping, Optional, Tuple, Union
 
@@ -50,8 +51,15 @@ def callers(model: Model, structure: Plain = None) -> Tuple[Call, Optional[Call]
 
 
 def structure_of(value: Plain) -> Plain:
-    """The nest of a value without what it holds; None where it is None."""
-    return tensors.map_leaves(lambda _leaf: 0, value)
+    """The nest of a value: each leaf is its name in a named tuple, else 0."""
+    if isinstance(value, dict):
+        return {key: structure_of(item) for key, item in value.items()}
+    if not isinstance(value, (list, tuple)) or isinstance(value, tensors.LEAVES):
+        return 0
+    inner = [structure_of(item) for item in value]
+    if isinstance(value, tensors.Fields):
+        return [name if item == 0 else item for name, item in zip(value.names, inner)]
+    return inner
 
 
 # NumPy form <-> tensors
@@ -102,7 +110,7 @@ def _keras_call(model: Model) -> Call:
     def call(args: List[Nest], kwargs: Dict[str, Nest]) -> Nest:
         return model(*args, **kwargs), list(model.losses)
 
-    if getattr(model, "run_eagerly", False) or keras_libs.backend(model) != "tensorflow":
+    if not _has_graph(model):
         return call
     import tensorflow as tf
 
@@ -110,6 +118,21 @@ def _keras_call(model: Model) -> Call:
     # One graph a model is meant: the warning would point at us, in a test that failed.
     graph._omit_frequent_tracing_warning = True
     return graph  # type: ignore[no-any-return]
+
+
+def _has_graph(model: Model) -> bool:
+    eager = getattr(model, "run_eagerly", False) or keras_libs.backend(model) != "tensorflow"
+    return not eager
+
+
+def eager_call(model: Model) -> Optional[Call]:
+    """Calls a Keras model operation by operation; None for what is not usually called in a graph.
+
+    The two need not return the same bits.
+    """
+    if not keras_libs.keras_major(model) or not _has_graph(model):
+        return None
+    return _in_numpy(model, lambda args, kwargs: model(*args, **kwargs))
 
 
 def _inference(call: Call) -> Call:
@@ -184,6 +207,15 @@ def _cast(leaf: Tensor, spec: Tensor) -> Tensor:
     return tf.cast(leaf, dtype) if both_integer or both_floating else leaf
 
 
+def predict_call(model: Model) -> Call:
+    """Calls a Keras model by `predict`, with the one argument that this takes."""
+    parameters = inspect.signature(model.predict).parameters
+    quiet = {"verbose": 0} if "verbose" in parameters else {}
+    return lambda args, _kwargs: tensors.to_numpy(
+        model.predict(to_tensors(model, args[0]), **quiet)
+    )
+
+
 # signatures
 
 
@@ -235,13 +267,17 @@ def _named(args: List[Nest], kwargs: Dict[str, Nest], names: List[str]) -> Dict[
 def _nested(outputs: Dict[str, Tensor], structure: Plain) -> Nest:
     """The outputs of a signature in the nest of the original's.
 
-    A signature numbers outputs without names: `output_0`, `output_1`.
+    A signature numbers outputs without names: `output_0`, `output_1`. Those of a named tuple have
+    the names of its fields.
     """
     if isinstance(structure, dict) or structure is None:
         return outputs
     has_dicts = any(isinstance(item, dict) for item in _items(structure))
-    if has_dicts or len(list(tensors.leaves(structure))) != len(outputs):
+    names = [leaf for _, leaf in tensors.leaves(structure)]
+    if has_dicts or len(names) != len(outputs):
         return outputs
+    if set(names) == set(outputs):
+        return tensors.map_leaves(lambda name: outputs[name], structure)
     values = iter([outputs[name] for name in sorted(outputs, key=natural)])
     return tensors.map_leaves(lambda _leaf: next(values), structure)
 

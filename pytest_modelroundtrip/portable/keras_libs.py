@@ -38,6 +38,20 @@ def keras_major(model: Model) -> Optional[int]:
     return None
 
 
+def has_own_predict(model: Model) -> bool:
+    """Whether the user's class, or the model itself, changes what `predict` returns."""
+    if not is_model(model):
+        return False
+    for name in ("predict", "predict_step", "make_predict_function"):
+        holders = [model, *type(model).__mro__]
+        holder = next((held for held in holders if name in vars(held)), None)
+        if holder is model:
+            return True
+        if holder and holder.__module__.split(".")[0] not in LIBRARIES:
+            return True
+    return False
+
+
 def keras(wanted: int) -> Module:
     """The module `keras` of that major version.
 

@@ -30,6 +30,7 @@ class PartJob(NamedTuple):
     structure: Plain  # the nest of the original's outputs, without its arrays
     weight_paths: List[str]  # of the original's weights
     batches: List[Batch]
+    predicts: bool = False  # whether it is called by `predict` too
 
 
 class Job(NamedTuple):

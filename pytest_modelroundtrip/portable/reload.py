@@ -11,11 +11,11 @@ import traceback
 from types import TracebackType
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from . import checks, formats, keras_libs, model_weights, records
-from .aliases import Plain
+from . import calling, checks, formats, keras_libs, model_weights, records
+from .aliases import Model, Plain
 from .confinement import Cage
 from .protocol import Job, LayerOutput, LoadFailure, PartJob, Reloaded
-from .subject import CallError, Subject, answer, resolved
+from .subject import PREDICT, CallError, Subject, answer, resolved
 from .tripwire import TRIPWIRE
 
 EnteringStep = Callable[[str], None]
@@ -106,10 +106,7 @@ def _observed(job: Job, cage: Cage, timer: _StepTimer) -> _Seen:
     TRIPWIRE.arm([*paths.readable, *paths.writable])
     timer.enter("load")
     models = fmt.load_all(job.artifact, options)
-    subjects = {
-        name: fmt.subject(models[name], its)._replace(batches=its.batches)
-        for name, its in options.items()
-    }
+    subjects = {name: _subject(fmt, models[name], its) for name, its in options.items()}
     timer.enter("observe")
     seen = _each_part(subjects, job, shares_variables=fmt.holds_groups)
     if job.save_to:
@@ -134,7 +131,16 @@ def _options(job: Job, part: PartJob) -> formats.LoadOptions:
         weight_paths=part.weight_paths,
         part=part.name,
         batches=part.batches,
+        predicts=part.predicts,
     )
+
+
+def _subject(fmt: formats.Format, model: Model, options: formats.LoadOptions) -> Subject:
+    subject = fmt.subject(model, options)._replace(batches=options.batches)
+    if options.predicts and keras_libs.is_model(model):
+        calls = {**subject.calls, PREDICT: calling.predict_call(model)}
+        return subject._replace(calls=calls)
+    return subject
 
 
 def _each_part(subjects: Dict[str, Subject], job: Job, shares_variables: bool) -> _Seen:

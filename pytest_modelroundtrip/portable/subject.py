@@ -10,7 +10,10 @@ from .aliases import Call, Model, Plain
 from .model_weights import Weight
 from .protocol import Batch, LayerOutput
 
-GIVEN, RESIZED, TRAINING = "", "a batch of another size", "training=True"  # names of batches
+# names of batches
+GIVEN, RESIZED, TRAINING = "", "a batch of another size", "training=True"
+ALL_RESIZED = "other sizes of all free axes"
+PREDICT = "predict"  # a way to call a Keras model whose `predict` is not that of Keras
 
 
 class CallError(Exception):
@@ -26,6 +29,7 @@ class Subject(NamedTuple):
     losses: Optional[Call] = None  # returns its losses; only Keras models have any
     batches: Sequence[Batch] = ()
     other_parts: Sequence[Weight] = ()  # of the same artifact, which may share variables
+    keeps_execution: bool = False  # whether the format keeps how `compile` lets the model run
 
     def called(self, way: str, batch: Batch) -> Plain:
         """The outputs for a batch; the state that the call changes is restored.

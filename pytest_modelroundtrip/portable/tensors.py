@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import warnings
-from typing import Any, Callable, Iterator, NamedTuple, Tuple
+from typing import Any, Callable, Iterable, Iterator, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
@@ -35,6 +35,14 @@ class PartOutput(NamedTuple):
     """A placeholder for the output of an earlier part of the same group."""
 
     part: str
+
+
+class Fields(List[Any]):
+    """What a named tuple holds: a list like any other, which knows the names of its items."""
+
+    def __init__(self, items: Iterable[Any], names: Sequence[str]) -> None:
+        super().__init__(items)
+        self.names = names
 
 
 LEAVES = (Ragged, Sparse, PartOutput)
@@ -73,7 +81,8 @@ def to_numpy(value: Nest) -> Plain:
     if isinstance(value, (list, tuple)):
         if _all_scalars(value):
             return _array_of_scalars(value)
-        return [to_numpy(item) for item in value]
+        items = [to_numpy(item) for item in value]
+        return Fields(items, value._fields) if hasattr(value, "_fields") else items
     return _array(value)
 
 

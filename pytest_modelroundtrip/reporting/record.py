@@ -30,6 +30,7 @@ class Record:
     checks: dict[str, str]
     not_checked: dict[str, str] = field(default_factory=dict)
     distances: dict[str, int] = field(default_factory=dict)
+    own_distances: dict[str, int] = field(default_factory=dict)
     problems: list[str]
     text: str  # of the failure, as the terminal shows it; empty without one
     detail: str = ""  # the traceback or what was printed, of which the text has the end
@@ -52,6 +53,7 @@ class Record:
             checks={name: str(outcome) for name, outcome in trip.checks.items()},
             not_checked=trip.not_checked,
             distances=trip.distances,
+            own_distances=trip.own_distances,
             problems=trip.problems,
             text=text,
             detail=trip.detail if text else "",
@@ -196,6 +198,7 @@ _PARSERS: dict[str, Callable[[object], object]] = {
     "checks": _texts_by_name,
     "not_checked": _texts_by_name,
     "distances": lambda value: _by_name(value, _number),
+    "own_distances": lambda value: _by_name(value, _number),
     "problems": _texts,
     "text": _text,
     "detail": _text,

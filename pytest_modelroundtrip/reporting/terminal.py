@@ -126,7 +126,7 @@ def _write_columns(
 
 
 def _reason_lines(records: Iterable[Record]) -> list[str]:
-    """Why a format is n/a, a failure was expected, or a check could not be made.
+    """Why a format is n/a, a failure was expected, outputs are close, or a check was not made.
 
     Formats with the same reason share a line.
     """
@@ -137,6 +137,10 @@ def _reason_lines(records: Iterable[Record]) -> list[str]:
             reasons.setdefault(("n/a", text), {})[record.format] = None
         elif record.expected_failure is not None:
             reasons.setdefault(("( )", record.expected_failure), {})[record.format] = None
+        elif record.own_distances:
+            apart = [f"by {ulp} ulp {what}" for what, ulp in record.own_distances.items()]
+            text = f"the original itself differs {', '.join(apart)}"
+            reasons.setdefault(("ulp", text), {})[record.format] = None
         for check, reason in record.not_checked.items():
             text = _shortened(f"{check} not checked: {reason}")
             reasons.setdefault(("(!)", text), {})[record.format] = None

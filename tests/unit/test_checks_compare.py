@@ -224,6 +224,14 @@ def test_outputs_are_compared_up_to_the_first_batch_that_differs() -> None:
     assert compared("outputs", {}, expected).outcome == "n/a"
 
 
+def test_a_way_to_call_that_the_original_has_too_is_compared_with_it() -> None:
+    expected = {"": {"": [BIAS]}, "predict": {"": [BIAS + 1]}}
+    assert compared("outputs", expected, expected).outcome == "exact"
+    assert compared("outputs", expected, {"": {"": [BIAS]}}).outcome == "exact"
+    lost = differences("outputs", expected, {"predict": {"": [BIAS]}})
+    assert lost[0].startswith("outputs by predict[0] differs in 2 of 2")
+
+
 def test_outputs_may_be_close() -> None:
     near = {"": {"": np.nextafter(BIAS, np.float32(1))}}
     assert compared("outputs", {"": {"": BIAS}}, near, Tolerance()).outcome == "close"

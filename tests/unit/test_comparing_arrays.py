@@ -68,6 +68,60 @@ def test_an_object_array_has_no_tolerance() -> None:
     assert Tolerance(rtol=0.5, atol=2.0).of(np.dtype(object)) == (0.0, 0.0)
 
 
+@pytest.mark.parametrize("name", PINNED)
+def test_the_absolute_tolerance_scales_with_the_expected(name: str) -> None:
+    small = 1e-4 if name == "float16" else 1e-7  # a normal number of that dtype
+    rtol, atol = PINNED[name]
+    expected, negative = of(name, small, 0.0), of(name, -small, 0.0)
+    near, far = of(name, small, small * atol / 2), of(name, small, small * rtol)
+    assert difference(expected, near, DEFAULT) == ""
+    assert (difference(expected, far, DEFAULT) == "") is (rtol <= atol)
+    assert difference(expected, negative, DEFAULT) != ""
+    given = Tolerance(rtol=0.0, atol=3 * small)  # the user's is taken as it is given
+    assert difference(expected, negative, given) == ""
+
+
+@pytest.mark.parametrize("name", PINNED)
+def test_the_absolute_tolerance_never_grows(name: str) -> None:
+    dtype, (rtol, atol) = of(name).dtype, PINNED[name]
+    assert DEFAULT.of(dtype, 1e30) == DEFAULT.of(dtype) == (rtol, atol)
+    assert DEFAULT.of(dtype, 0.25) == (rtol, atol / 4)
+    assert Tolerance(rtol=0.5, atol=2.0).of(dtype, 0.25) == (0.5, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [("float16", 2.0**-24), ("bfloat16", 2.0**-133), ("float32", 2.0**-149), ("float64", 5e-324)],
+)
+def test_one_step_between_the_smallest_numbers_is_rounding(name: str, step: float) -> None:
+    """Below the smallest normal number there are fewer digits: one step is more than rtol."""
+    assert difference(of(name, 0.0, 0.0), of(name, step, 0.0), DEFAULT) == ""
+    assert difference(of(name, 300 * step, 0.0), of(name, 301 * step, step), DEFAULT) == ""
+
+
+def test_zeros_come_back_as_zeros() -> None:
+    zeros = np.zeros(3, np.float32)
+    assert difference(zeros, zeros + np.float32(1e-8), DEFAULT) != ""
+    assert difference(zeros, zeros + np.float32(1e-8), Tolerance(rtol=0.0, atol=1e-5)) == ""
+
+
+def test_the_scale_is_that_of_the_whole_array() -> None:
+    """What is zero among larger numbers, after relu or a difference, may be a rounding error."""
+    expected, actual = of("float32", 3.0, 0.0), of("float32", 3.0, 9e-6)
+    assert difference(expected, actual, DEFAULT) == ""
+    assert difference(expected / 3e3, actual / 3e3, DEFAULT) == ""
+    assert difference(expected[1:], actual[1:], DEFAULT) != ""
+
+
+@pytest.mark.parametrize("worst", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_has_no_scale(worst: float) -> None:
+    expected, actual = of("float32", worst, 1e-7), of("float32", worst, 2e-7)
+    assert difference(expected, actual, DEFAULT) != ""
+    nothing_finite = of("float32", worst)
+    assert difference(nothing_finite, nothing_finite.copy(), DEFAULT) == ""
+    assert difference(nothing_finite, of("float32", 0.0), DEFAULT) != ""
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize(
     ("expected", "actual", "close"),

@@ -1,4 +1,4 @@
-"""Inputs that are made from a spec, and batches of another size."""
+"""Inputs that are made from a spec."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 
 from pytest_modelroundtrip import inputs
 from pytest_modelroundtrip.portable.aliases import Plain
-from pytest_modelroundtrip.portable.tensors import Ragged, Sparse
 
 
 @dataclass
@@ -77,35 +76,3 @@ def test_what_cannot_be_inferred() -> None:
         inputs.infer(object())
     with pytest.raises(inputs.InputInferenceError):
         made(Spec(None, "float32"))
-
-
-def test_a_batch_of_another_size() -> None:
-    x, y = np.arange(6).reshape(3, 2), np.array([b"a", b"b", b"c"], dtype=object)
-    scalar, empty = np.float32(2), np.zeros((0,))
-    (grown, listed), named = inputs.resized([x, [y]], {"s": scalar, "e": empty, "t": True})
-    np.testing.assert_array_equal(grown, [[0, 1], [2, 3], [4, 5], [0, 1]])
-    assert listed[0].tolist() == [b"a", b"b", b"c", b"a"]
-    assert named == {"s": scalar, "e": empty, "t": True}
-
-
-def test_a_ragged_batch_grows_by_an_empty_row() -> None:
-    ragged = Ragged(np.arange(3), (np.array([0, 2, 3]), np.array([0, 1, 2, 3])))
-    ((grown,), _) = inputs.resized([ragged], {})
-    assert grown.row_splits[0].tolist() == [0, 2, 3, 3]
-    assert grown.row_splits[0].dtype == ragged.row_splits[0].dtype
-    assert grown.values is ragged.values and grown.row_splits[1] is ragged.row_splits[1]
-
-
-@pytest.mark.parametrize(
-    "args",
-    [
-        [np.zeros((2, 1)), np.zeros((3, 1))],
-        [np.zeros(())],
-        [Sparse(np.zeros((1, 2), int), np.ones(1), np.array([3, 4]))],
-        [],
-    ],
-    ids=["two sizes", "none", "sparse", "nothing"],
-)
-def test_no_common_batch_axis(args: list[Plain]) -> None:
-    with pytest.raises(ValueError, match="no common batch axis"):
-        inputs.resized(args, {})

@@ -33,6 +33,7 @@ def test_the_json_of_a_record_is_that_of_schema_1() -> None:
     made = trip(
         checks={"weights": CheckOutcome.EXACT, "outputs": CheckOutcome.DIFFERS},
         distances={"outputs": 3},
+        own_distances={"between two calls": 0},
         max_ulp=3,
         problems=["outputs: no"],
         seconds={"save": 0.123456},
@@ -50,6 +51,7 @@ def test_the_json_of_a_record_is_that_of_schema_1() -> None:
         "checks": {"weights": "exact", "outputs": "differs"},
         "not_checked": {},
         "distances": {"outputs": 3},
+        "own_distances": {"between two calls": 0},
         "problems": ["outputs: no"],
         "text": "the text",
         "detail": "",
@@ -88,6 +90,7 @@ def test_a_record_without_a_field_is_refused(missing: str) -> None:
         ("max_ulp", "3"),
         ("checks", {"weights": 1}),
         ("distances", {"outputs": "far"}),
+        ("own_distances", {"between two calls": None}),
         ("problems", "one"),
         ("problems", [1]),
         ("seconds", {"save": None}),

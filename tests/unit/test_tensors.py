@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_modelroundtrip.portable import calling, codec
 from pytest_modelroundtrip.portable.aliases import Array, DType, Nest
 from pytest_modelroundtrip.portable.tensors import (
     DTYPES,
+    Fields,
     PartOutput,
     Ragged,
     Sparse,
@@ -23,6 +25,8 @@ from pytest_modelroundtrip.portable.tensors import (
     map_leaves,
     to_numpy,
 )
+
+ONE = np.ones(1)
 
 
 class FakeTensor:
@@ -107,8 +111,25 @@ def test_tensors_in_nests_become_arrays() -> None:
     nest = to_numpy({"b": Pair(tensor(1), [tensor(2), 3.0]), "a": (), "c": [[1], [tensor(4)]]})
     assert list(nest) == ["b", "a", "c"]
     assert nest == {"b": [tensor(1).numpy(), [tensor(2).numpy(), 3.0]], "a": [], "c": [[1], [4]]}
-    assert type(nest["b"]) is type(nest["b"][1]) is type(nest["a"]) is list
+    assert type(nest["b"][1]) is type(nest["a"]) is list
+    assert type(nest["b"]) is Fields and nest["b"].names == ("x", "y")
     assert nest["c"][0].dtype == np.int32
+
+
+def test_the_structure_of_a_nest() -> None:
+    class Pair(NamedTuple):
+        y: Nest
+        x: Nest
+
+    nest = {
+        "a": Pair(tensor(1), [tensor(2)]),
+        "b": [tensor(1), {}, []],
+        0: Sparse(ONE, ONE, ONE),
+    }
+    structure = calling.structure_of(to_numpy(nest))
+    assert structure == {"a": ["y", [0]], "b": [0, {}, []], 0: 0}
+    assert codec.load(codec.dump(structure)) == structure
+    assert calling.structure_of(tensor(1)) == calling.structure_of(None) == 0
 
 
 def test_what_has_keys_becomes_a_dict() -> None:

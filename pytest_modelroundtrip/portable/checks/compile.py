@@ -25,6 +25,7 @@ class CompileSighting(NamedTuple):
     dtype_policy: List[str]  # of each layer, in order: names may be counted from another number
     arguments: Dict[str, Any]  # JSON by the argument of `compile`
     optimizers: Dict[str, Any]  # JSON by the attribute that holds the optimizer
+    execution: Dict[str, Any] = {}  # noqa: RUF012  how it runs, where the format keeps that
 
 
 class CompileCheck(Check[CompileSighting]):
@@ -33,7 +34,8 @@ class CompileCheck(Check[CompileSighting]):
     Of an optimizer it is the class, the config and the learning rate as it is now, also of those
     that it holds; of a learning-rate schedule, its arguments and its rates over its whole range. A
     loss that was given by name may come back as an object. The dtype policy of each layer is
-    compared too.
+    compared too; in `.keras` also `steps_per_execution`, `run_eagerly` and `jit_compile`, which no
+    other format keeps.
     """
 
     sighting = CompileSighting
@@ -48,7 +50,8 @@ class CompileCheck(Check[CompileSighting]):
         if not keras_libs.is_model(model):
             return None
         held = {name: _optimizer(optimizer) for name, optimizer in optimizers.optimizers(model)}
-        return CompileSighting(list(_policies(model)), _arguments(model), held)
+        execution = _execution(model) if subject.keeps_execution else {}
+        return CompileSighting(list(_policies(model)), _arguments(model), held, execution)
 
     def compare(
         self, expected: CompileSighting, actual: CompileSighting, tolerance: Tolerance
@@ -81,6 +84,7 @@ def _as_json(sighting: CompileSighting) -> Json:
     return {
         "dtype_policy": sighting.dtype_policy,
         **sighting.arguments,
+        **sighting.execution,
         "optimizers": sighting.optimizers,
     }
 
@@ -104,6 +108,19 @@ def _arguments(model: Model) -> Dict[str, Json]:
         "loss_weights": compiling.numbers(given.get("loss_weights")),
         "metrics": _metrics(keras, compiling.flat(given.get("metrics"))),
         "weighted_metrics": _metrics(keras, compiling.flat(given.get("weighted_metrics"))),
+    }
+
+
+def _execution(model: Model) -> Dict[str, Json]:
+    """How the model runs; what was not given to `compile` is the default."""
+    given = compiling.compile_arguments(model)
+    if not given:
+        return {}
+    steps = given.get("steps_per_execution") or 1
+    return {
+        "steps_per_execution": steps if isinstance(steps, str) else int(steps),
+        "run_eagerly": bool(given.get("run_eagerly")),
+        "jit_compile": bool(given.get("jit_compile")),
     }
 
 

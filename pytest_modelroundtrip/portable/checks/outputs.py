@@ -7,7 +7,7 @@ from typing import Any, Dict, Optional
 from .. import keras_libs
 from ..comparing import Comparison, Tolerance
 from ..comparing.nests import compare_nests
-from ..subject import TRAINING, Subject
+from ..subject import GIVEN, PREDICT, TRAINING, Subject
 from . import Check
 
 Outputs = Dict[str, Dict[str, Any]]  # nests, by the way of calling, by the name of the batch
@@ -16,10 +16,10 @@ Outputs = Dict[str, Dict[str, Any]]  # nests, by the way of calling, by the name
 class OutputsCheck(Check[Outputs]):
     """What the model returns: the nest, and each tensor's dtype, shape and values.
 
-    It is called with your batch and, where the batch axis is free, with a batch of another size. A
+    It is called with your batch, and with one in which every free axis has another size. A
     Keras model that is deterministic in training mode (one with BatchNormalization, not one with
-    Dropout) is also called with `training=True`. Values are compared within the tolerance of their
-    dtype.
+    Dropout) is also called with `training=True`. One whose class has a `predict` or `predict_step`
+    of its own is called by `predict` too. Values are compared within the tolerance of their dtype.
     """
 
     sighting = Dict[str, Dict[str, Any]]
@@ -39,21 +39,25 @@ class OutputsCheck(Check[Outputs]):
         # only a Keras model has a training mode
         batches = [batch for batch in subject.batches if batch.name != TRAINING or is_keras]
         return {
-            way: {batch.name: subject.called(way, batch) for batch in batches}
+            way: {
+                batch.name: subject.called(way, batch)
+                for batch in batches
+                if way != PREDICT or batch.name == GIVEN
+            }
             for way in subject.calls
         }
 
     def compare(self, expected: Outputs, actual: Outputs, tolerance: Tolerance) -> Comparison:
         """Compare batch by batch, up to the first that differs: others would only repeat it.
 
-        The original is called in one way, the reloaded model in each way that its format offers.
+        The original is mostly called in one way, the reloaded model in each way that its format
+        offers.
         """
         found = Comparison()
         pairs = [
             (way, batch, outputs, others[batch])
             for way, others in actual.items()
-            for batches in expected.values()
-            for batch, outputs in batches.items()
+            for batch, outputs in expected.get(way, expected.get("", {})).items()
             if batch in others
         ]
         for way, batch, outputs, other in pairs:

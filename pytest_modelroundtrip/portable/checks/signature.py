@@ -124,7 +124,9 @@ def _functions(model: Model) -> Iterator[Tuple[str, Function]]:
         traced = hasattr(held, "get_concrete_function") or hasattr(held, "concrete_functions")
         if traced or name == "__call__":
             function = getattr(model, name, None)
-            if getattr(function, "function_spec", None) is not None:
+            # a restored one that has no traces cannot be called
+            is_live = getattr(function, "concrete_functions", True)
+            if getattr(function, "function_spec", None) is not None and is_live:
                 yield name, function
 
 
@@ -188,7 +190,8 @@ def _compare_functions(
 ) -> None:
     found.compared += 1
     if actual is None:
-        found.differ(f"the function {name} is missing after the reload")
+        why = "" if expected.inputs else ": it was never called before the save"
+        found.differ(f"the function {name} is missing after the reload{why}")
         return
     for argument, default in expected.defaults.items():
         if actual.defaults.get(argument) != default:

@@ -7,20 +7,22 @@ from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from ..aliases import DType
 
-# (rtol, atol) of torch.testing.assert_close; a dtype that is not here is compared exactly
+# (rtol, atol) of torch.testing.assert_close, and the smallest normal number: those below it have
+# fewer digits. A dtype that is not here is compared exactly.
 TOLERANCES = {
-    "float16": (1e-3, 1e-5),
-    "bfloat16": (1.6e-2, 1e-5),
-    "float32": (1.3e-6, 1e-5),
-    "float64": (1e-7, 1e-7),
-    "complex64": (1.3e-6, 1e-5),
-    "complex128": (1e-7, 1e-7),
+    "float16": (1e-3, 1e-5, 2.0**-14),
+    "bfloat16": (1.6e-2, 1e-5, 2.0**-126),
+    "float32": (1.3e-6, 1e-5, 2.0**-126),
+    "float64": (1e-7, 1e-7, 2.0**-1022),
+    "complex64": (1.3e-6, 1e-5, 2.0**-126),
+    "complex128": (1e-7, 1e-7, 2.0**-1022),
 }
 
 
 class Tolerance(NamedTuple):
     """How far apart outputs may be, and which sides are compared.
 
+    The default absolute tolerance scales down with numbers that are all small.
     `across_versions`: the sides have different versions of the libraries. Then configs are written
     in different forms, and only the plain values that both sides have are compared.
     `across_backends`: Keras computes with another library there, and its own integers, such as the
@@ -33,13 +35,19 @@ class Tolerance(NamedTuple):
     across_versions: bool = False
     across_backends: bool = False
 
-    def of(self, dtype: DType) -> Tuple[float, float]:
-        """(rtol, atol) for arrays of that dtype; (0, 0) where bits must be equal."""
+    def of(self, dtype: DType, largest: float = 1.0) -> Tuple[float, float]:
+        """(rtol, atol) for an array of that dtype; (0, 0) where bits must be equal.
+
+        Args:
+            dtype: of the array.
+            largest: the size of its largest finite number.
+        """
         if self.exact or not is_floating(dtype):
             return 0.0, 0.0
         if self.rtol is not None and self.atol is not None:
             return self.rtol, self.atol
-        return TOLERANCES.get(dtype.name, (0.0, 0.0))
+        rtol, atol, smallest_normal = TOLERANCES.get(dtype.name, (0.0, 0.0, 0.0))
+        return rtol, max(atol * min(largest, 1.0), rtol * smallest_normal)
 
 
 EXACT = Tolerance(exact=True)

@@ -135,7 +135,7 @@ def _floating_difference(
     found.bits_differ = True
     distance = ulp(expected, actual)
     found.measure(int(distance.max()))
-    wrong = apart & ~_within(expected, actual, *tolerance.of(expected.dtype))
+    wrong = apart & ~_within(expected, actual, *tolerance.of(expected.dtype, _largest(expected)))
     if not wrong.any():
         return ""
     with np.errstate(invalid="ignore", over="ignore"):
@@ -183,6 +183,12 @@ def _within(expected: Array, actual: Array, rtol: float, atol: float) -> Array:
     with np.errstate(invalid="ignore", over="ignore"):
         near = np.abs(one - other) <= atol + rtol * np.abs(one)
     return np.asarray((one == other) | (np.isfinite(one) & np.isfinite(other) & near))
+
+
+def _largest(array: Array) -> float:
+    """The size of the largest finite number of an array; 0 where there is none."""
+    sizes = np.abs(_wide(array))
+    return float(np.max(sizes, initial=0.0, where=np.isfinite(sizes)))
 
 
 def ulp(expected: Array, actual: Array) -> Array:

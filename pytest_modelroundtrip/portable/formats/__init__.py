@@ -52,6 +52,7 @@ class LoadOptions(NamedTuple):
     weight_paths: Sequence[str] = ()  # of the original's weights
     part: str = ""  # which part of a group it is; a factory then builds the parts by name
     batches: Sequence[Batch] = ()  # a rebuilt model is called once with them, to make its weights
+    predicts: bool = False  # whether a reloaded Keras model is called by `predict` too
 
 
 class Format:

@@ -44,7 +44,8 @@ class HubFormat(SavedModelFormat):
             return subject
         import tensorflow_hub as hub
 
-        layer = hub.KerasLayer(model)
+        # as a layer it would cast inputs of every floating dtype to float32
+        layer = hub.KerasLayer(model, autocast=False)
 
         def call(args: List[Plain], _kwargs: Dict[str, Plain]) -> Plain:
             return tensors.to_numpy(layer(calling.to_tensorflow(args[0])))
