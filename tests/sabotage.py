@@ -112,7 +112,11 @@ i = K.Input((4,))
 tiny = K.initializers.RandomUniform(1e-8, 1e-7, seed=1)
 return K.Model(i, {"y": L.Dense(3, kernel_initializer=tiny)(i)})
 """,
-    "module": "return Module()",
+    "module": """
+module = Module()
+module.scale(tf.ones([2]))  # a SavedModel holds what was called
+return module
+""",
     "loaded": """
 module, folder = Module(), tempfile.mkdtemp()
 scaled = module.scale.get_concrete_function(tf.TensorSpec([None], tf.float32))

@@ -107,7 +107,9 @@ def test_each_loss_is_caught_by_the_check_named_for_it(lose: Lose, name: str) ->
     text = " ".join(result.stdout.str().split())
     for words in lost.says:
         assert words in text, result.stdout.str()
-    assert verdict == "differs"
+    # where the reload is confined, it cannot open the file
+    may_raise = "self_contained" in lost.differs
+    assert verdict in ("differs", *(["load error"] if may_raise else []))
     differing = {check for check, row in rows.items() if row == "differs"}
     assert {lost.differs[0]} <= differing <= {*lost.differs, "training"}, result.stdout.str()
 
