@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Dict, Iterator, List, Mapping, Set, Tuple
 
 import numpy as np
 
-from . import calling, compiling, keras_libs, model_weights, tensors, variables
-from .aliases import Json, Model, Nest, Optimizer, Variable
+from . import calling, compiling, keras_libs, model_weights, slots, tensors, variables
+from .aliases import Json, Model, Nest, Optimizer
 from .model_weights import Weight
 
 # at which a learning-rate schedule is evaluated, besides the numbers in its own arguments
@@ -132,13 +131,14 @@ def _rounded(rate: Nest) -> float:
 
 def optimizer_weights(model: Model) -> List[Weight]:
     """Each variable of each optimizer, named for its weight: `optimizer/dense/kernel/momentum`."""
-    owners = _owners(model) if optimizers(model) else []
+    found_optimizers = all_optimizers(model)
+    names = slots.SlotNames(model, [optimizer for _, optimizer in found_optimizers])
     found: List[Weight] = []
     seen: Set[int] = set()
-    for place, optimizer in all_optimizers(model):
+    for place, optimizer in found_optimizers:
         held = optimizer.variables
         for variable in held() if callable(held) else held:
-            path, key = _paths(variable, optimizer, owners)
+            path, key = names.of(variable, optimizer)
             # the check `compile` compares the learning rate
             if id(variable) not in seen and not path.endswith("learning_rate"):
                 paths = place + "/" + path, place + "/" + key
@@ -159,47 +159,3 @@ def overwrite_with_sentinels(model: Model) -> None:
     for weight in optimizer_weights(model):
         if hasattr(weight.variable, "assign") and variables.value_of(weight.variable).any():
             variables.overwrite_with_sentinel(weight.variable)
-
-
-Owner = Tuple[str, Weight]  # part of the name of an optimizer's variable, and the weight
-
-
-def _owners(model: Model) -> List[Owner]:
-    """The names that an optimizer may give its variable for a weight.
-
-    The longest come first, since one may be the end of another.
-    """
-    found = []
-    for weight in model_weights.keras_weights(model):
-        parts = _full_name(weight.variable, getattr(weight.variable, "name", "")).split("/")
-        for start in range(max(1, len(parts) - 1)):
-            found += [("/".join(parts[start:]), weight), ("_".join(parts[start:]), weight)]
-    return sorted(found, key=lambda owner: -len(owner[0]))
-
-
-def _full_name(variable: Variable, name: str) -> str:
-    return str(getattr(variable, "path", name)).split(":")[0]
-
-
-def _paths(variable: Variable, optimizer: Optimizer, owners: List[Owner]) -> Tuple[str, str]:
-    """The path and the canonical path of an optimizer's variable, without the optimizer."""
-    name = _full_name(variable, variable.name)
-    scopes = "|".join(_scopes(optimizer))
-    for key, weight in owners:
-        match = re.search(rf"(^|[/_]){re.escape(key)}([/_]|$)", name)
-        if match and key:
-            rest = (name[: match.start()] + "/" + name[match.end() :]).split("/")
-            # the last part: before it stands, in Keras 2.13, the scope of a wrapped optimizer
-            slots = [
-                part for part in rest if part and not re.fullmatch(rf"({scopes})(_\d+)?", part)
-            ]
-            slot = slots[-1] if slots else ""
-            return weight.path + "/" + slot, weight.place + "/" + slot
-    last = name.split("/")[-1]
-    return last, last
-
-
-def _scopes(optimizer: Optimizer) -> Iterator[str]:
-    """The names of an optimizer that may stand in those of its variables, as patterns."""
-    yield from (re.escape(str(getattr(optimizer, name, ""))) for name in ("name", "_name"))
-    yield type(optimizer).__name__

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-K, L = tf.keras, tf.keras.layers
+K: Any = tf.keras
+L: Any = K.layers
 try:
     register = K.saving.register_keras_serializable
 except AttributeError:  # TensorFlow before 2.12
@@ -22,12 +24,12 @@ OPTIMIZERS = ("SGD", "Adam", "RMSprop", "Adagrad")
 KINDS = ("dense", "normalization", "batch_normalization", "dropout", "block", "noise")
 
 
-@register(package="random_models")
-class Block(L.Layer):
+@register(package="model_zoo")
+class Block(L.Layer):  # type: ignore[misc]
     """A layer of the user's own: others in a list and a dict, and arguments of several types."""
 
     def __init__(
-        self, width: int, rates: tuple[float, ...], names: tuple[str, ...], **kwargs: Any
+        self, width: int, rates: Sequence[float], names: Sequence[str], **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.width, self.rates, self.names = width, tuple(rates), tuple(names)
@@ -50,8 +52,8 @@ class Block(L.Layer):
         return {**super().get_config(), **own}
 
 
-@register(package="random_models")
-class Net(K.Model):
+@register(package="model_zoo")
+class Net(K.Model):  # type: ignore[misc]
     """A subclassed model: layers in attributes and lists, one of them called twice."""
 
     def __init__(self, plan: list[list[Any]], **kwargs: Any) -> None:
@@ -114,7 +116,7 @@ def build(seed: int) -> tuple[Model, Any]:
         value = np.asarray(variable)
         changed = value + 0.1 * numbers.standard_normal(value.shape)
         variable.assign(changed.astype(value.dtype))
-    if chosen.random() < 0.3:
+    if chosen.random() < 0.3 and maker is not _subclassed:  # whose flags no config holds
         # before it is compiled: Keras gives a loaded optimizer no slots of a frozen layer
         model.layers[chosen.randrange(len(model.layers))].trainable = False
     if chosen.random() < 0.5 and model.trainable_variables:
