@@ -77,10 +77,11 @@ class TrainingCheck(Check[TrainingSighting]):
         found.compared = 1
         comparing = _StepComparison(expected.precision, tolerance, found)
         unstable = _unstable_logs(expected)
-        for name in [name for name in {**expected.logs, **actual.logs} if name not in unstable]:
-            sides = expected.logs.get(name), actual.logs.get(name)
-            noise = expected.log_noise.get(name, 0.0), actual.log_noise.get(name, 0.0)
-            comparing.compare(f"the next step's {name}", sides, noise)  # it has no floor
+        for name, other in _paired_logs(expected.logs, actual.logs):
+            if name not in unstable:
+                sides = expected.logs.get(name), actual.logs.get(other)
+                noise = expected.log_noise.get(name, 0.0), actual.log_noise.get(other, 0.0)
+                comparing.compare(f"the next step's {name}", sides, noise)  # it has no floor
         originals, reloaded = paired(expected.changes, actual.changes, tolerance)
         for path in {**originals, **reloaded}:
             held = originals.get(path), reloaded.get(path)
@@ -89,6 +90,21 @@ class TrainingCheck(Check[TrainingSighting]):
             floor = _at(expected.floors, held[0]) + _at(actual.floors, held[1])
             comparing.compare(f"the next step's change of {path}", changes, noise, floor)
         return found
+
+
+def _paired_logs(expected: Dict[str, Any], actual: Dict[str, Any]) -> List[Tuple[str, str]]:
+    """The names of each log on both sides.
+
+    Keras 2 puts the name of an output before that of its metric, and once more after a reload:
+    `a_q` comes back as `a_a_q`.
+    """
+    renamed = {}
+    for name in [name for name in actual if name not in expected]:
+        first, _, rest = name.partition("_")
+        if rest in expected and rest not in actual and rest.startswith(first + "_"):
+            renamed[rest] = name
+    names = [name for name in {**expected, **actual} if name not in renamed.values()]
+    return [(name, renamed.get(name, name)) for name in names]
 
 
 Sides = Tuple[Optional[Array], Optional[Array]]  # of the original, and of the reloaded model
