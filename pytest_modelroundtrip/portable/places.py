@@ -21,6 +21,8 @@ from . import keras_libs
 from .aliases import Layer, Model, Module
 
 COMMON = ("name", "dtype", "trainable")  # arguments of each layer and metric
+# attributes of a model of Keras 3 that only `compile` and `fit` make
+BOOKS_OF_TRAINING = ("stop_training", "stop_evaluating", "stop_predicting")
 MAX_DEPTH = 12  # of objects in objects, and of lists and dicts in each other
 PLAIN = frozenset((bool, int, float, str, bytes, type(None)))  # what no place is in
 MAX_VISITS = 4  # of one object, which may stand in several places
@@ -169,7 +171,7 @@ def _counting(holder: Layer) -> Callable[[str], bool]:
 def _books(keras: Module, is_model: bool) -> FrozenSet[str]:
     """The attributes that each layer has, or each model."""
     bare = keras.Model(name="bare") if is_model else keras.layers.Layer(name="bare")
-    return frozenset(vars(bare))
+    return frozenset((*vars(bare), *BOOKS_OF_TRAINING))
 
 
 @functools.lru_cache(maxsize=256)

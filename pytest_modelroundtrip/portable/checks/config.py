@@ -40,8 +40,8 @@ class ConfigCheck(Check[ConfigSighting]):
     The config is what `get_config` returns, as JSON; inside of your own classes, that of each
     layer. Of your own classes (layers, regularizers, constraints, metrics, and what they hold) the
     attributes are compared too: numbers, strings, arrays, functions by name, and lists and dicts
-    of them. What `get_config` leaves out comes back as the default. An attribute that a call
-    changes, or that differs after two reloads of one artifact, is not compared.
+    of them. What `get_config` leaves out comes back as the default. An attribute that a call makes
+    or changes, or that differs after two reloads of one artifact, is not compared.
     """
 
     sighting = ConfigSighting
