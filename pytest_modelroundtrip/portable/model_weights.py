@@ -39,8 +39,12 @@ def keras_weights(model: Model) -> List[Weight]:
     nor saves: TensorFlow's own in a Keras 3 layer, and those in objects of the user's own.
     """
     held = places.places(model)
-    listed, unlisted = _listed(model, held), _unlisted(model, held)
-    return unique([*listed, *unlisted, *_vocabularies(held)])
+    return unique([*_variable_weights(model, held), *_vocabularies(held)])
+
+
+def variable_weights(model: Model) -> List[Weight]:
+    """Those that are variables."""
+    return unique(_variable_weights(model, places.places(model)))
 
 
 def listed_weights(model: Model) -> List[Weight]:
@@ -51,6 +55,10 @@ def listed_weights(model: Model) -> List[Weight]:
 def unlisted_weights(model: Model) -> List[Weight]:
     """Those that Keras neither counts nor saves."""
     return unique(list(_unlisted(model, places.places(model))))
+
+
+def _variable_weights(model: Model, held: Sequence[Place]) -> List[Weight]:
+    return [*_listed(model, held), *_unlisted(model, held)]
 
 
 def _listed(model: Model, held: Sequence[Place]) -> List[Weight]:
