@@ -177,6 +177,19 @@ def test_configs() -> None:
     assert compared("config", config(None, a=1), config({"units": 3}, a=1)).compared == 1
 
 
+@pytest.mark.parametrize(
+    ("class_name", "key", "is_compared"),
+    [("Lambda", "function", False), ("StringLookup", "vocabulary", False),
+     ("StringLookup", "mask_token", True), ("Own", "vocabulary", True)],
+)  # fmt: skip
+def test_configs_inside_of_own_classes(class_name: str, key: str, is_compared: bool) -> None:
+    sides = (
+        ConfigSighting(None, {".a": place(class_name)._replace(config={key: value})})
+        for value in (["a"], ["b"])
+    )
+    assert bool(differences("config", *sides)) is is_compared
+
+
 def test_attributes_that_a_constructor_computes_may_be_close_across_versions() -> None:
     ramp = np.sin(np.arange(9, dtype="float32"))
     sides = config(None, ramp=ramp), config(None, ramp=np.nextafter(ramp, np.float32(9)))

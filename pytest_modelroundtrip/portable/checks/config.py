@@ -156,7 +156,8 @@ def _compare_places(
     near = tolerance if tolerance.across_versions else EXACT
     if expected.config is not None and actual.config is not None:
         name = f"config of {where}"
-        found.include(compare_json(name, expected.config, actual.config, tolerance))
+        sides = expected.config, actual.config
+        found.include(compare_json(name, *sides, tolerance, expected.class_name))
     for name in sorted(expected.attributes.keys() & actual.attributes.keys()):
         noun = "argument" if name in expected.arguments else "attribute"
         text = value_difference(expected.attributes[name], actual.attributes[name], near)
