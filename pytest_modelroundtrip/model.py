@@ -77,8 +77,10 @@ class ReferenceModel:
         after = self._attributes()
         self._changed_by_calls = [
             where
-            for where, value in before.items()
-            if where not in after or value_difference(value, after[where])
+            for where in before.keys() | after.keys()
+            if where not in before
+            or where not in after
+            or value_difference(before[where], after[where])
         ]
 
     def _attributes(self) -> Mapping[tuple[str, str], Plain]:

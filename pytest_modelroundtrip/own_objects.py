@@ -68,7 +68,7 @@ def _classes_and_functions(parts: Iterable[Any]) -> Iterator[Custom]:
     for part in parts:
         if inspect.isclass(part) or inspect.isfunction(part):
             yield part
-        elif hasattr(part, "get_config"):
+        elif hasattr(type(part), "get_config"):
             yield type(part)
 
 

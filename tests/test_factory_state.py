@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 K, L = tf.keras, tf.keras.layers
+built = []
 
 
 class Plain:
@@ -63,6 +64,13 @@ def trained():
     model = constant()
     model.layers[-1].plain.held.assign([1.0, 2.0, 3.0])
     return model
+
+
+def once():
+    if built:
+        raise ValueError("it is built already")
+    built.append(True)
+    return constant()
 
 
 def layer():
@@ -126,6 +134,10 @@ def test_what_was_trained_is_a_loss(trip: Trip) -> None:
     result = trip("trained", "constant")
     result.assert_outcomes(failed=2)
     assert "plain/held differs in 2 of 3 elements" in " ".join(result.stdout.str().split())
+
+
+def test_a_factory_that_can_be_called_only_once(trip: Trip) -> None:
+    trip("constant", "once").assert_outcomes(passed=2)
 
 
 def test_a_factory_may_return_a_layer_as_the_test_does(trip: Trip) -> None:

@@ -157,6 +157,40 @@ class Inner(WithConfig):
         return self.many[1]["dense"](self.many[0](self.drop(x)))
 
 
+@register(package="ours")
+class Lazy(Configured):
+    '''Its first call leaves something behind.'''
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.size = None
+        self.dense = L.Dense(2)
+
+    def build(self, shape):
+        self.dense.build(shape)
+        super().build(shape)
+
+    def call(self, x):
+        if self.size is None:
+            self.size = int(x.shape[-1])
+        self.calls = getattr(self, "calls", 0) + 1
+        return self.dense(x)
+
+
+@register(package="ours")
+class HoldsLazy(WithConfig):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.lazy = Lazy()
+
+    def build(self, shape):
+        self.lazy.build(shape)
+        super().build(shape)
+
+    def call(self, x):
+        return self.lazy(x)
+
+
 def around(layer):
     return K.Sequential([K.Input((4,)), L.Dense(3), layer])
 
@@ -177,6 +211,28 @@ def anew():
 
 def tags():
     return around(Tags(["b", "c", "a", "d", "e"]))
+
+
+def called():
+    model = HoldsLazy(name="holds")
+    x = np.ones((2, 4), "float32")
+    model(x)
+    return model, x
+
+
+def uncalled():
+    model = HoldsLazy(name="holds")
+    model.build((None, 4))
+    model.compile(run_eagerly=True)
+    return model, np.ones((2, 4), "float32")
+
+
+def stopped():
+    model, x = called()
+    model.compile("sgd", "mse")
+    model.fit(x, x[:, :2], verbose=0)
+    model.stop_training = True  # as EarlyStopping does
+    return model, x
 
 
 def inner():
@@ -272,6 +328,12 @@ def trip(run: Run, pytester: pytest.Pytester, tensorflow: ModuleType) -> Trip:
 @pytest.mark.parametrize("model", ["crossed()", "anew()", "tags()", "same_names()"])
 def test_sound_models_pass(trip: Trip, model: str) -> None:
     result = trip(model)
+    assert result.ret == 0, result.stdout.str()
+
+
+@pytest.mark.parametrize("model", ["called()", "uncalled()", "stopped()"])
+def test_what_calls_and_training_leave_in_attributes_is_no_loss(trip: Trip, model: str) -> None:
+    result = trip(model, "keras")
     assert result.ret == 0, result.stdout.str()
 
 

@@ -13,7 +13,7 @@ from typing import Callable, Iterator, List, Tuple
 
 import numpy as np
 
-from . import keras_libs, model_weights, optimizers, variables
+from . import keras_libs, model_weights, undoing, variables
 from .aliases import Array, Model, Variable
 
 Build = Callable[[], List[Model]]  # makes models, with all their variables
@@ -27,32 +27,36 @@ def built(build: Build) -> List[Model]:
     born = [variables.value_of(variable) for variable in untracked]
     for model in models:
         variables.overwrite_with_sentinels(model)
-    if untracked:
+    for variable in _changed(untracked, born, _born_again(build)) if untracked else ():
+        variables.overwrite_with_sentinel(variable)
+    return models
+
+
+def _born_again(build: Build) -> List[Array]:
+    """The values of what nothing tracks after another build; none where there is only one."""
+    try:
         with other_global_seeds():
             _, again = _made(build)
-        values = [variables.value_of(variable) for variable in again]
-        for variable in _changed(untracked, born, values):
-            variables.overwrite_with_sentinel(variable)
-    return models
+    except Exception:  # a factory that registers a class, or reads what is gone then
+        return []
+    return [variables.value_of(variable) for variable in again]
 
 
 def _made(build: Build) -> Tuple[List[Model], List[Variable]]:
     """Models, and the variables that were made with them and that nothing tracks."""
     with _created_variables() as created:
         models = build()
-    tracked = {variables.identity(held) for model in models for held in _tracked(model)}
-    found = [*created]
+    untracked = {variables.identity(held): held for held in created}
     for model in models:
-        if keras_libs.keras_major(model):
-            found += [weight.variable for weight in model_weights.unlisted_weights(model)]
-    untracked = {variables.identity(held): held for held in found}
-    return models, [held for key, held in untracked.items() if key not in tracked]
-
-
-def _tracked(model: Model) -> Iterator[Variable]:
-    yield from variables.tracked_state_of(model)
-    for weight in optimizers.optimizer_weights(model):
-        yield weight.variable
+        is_keras = keras_libs.keras_major(model) is not None
+        state_of = undoing.training_state if is_keras else variables.tracked_state_of
+        for held in state_of(model):  # also what `compile` makes, as in most factories
+            untracked.pop(variables.identity(held), None)
+    for model in models:
+        if keras_libs.keras_major(model) is not None:
+            unlisted = [weight.variable for weight in model_weights.unlisted_weights(model)]
+            untracked.update({variables.identity(held): held for held in unlisted})
+    return models, [*untracked.values()]
 
 
 def _changed(

@@ -39,8 +39,12 @@ def keras_weights(model: Model) -> List[Weight]:
     nor saves: TensorFlow's own in a Keras 3 layer, and those in objects of the user's own.
     """
     held = places.places(model)
-    listed, unlisted = _listed(model, held), _unlisted(model, held)
-    return unique([*listed, *unlisted, *_vocabularies(held)])
+    return unique([*_variable_weights(model, held), *_vocabularies(held)])
+
+
+def variable_weights(model: Model) -> List[Weight]:
+    """Those that are variables."""
+    return unique(_variable_weights(model, places.places(model)))
 
 
 def listed_weights(model: Model) -> List[Weight]:
@@ -51,6 +55,10 @@ def listed_weights(model: Model) -> List[Weight]:
 def unlisted_weights(model: Model) -> List[Weight]:
     """Those that Keras neither counts nor saves."""
     return unique(list(_unlisted(model, places.places(model))))
+
+
+def _variable_weights(model: Model, held: Sequence[Place]) -> List[Weight]:
+    return [*_listed(model, held), *_unlisted(model, held)]
 
 
 def _listed(model: Model, held: Sequence[Place]) -> List[Weight]:
@@ -126,7 +134,7 @@ def _weight(place: Place, name: str, key: str, variable: Variable) -> Weight:
 def _vocabularies(held: Sequence[Place]) -> Iterator[Weight]:
     """The words of lookup layers that have any: their tables are not variables."""
     seen = set()
-    for place in held:
+    for place in [place for place in held if places.is_layer(place.held)]:
         inner: Layer = getattr(place.held, "_lookup_layer", place.held)
         if id(inner) not in seen and _has_lookup_table(inner):
             vocabulary = inner.get_vocabulary(include_special_tokens=False)
@@ -137,8 +145,8 @@ def _vocabularies(held: Sequence[Place]) -> Iterator[Weight]:
 
 
 def _has_lookup_table(layer: Layer) -> bool:
-    has_table = getattr(layer, "lookup_table", None) is not None
-    return hasattr(layer, "get_vocabulary") and has_table
+    is_lookup = any(cls.__name__ == "IndexLookup" for cls in type(layer).__mro__)
+    return is_lookup and getattr(layer, "lookup_table", None) is not None
 
 
 def _tensors(weight: Variable) -> List[Variable]:
@@ -185,7 +193,7 @@ def object_weights(root: Model, paths: Sequence[str] = ()) -> List[Weight]:
 
 def is_variable(held: Variable) -> bool:
     """Whether it is a variable of TensorFlow or Keras; Keras' optimizers have an `assign` too."""
-    return hasattr(held, "assign") and hasattr(held, "trainable") and hasattr(held, "numpy")
+    return all(hasattr(type(held), name) for name in ("assign", "trainable", "numpy"))
 
 
 # names

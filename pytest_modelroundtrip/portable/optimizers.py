@@ -73,7 +73,7 @@ def _held(value: Nest) -> Iterator[Tuple[str, Nest]]:
 
 
 def _is_optimizer(value: Nest) -> bool:
-    return hasattr(value, "apply_gradients") and hasattr(value, "get_config")
+    return hasattr(type(value), "apply_gradients") and hasattr(type(value), "get_config")
 
 
 def inner_optimizer(optimizer: Optimizer) -> Optimizer:

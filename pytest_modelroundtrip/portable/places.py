@@ -15,13 +15,16 @@ import re
 import sys
 from collections import Counter
 from types import CodeType
-from typing import Any, Callable, FrozenSet, Iterable, Iterator, List, NamedTuple, Set, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Set, Tuple
 
 from . import keras_libs
 from .aliases import Layer, Model, Module
 
 COMMON = ("name", "dtype", "trainable")  # arguments of each layer and metric
+# attributes of a model of Keras 3 that only `compile` and `fit` make
+BOOKS_OF_TRAINING = ("stop_training", "stop_evaluating", "stop_predicting")
 MAX_DEPTH = 12  # of objects in objects, and of lists and dicts in each other
+PLAIN = frozenset((bool, int, float, str, bytes, type(None)))  # what no place is in
 MAX_VISITS = 4  # of one object, which may stand in several places
 
 Item = Tuple[str, Layer]  # what stands in an attribute, and its key: `.blocks[0]`
@@ -113,20 +116,28 @@ def default_name(class_name: str) -> str:
 
 
 def attribute_items(holder: Layer) -> Iterator[Item]:
-    """What the attributes of an object hold, also in lists, tuples and dicts, sorted by name."""
+    """What the attributes of an object hold, also in lists, tuples and dicts, sorted by name.
+
+    Not what has no places in it: numbers, strings, and a container that was looked into already.
+    """
+    seen: Dict[int, Any] = {}  # the containers are kept, so that no other one gets their id
     for name, value in attributes(holder):
-        yield from _items(f".{name}", value, 0)
+        yield from _items(f".{name}", value, seen, 0)
 
 
-def _items(key: str, value: Layer, depth: int) -> Iterator[Item]:
-    if depth > MAX_DEPTH:
+def _items(key: str, value: Layer, seen: Dict[int, Any], depth: int) -> Iterator[Item]:
+    if type(value) in PLAIN or id(value) in seen or depth > MAX_DEPTH:
         return
     if isinstance(value, dict):
-        for inner in sorted(value, key=str):
-            yield from _items(f"{key}[{inner!r}]", value[inner], depth + 1)
+        seen[id(value)] = value
+        # a vocabulary has many words, and nothing to look into
+        for inner in sorted((inner for inner in value if type(value[inner]) not in PLAIN), key=str):
+            yield from _items(f"{key}[{inner!r}]", value[inner], seen, depth + 1)
     elif isinstance(value, (list, tuple)):
+        seen[id(value)] = value
         for position, item in enumerate(value):
-            yield from _items(f"{key}[{position}]", item, depth + 1)
+            if type(item) not in PLAIN:
+                yield from _items(f"{key}[{position}]", item, seen, depth + 1)
     else:
         yield key, value
 
@@ -160,7 +171,7 @@ def _counting(holder: Layer) -> Callable[[str], bool]:
 def _books(keras: Module, is_model: bool) -> FrozenSet[str]:
     """The attributes that each layer has, or each model."""
     bare = keras.Model(name="bare") if is_model else keras.layers.Layer(name="bare")
-    return frozenset(vars(bare))
+    return frozenset((*vars(bare), *BOOKS_OF_TRAINING))
 
 
 @functools.lru_cache(maxsize=256)
@@ -170,11 +181,10 @@ def _names_in_code(cls: Any) -> FrozenSet[str]:
     An argument may be held with an underscore before its name.
     """
     own = [base for base in cls.__mro__ if not _is_library(base.__module__)]
-    held = [inspect.unwrap(_function(value)) for base in own for value in vars(base).values()]
-    codes = [function.__code__ for function in held if hasattr(function, "__code__")]
+    held = [value for base in own for value in vars(base).values()]
     arguments = parameters(cls)
     return frozenset((
-        *(name for code in codes for name in _mentioned(code)),
+        *(name for value in held for name in _mentioned(_code(value))),
         *arguments, *(f"_{name}" for name in arguments),
     ))  # fmt: skip
 
@@ -187,32 +197,35 @@ def parameters(cls: type) -> List[str]:
         return []
 
 
-def _function(value: Any) -> Any:
-    """The function of a method, a property or what `tf.function` returns."""
-    for name in ("__func__", "fget", "python_function", "_python_function"):
-        value = getattr(value, name, value)
-    return value
+def _code(value: Any) -> Any:
+    """The code of a function, a method, a property or what `tf.function` returns; else None."""
+    try:
+        for name in ("__func__", "fget", "python_function", "_python_function"):
+            value = getattr(value, name, value)
+        return inspect.unwrap(value).__code__
+    except Exception:  # it is no function
+        return None
 
 
-def _mentioned(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
+def _mentioned(code: Any) -> Iterator[str]:
+    if isinstance(code, CodeType):
+        yield from code.co_names
+        for constant in code.co_consts:
             yield from _mentioned(constant)
 
 
-# kinds of objects
+# kinds of objects: by their classes, since to ask an object may run code of the user's own
 
 
 def is_layer(held: Layer) -> bool:
     """Whether it is a Keras layer or model; the metrics of Keras 2 are layers too."""
-    is_keras = hasattr(held, "weights") and keras_libs.keras_major(held) is not None
-    return is_keras and callable(held) and hasattr(held, "call") and not is_metric(held)
+    is_keras = hasattr(type(held), "weights") and keras_libs.keras_major(held) is not None
+    return is_keras and hasattr(type(held), "call") and not is_metric(held)
 
 
 def is_metric(held: Layer) -> bool:
     """Whether it is a Keras metric."""
-    return hasattr(held, "update_state") and hasattr(held, "result")
+    return hasattr(type(held), "update_state") and hasattr(type(held), "result")
 
 
 def is_own(held: Layer) -> bool:

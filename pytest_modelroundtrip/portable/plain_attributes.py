@@ -6,6 +6,7 @@ Layers, variables and other objects have places of their own, or are no state.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import functools
 from typing import Any, Dict, List
@@ -27,10 +28,8 @@ def plain_attributes(held: Layer) -> Dict[str, Plain]:
     """The attributes of an object of the user's own class, by name, in a form that travels."""
     found: Dict[str, Plain] = {}
     for name, value in places.attributes(held):
-        try:
+        with contextlib.suppress(Exception):  # it is not plain, or the user's own code raises
             found[name] = _plain(value, 0)
-        except _NotPlainError:
-            continue
     return found
 
 

@@ -49,8 +49,7 @@ def state_of(model: Model) -> List[Variable]:
     """Every variable that a call of the model could change, whether it is tracked or not."""
     if keras_libs.keras_major(model) is None:
         return tracked_state_of(model)
-    unlisted = model_weights.unlisted_weights(model)
-    return distinct([*tracked_state_of(model), *(weight.variable for weight in unlisted)])
+    return _keras_state(model, model_weights.variable_weights(model))
 
 
 def tracked_state_of(model: Model) -> List[Variable]:
@@ -61,8 +60,11 @@ def tracked_state_of(model: Model) -> List[Variable]:
     if keras_libs.keras_major(model) is None:
         reachable = model_weights.object_weights(model)
         return distinct([*(weight.variable for weight in reachable), *_captured(model)])
-    placed = model_weights.listed_weights(model)
-    found = [*model.variables, *(weight.variable for weight in placed)]
+    return _keras_state(model, model_weights.listed_weights(model))
+
+
+def _keras_state(model: Model, weights: Iterable[model_weights.Weight]) -> List[Variable]:
+    found = [*model.variables, *(weight.variable for weight in weights)]
     found = [variable for variable in found if hasattr(variable, "assign")]
     for layer in layers(model):
         states = getattr(layer, "states", None)

@@ -177,6 +177,29 @@ def test_configs() -> None:
     assert compared("config", config(None, a=1), config({"units": 3}, a=1)).compared == 1
 
 
+@pytest.mark.parametrize(
+    ("class_name", "key", "is_compared"),
+    [("Lambda", "function", False), ("StringLookup", "vocabulary", False),
+     ("StringLookup", "mask_token", True), ("Own", "vocabulary", True)],
+)  # fmt: skip
+def test_configs_inside_of_own_classes(class_name: str, key: str, is_compared: bool) -> None:
+    sides = (
+        ConfigSighting(None, {".a": place(class_name)._replace(config={key: value})})
+        for value in (["a"], ["b"])
+    )
+    assert bool(differences("config", *sides)) is is_compared
+
+
+def test_attributes_that_a_constructor_computes_may_be_close_across_versions() -> None:
+    ramp = np.sin(np.arange(9, dtype="float32"))
+    sides = config(None, ramp=ramp), config(None, ramp=np.nextafter(ramp, np.float32(9)))
+    check = checks.table()["config"]
+    assert check.compare(*sides, Tolerance()).differences
+    assert not check.compare(*sides, Tolerance(across_versions=True)).differences
+    sides = config(None, ramp=ramp), config(None, ramp=-ramp)
+    assert check.compare(*sides, Tolerance(across_versions=True)).differences
+
+
 def test_what_a_model_was_compiled_with() -> None:
     expected = CompileSighting(["float32"], {"loss": {"name": "mse"}}, {"optimizer": {"rate": 0.1}})
     actual = CompileSighting(["float16"], {}, {"optimizer": {"rate": 0.2}})

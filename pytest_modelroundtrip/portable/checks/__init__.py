@@ -89,10 +89,15 @@ def _named(name: str) -> Check[Any]:
 def observe(subject: Subject, names: Sequence[str]) -> Observation:
     """What these checks see of a live model; a check that sees nothing is left out.
 
+    Those that call it come first: the original was called, too, before its attributes are looked
+    at, and a call may leave something in them.
+
     Raises:
         CallError: when the model cannot be called.
     """
-    seen = {name: _seen(check, subject) for name, check in table().items() if name in names}
+    wanted = [check for name, check in table().items() if name in names]
+    wanted.sort(key=lambda check: not check.calls_model)
+    seen = {check.name: _seen(check, subject) for check in wanted}
     return {name: found for name, found in seen.items() if found is not None}
 
 

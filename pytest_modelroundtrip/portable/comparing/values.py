@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from ..aliases import Plain
-from . import EXACT
+from . import EXACT, Tolerance
 from .json import same_scalar, same_strings
 from .nests import compare_nests
 
 
-def value_difference(expected: Plain, actual: Plain) -> str:
+def value_difference(expected: Plain, actual: Plain, tolerance: Tolerance = EXACT) -> str:
     """What differs between two values, in words; "" where nothing does.
 
     An array and a list of the same numbers are the same, as are two lists of the same strings in
@@ -23,7 +23,7 @@ def value_difference(expected: Plain, actual: Plain) -> str:
         expected, actual = _as_list(expected), _as_list(actual)
     if same_strings(expected, actual):
         return ""
-    differences = compare_nests("", expected, actual, EXACT).differences
+    differences = compare_nests("", expected, actual, tolerance).differences
     return differences[0].strip() if differences else ""
 
 

@@ -1,0 +1,91 @@
+"""The walk through a model and the user's own objects: whatever these do, and however many."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_modelroundtrip.portable import model_weights, optimizers, places
+from pytest_modelroundtrip.portable.plain_attributes import plain_attributes
+
+
+class Holder:
+    """Holds what it is given."""
+
+    def __init__(self, **held: Any) -> None:
+        vars(self).update(held)
+
+
+class ByKey:
+    """Like many configs, it raises a KeyError for each attribute that it lacks."""
+
+    def __init__(self) -> None:
+        self.values = {"rate": 0.5}
+
+    def __getattr__(self, name: str) -> Any:
+        return self.__dict__["values"][name]
+
+
+class Raising:
+    """Each attribute that a layer, a metric, a variable or a tensor has is a property of it."""
+
+    weights = update_state = assign = dtype = shape = apply_gradients = property(
+        lambda self: self.missing
+    )
+
+    @property
+    def missing(self) -> Any:
+        """Whatever is asked."""
+        raise RuntimeError("not built yet")
+
+    __bool__ = __len__ = __eq__ = __repr__ = lambda self, *_: self.missing  # type: ignore[assignment]
+    __hash__ = object.__hash__
+
+
+@pytest.mark.parametrize("own", [ByKey(), Raising()], ids=["by key", "raising"])
+def test_objects_that_raise_when_they_are_asked(own: Any) -> None:
+    holder = Holder(held=own, listed=[own], rate=0.5)
+    assert [place.key for place in places.places(holder)] == ["", ".held"]
+    assert plain_attributes(holder) == {"rate": 0.5}
+    assert not model_weights.is_variable(own)
+    assert not optimizers.held_optimizers(holder)
+
+
+class Endless:
+    """Like the calls of a mock, it has every attribute, and these have every attribute."""
+
+    def __getattr__(self, name: str) -> Any:
+        return type(self)()
+
+
+class Annotated:
+    """Among its attributes is one that raises, and one that has no end of wrappers."""
+
+    raising = ByKey()
+
+    endless = Endless()
+
+    def __init__(self) -> None:
+        self._rate = 0.5
+
+    def rate(self) -> float:
+        """It is mentioned here."""
+        return self._rate
+
+
+def test_names_in_the_code_of_a_class_with_attributes_that_raise() -> None:
+    assert plain_attributes(Annotated()) == {"_rate": 0.5}
+
+
+def test_containers_that_hold_each_other() -> None:
+    nodes: list[dict[str, Any]] = [{"held": Holder()} for _ in range(9)]
+    for node in nodes:
+        node["others"] = nodes
+    found = places.places(Holder(nodes=nodes))
+    assert len(found) == 1 + len(nodes)
+
+
+def test_what_is_plain_in_containers_is_passed_over() -> None:
+    holder = Holder(words={"a": 1, "b": "x"}, numbers=[1.5, None, True], own={"c": [1, Holder()]})
+    assert [key for key, _ in places.attribute_items(holder)] == [".own['c'][1]"]
