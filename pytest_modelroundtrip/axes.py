@@ -139,8 +139,9 @@ def _declared_shapes(model: Model, args: Sequence[Plain]) -> Iterator[list[Shape
     with contextlib.suppress(inputs.InputInferenceError):
         yield _shapes_of(inputs.declared(model))
     if keras_libs.keras_major(model) and not keras_libs.is_graph(model):
-        built: Nest = getattr(model, "get_build_config", dict)() or {}
-        yield [*_built_shapes([*built.values()] if isinstance(built, dict) else built)]
+        with contextlib.suppress(Exception):  # code of the user's own
+            built: Nest = getattr(model, "get_build_config", dict)() or {}
+            yield [*_built_shapes([*built.values()] if isinstance(built, dict) else built)]
         yield _shapes_of(getattr(model, "input_spec", None))
 
 

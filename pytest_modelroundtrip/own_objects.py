@@ -73,8 +73,7 @@ def _classes_and_functions(parts: Iterable[Any]) -> Iterator[Custom]:
 
 
 def _is_own(custom: Custom) -> bool:
-    package = str(custom.__module__).split(".")[0]
-    return package not in keras_libs.LIBRARIES and custom.__name__ != "<lambda>"
+    return not places.is_library(str(custom.__module__)) and custom.__name__ != "<lambda>"
 
 
 def _described(custom: Custom, keras: Module) -> OwnObject:

@@ -72,6 +72,7 @@ class Anew(Configured):
         super().__init__(**kwargs)
         self.folder = folder or tempfile.mkdtemp()
         self.token = uuid.uuid4().hex
+        self.number = int(np.random.randint(1 << 30))
         self.calls = 0
 
     def call(self, x):
@@ -178,6 +179,16 @@ class Lazy(Configured):
 
 
 @register(package="ours")
+class LooksUp(WithConfig):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.look = L.StringLookup()
+
+    def call(self, x):
+        return self.look(x)
+
+
+@register(package="ours")
 class HoldsLazy(WithConfig):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -211,6 +222,14 @@ def anew():
 
 def tags():
     return around(Tags(["b", "c", "a", "d", "e"]))
+
+
+def looking_up():
+    model = LooksUp(name="looks_up")
+    x = np.array([["a", "b"]])
+    model.look.adapt(x)
+    model(tf.constant(x))
+    return model, x
 
 
 def called():
@@ -331,7 +350,7 @@ def test_sound_models_pass(trip: Trip, model: str) -> None:
     assert result.ret == 0, result.stdout.str()
 
 
-@pytest.mark.parametrize("model", ["called()", "uncalled()", "stopped()"])
+@pytest.mark.parametrize("model", ["called()", "uncalled()", "stopped()", "looking_up()"])
 def test_what_calls_and_training_leave_in_attributes_is_no_loss(trip: Trip, model: str) -> None:
     result = trip(model, "keras")
     assert result.ret == 0, result.stdout.str()

@@ -73,12 +73,23 @@ def fork(folder: str, lifeline: int, grant: Grant) -> int:
     if pid:
         return pid
     try:
+        _reseed_numpy()
         become_child(folder, lifeline, confinement.entered(grant))
     except BaseException:
         traceback.print_exc()
         sys.stderr.flush()
     finally:
         os._exit(70)
+
+
+def _reseed_numpy() -> None:
+    """Let NumPy draw other numbers than the next fork, as Python does by itself.
+
+    What is drawn is then seen to differ from reload to reload.
+    """
+    random = sys.modules.get("numpy.random")
+    if random is not None:
+        random.seed()
 
 
 def in_fork(work: Callable[[], int]) -> int:

@@ -88,12 +88,15 @@ def _created_variables() -> Iterator[List[Variable]]:
 
 @contextlib.contextmanager
 def other_global_seeds() -> Iterator[None]:
-    """Whatever sets a global seed meanwhile sets another one."""
-    places = [(random, "seed"), (np.random, "seed")]
+    """Whatever sets a global seed meanwhile sets another one.
+
+    For a process that ends after its one reload: the states of generators are not restored.
+    """
+    names = [(random, "seed"), (np.random, "seed")]
     context = sys.modules.get("tensorflow.python.eager.context")
     if context is not None:
-        places.append((context, "set_global_seed"))
-    setters = [(module, name, getattr(module, name)) for module, name in places]
+        names.append((context, "set_global_seed"))
+    setters = [(module, name, getattr(module, name)) for module, name in names]
     for module, name, setter in setters:
         setattr(module, name, _with_another_seed(setter))
         getattr(module, name)(1)

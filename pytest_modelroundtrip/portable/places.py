@@ -180,7 +180,7 @@ def _names_in_code(cls: Any) -> FrozenSet[str]:
 
     An argument may be held with an underscore before its name.
     """
-    own = [base for base in cls.__mro__ if not _is_library(base.__module__)]
+    own = [base for base in cls.__mro__ if not is_library(base.__module__)]
     held = [value for base in own for value in vars(base).values()]
     arguments = parameters(cls)
     return frozenset((
@@ -230,7 +230,7 @@ def is_metric(held: Layer) -> bool:
 
 def is_own(held: Layer) -> bool:
     """Whether the class of an object is not of Python, Keras or another library that computes."""
-    return not _is_library(type(held).__module__)
+    return not is_library(type(held).__module__)
 
 
 def is_own_object(held: Layer) -> bool:
@@ -240,7 +240,8 @@ def is_own_object(held: Layer) -> bool:
 
 
 @functools.lru_cache(maxsize=None)
-def _is_library(module: str) -> bool:
+def is_library(module: str) -> bool:
+    """Whether a module is of Python, Keras or another library that computes."""
     package = module.split(".")[0]
     if package in keras_libs.LIBRARIES or package in sys.builtin_module_names:
         return True

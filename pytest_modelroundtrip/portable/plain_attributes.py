@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import functools
+import hashlib
 from typing import Any, Dict, List
 
 import numpy as np
@@ -17,6 +18,7 @@ from . import model_weights, places, tensors
 from .aliases import Layer, Plain
 
 MAX_ITEMS = 100_000  # of one list, dict or set; longer ones are not compared
+MAX_BYTES = 1 << 20  # of one array; of a larger one its hash is compared
 MAX_DEPTH = 8
 
 
@@ -67,7 +69,7 @@ def _plain_container(value: Any, depth: int) -> Plain:
 def _key(key: Any) -> Any:
     if isinstance(key, (bool, int, float, str)):
         return key
-    if key is None or isinstance(key, tuple):
+    if key is None or (isinstance(key, tuple) and all(type(item) in places.PLAIN for item in key)):
         return repr(key)
     raise _NotPlainError
 
@@ -89,4 +91,7 @@ def _plain_object(value: Any) -> Plain:
         raise _NotPlainError from error
     if not isinstance(array, np.ndarray):
         raise _NotPlainError
+    if array.nbytes > MAX_BYTES:
+        digest = hashlib.sha256(array.tobytes()).hexdigest()
+        return f"{array.dtype.name}{list(array.shape)} with the SHA-256 {digest}"
     return array

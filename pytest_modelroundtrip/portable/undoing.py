@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import random
 from collections import OrderedDict
 from typing import Any, Dict, Iterable, Iterator, List, Set, Tuple
+
+import numpy as np
 
 from . import keras_libs, model_weights, optimizers, variables
 from .aliases import Model, Variable
@@ -26,11 +29,14 @@ def undone(model: Model) -> Iterator[None]:
     """
     values = variables.StateSnapshot(training_state(model))
     objects = _ObjectsSnapshot(model)
+    generators = random.getstate(), np.random.get_state()
     try:
         yield
     finally:
         objects.restore()
         values.restore()
+        random.setstate(generators[0])
+        np.random.set_state(generators[1])
 
 
 def training_state(model: Model) -> List[Variable]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import textwrap
+from fractions import Fraction
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -338,3 +340,9 @@ def test_an_object_that_was_not_restored_is_named(acme: Any) -> None:
 def test_hints_of_save_errors(error: str, hint: str) -> None:
     found = save_error_hint(error)
     assert hint in found if hint else not found
+
+
+def test_what_is_of_python_is_not_the_models_own() -> None:
+    model = type("Own", (), {"__module__": "acme"})()
+    vars(model).update(number=Fraction, dedent=textwrap.dedent, own=Loading)
+    assert [item.name for item in own_objects.own_objects([model])] == ["Loading"]

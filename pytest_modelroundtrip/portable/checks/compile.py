@@ -157,7 +157,7 @@ def _alone(optimizer: Optimizer) -> Dict[str, Json]:
     """What is known of an optimizer without those that it holds."""
     try:
         config = compiling.as_json(optimizer.get_config(), without=NOT_CONFIG)
-    except NotImplementedError:  # an optimizer of the user's own
+    except Exception:  # an optimizer of the user's own has none, or its code raises
         config = None
     return {
         "class": type(optimizer).__name__,

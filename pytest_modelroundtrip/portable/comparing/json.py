@@ -114,6 +114,8 @@ def _is_same_by_key(key: Json, expected: Json, actual: Json) -> bool:
         # Keras 2.13 writes `Custom>Scale` before a save in HDF5 and `Scale` after it
         names = [value.rpartition(">")[2] for value in (expected, actual) if isinstance(value, str)]
         return len(names) == 2 and names[0] == names[1]
+    if key == "batch_input_shape" and NOTHING in (expected, actual):
+        return True  # a layer of Keras 2 inside of a class has one once it was called
     if key in SHAPES and _is_shape(expected) and _is_shape(actual):
         return shapes.accepts(actual, expected)
     return all(absent)
