@@ -1,0 +1,23 @@
+"""KerasHub: a backbone, and a tokenizer in front of an embedding."""
+
+import keras
+import pytest
+
+keras_hub = pytest.importorskip("keras_hub")
+
+
+@pytest.mark.roundtrip
+def test_bert():
+    return keras_hub.models.BertBackbone(
+        vocabulary_size=20, num_layers=2, num_heads=2, hidden_dim=8, intermediate_dim=16,
+        max_sequence_length=12,
+    )  # fmt: skip
+
+
+@pytest.mark.roundtrip(imports=["keras_hub"])
+def test_tokenizer():
+    words = ["[PAD]", "[UNK]", "the", "model", "is", "saved", "##s"]
+    tokenize = keras_hub.tokenizers.WordPieceTokenizer(words, sequence_length=6)
+    text = keras.Input((), dtype="string")
+    model = keras.Model(text, keras.layers.Embedding(7, 3)(tokenize(text)))
+    return model, ["the model is saved", "models the"]
