@@ -184,8 +184,13 @@ def object_weights(root: Model, paths: Sequence[str] = ()) -> List[Weight]:
 
 
 def is_variable(held: Variable) -> bool:
-    """Whether it is a variable of TensorFlow or Keras; Keras' optimizers have an `assign` too."""
-    return hasattr(held, "assign") and hasattr(held, "trainable") and hasattr(held, "numpy")
+    """Whether it is a variable of TensorFlow or Keras.
+
+    Keras' optimizers have an `assign` too. What holds variables is none itself: a module that
+    gives another form of a variable, such as TensorFlow Probability's `TransformedVariable`.
+    """
+    is_like_one = all(hasattr(held, name) for name in ("assign", "trainable", "numpy"))
+    return is_like_one and not hasattr(held, "variables")
 
 
 # names

@@ -206,7 +206,8 @@ def _mentioned(code: CodeType) -> Iterator[str]:
 
 def is_layer(held: Layer) -> bool:
     """Whether it is a Keras layer or model; the metrics of Keras 2 are layers too."""
-    is_keras = hasattr(held, "weights") and keras_libs.keras_major(held) is not None
+    # the class is asked: an unbuilt model of Keras 2 raises a ValueError
+    is_keras = hasattr(type(held), "weights") and keras_libs.keras_major(held) is not None
     return is_keras and callable(held) and hasattr(held, "call") and not is_metric(held)
 
 

@@ -6,11 +6,21 @@ import pytest
 deepctr = pytest.importorskip("deepctr")
 
 
-@pytest.mark.roundtrip(imports=["deepctr.layers"])
+@pytest.mark.roundtrip(
+    custom_objects={
+        "NoMask": "deepctr.layers.utils:NoMask",
+        "Concat": "deepctr.layers.utils:Concat",
+        "Linear": "deepctr.layers.utils:Linear",
+        "_Add": "deepctr.layers.utils:_Add",
+        "PredictionLayer": "deepctr.layers:PredictionLayer",
+        "DNN": "deepctr.layers:DNN",
+        "FM": "deepctr.layers:FM",
+    }
+)
 def test_deep_fm():
     from deepctr.feature_column import DenseFeat, SparseFeat
     from deepctr.models import DeepFM
 
     columns = [SparseFeat("user", 5, embedding_dim=4), DenseFeat("age", 1)]
     model = DeepFM(columns, columns, dnn_hidden_units=(8,))
-    return model, {"user": np.array([1, 4]), "age": np.array([[0.2], [0.7]], "float32")}
+    return model, {"user": np.array([[1], [4]], "int32"), "age": np.array([[0.2], [0.7]], "float32")}

@@ -6,7 +6,13 @@ tfp = pytest.importorskip("tensorflow_probability")
 tf_keras = pytest.importorskip("tf_keras")
 
 
-@pytest.mark.roundtrip(imports=["tensorflow_probability"])
+LAYERS = "tensorflow_probability.layers"
+
+
+@pytest.mark.roundtrip(
+    custom_objects={"IndependentNormal": f"{LAYERS}:IndependentNormal"},
+    checks=["weights", "config"],  # its outputs are drawn
+)
 def test_independent_normal():
     return tf_keras.Sequential([
         tf_keras.Input((4,)),
@@ -15,6 +21,22 @@ def test_independent_normal():
     ])  # fmt: skip
 
 
-@pytest.mark.roundtrip(imports=["tensorflow_probability"], checks=["weights", "config"])
+@pytest.mark.roundtrip(custom_objects={"IndependentNormal": f"{LAYERS}:IndependentNormal"})
+def test_mean_of_normal():
+    return tf_keras.Sequential([
+        tf_keras.Input((4,)),
+        tf_keras.layers.Dense(tfp.layers.IndependentNormal.params_size(2)),
+        tfp.layers.IndependentNormal(2, convert_to_tensor_fn=tfp.distributions.Distribution.mean),
+    ])  # fmt: skip
+
+
+@pytest.mark.roundtrip(
+    checks=["weights", "config"],  # its outputs are drawn
+    custom_objects={
+        "DenseFlipout": f"{LAYERS}:DenseFlipout",
+        "default_multivariate_normal_fn": f"{LAYERS}:default_multivariate_normal_fn",
+        "_Independent": "tensorflow_probability.python.distributions.independent:_Independent",
+    },
+)
 def test_dense_flipout():
     return tf_keras.Sequential([tf_keras.Input((4,)), tfp.layers.DenseFlipout(2)])

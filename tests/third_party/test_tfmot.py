@@ -5,6 +5,9 @@ import pytest
 tfmot = pytest.importorskip("tensorflow_model_optimization")
 tf_keras = pytest.importorskip("tf_keras")
 
+CORE = "tensorflow_model_optimization.python.core"
+QUANTIZATION = f"{CORE}.quantization.keras"
+
 
 def dense():
     return tf_keras.Sequential([
@@ -14,13 +17,30 @@ def dense():
     ])  # fmt: skip
 
 
-@pytest.mark.roundtrip(imports=["tensorflow_model_optimization"])
+@pytest.mark.roundtrip(
+    custom_objects={
+        "PruneLowMagnitude": f"{CORE}.sparsity.keras.pruning_wrapper:PruneLowMagnitude",
+        "ConstantSparsity": "tensorflow_model_optimization.sparsity.keras:ConstantSparsity",
+    }
+)
 def test_pruned():
     model = tfmot.sparsity.keras.prune_low_magnitude(dense())
     model.compile("adam", "mse")
     return model
 
 
-@pytest.mark.roundtrip(imports=["tensorflow_model_optimization"])
+@pytest.mark.roundtrip(
+    custom_objects={
+        "QuantizeLayer": f"{QUANTIZATION}.quantize_layer:QuantizeLayer",
+        "QuantizeWrapperV2": f"{QUANTIZATION}.quantize_wrapper:QuantizeWrapperV2",
+        "AllValuesQuantizer": f"{QUANTIZATION}.quantizers:AllValuesQuantizer",
+        "QuantizeAwareActivation": f"{QUANTIZATION}.quantize_aware_activation"
+        ":QuantizeAwareActivation",
+        "Default8BitQuantizeConfig": f"{QUANTIZATION}.default_8bit"
+        ".default_8bit_quantize_configs:Default8BitQuantizeConfig",
+        "Default8BitQuantizeRegistry": f"{QUANTIZATION}.default_8bit"
+        ".default_8bit_quantize_registry:Default8BitQuantizeRegistry",
+    }
+)
 def test_quantized():
     return tfmot.quantization.keras.quantize_model(dense())
