@@ -94,7 +94,8 @@ def _keys(layer: Layer, own: Sequence[Variable]) -> List[str]:
     attributes: Dict[int, str] = {}
     if counted:
         for key, held in places.attribute_items(layer):
-            attributes.setdefault(id(held), key)
+            if key.lstrip(".") not in counted:  # a stand-in has such attributes too
+                attributes.setdefault(id(held), key)
     keys = [
         attributes.get(id(variable), re.sub(r"_\d+$", "", name)) if name in counted else name
         for name, variable in zip(names, own)

@@ -187,6 +187,21 @@ def parameters(cls: type) -> List[str]:
         return []
 
 
+def rest_parameter(cls: type) -> str:
+    """The name after the two asterisks in a class' constructor, "" where there is none."""
+    try:
+        held = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
+    except (TypeError, ValueError):
+        return ""
+    return next((one.name for one in held if one.kind is one.VAR_KEYWORD), "")
+
+
+def library_parameters(cls: type) -> List[str]:
+    """The parameters of the constructors of its base classes that are not the user's own."""
+    bases = [base for base in cls.__mro__ if _is_library(base.__module__)]
+    return [name for base in bases for name in parameters(base)]
+
+
 def _function(value: Any) -> Any:
     """The function of a method, a property or what `tf.function` returns."""
     for name in ("__func__", "fget", "python_function", "_python_function"):

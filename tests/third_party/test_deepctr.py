@@ -23,4 +23,5 @@ def test_deep_fm():
 
     columns = [SparseFeat("user", 5, embedding_dim=4), DenseFeat("age", 1)]
     model = DeepFM(columns, columns, dnn_hidden_units=(8,))
-    return model, {"user": np.array([[1], [4]], "int32"), "age": np.array([[0.2], [0.7]], "float32")}
+    ages = np.array([[0.2], [0.7]], "float32")
+    return model, {"user": np.array([[1], [4]], "int32"), "age": ages}

@@ -6,7 +6,7 @@ tfp = pytest.importorskip("tensorflow_probability")
 tf_keras = pytest.importorskip("tf_keras")
 
 
-LAYERS = "tensorflow_probability.layers"
+LAYERS = "tensorflow_probability.python.layers"
 
 
 @pytest.mark.roundtrip(
@@ -34,7 +34,7 @@ def test_mean_of_normal():
     checks=["weights", "config"],  # its outputs are drawn
     custom_objects={
         "DenseFlipout": f"{LAYERS}:DenseFlipout",
-        "default_multivariate_normal_fn": f"{LAYERS}:default_multivariate_normal_fn",
+        "default_multivariate_normal_fn": f"{LAYERS}.util:default_multivariate_normal_fn",
         "_Independent": "tensorflow_probability.python.distributions.independent:_Independent",
     },
 )

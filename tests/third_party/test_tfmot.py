@@ -37,9 +37,7 @@ def test_pruned():
         "QuantizeAwareActivation": f"{QUANTIZATION}.quantize_aware_activation"
         ":QuantizeAwareActivation",
         "Default8BitQuantizeConfig": f"{QUANTIZATION}.default_8bit"
-        ".default_8bit_quantize_configs:Default8BitQuantizeConfig",
-        "Default8BitQuantizeRegistry": f"{QUANTIZATION}.default_8bit"
-        ".default_8bit_quantize_registry:Default8BitQuantizeRegistry",
+        ".default_8bit_quantize_registry:Default8BitQuantizeConfig",
     }
 )
 def test_quantized():
