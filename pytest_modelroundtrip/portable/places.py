@@ -152,7 +152,8 @@ def _counting(holder: Layer) -> Callable[[str], bool]:
         return lambda name: name in named and name not in COMMON
     books = _books(keras_libs.own_keras(holder), keras_libs.is_model(holder))
     if not is_own(holder):
-        return lambda name: name not in books and not name.startswith("_self_")
+        kept = ("_self_", "_serialized_attributes")  # by TensorFlow, and by Keras 2 in stand-ins
+        return lambda name: name not in books and not name.startswith(kept)
     return lambda name: name not in books and (not name.startswith("_") or name in named)
 
 

@@ -6,7 +6,9 @@ import pytest
 keras_hub = pytest.importorskip("keras_hub")
 
 
-@pytest.mark.roundtrip
+@pytest.mark.roundtrip(
+    expected_failures={"h5": "it looks for the layers by names that are registered with a package"}
+)
 def test_bert():
     return keras_hub.models.BertBackbone(
         vocabulary_size=20, num_layers=2, num_heads=2, hidden_dim=8, intermediate_dim=16,
@@ -14,7 +16,13 @@ def test_bert():
     )  # fmt: skip
 
 
-@pytest.mark.roundtrip(imports=["keras_hub"])
+VOCABULARY = "the vocabulary is an asset, which only .keras keeps beside the SavedModels"
+
+
+@pytest.mark.roundtrip(
+    imports=["keras_hub"],
+    expected_failures=dict.fromkeys(["h5", "weights", "checkpoint"], VOCABULARY),
+)
 def test_tokenizer():
     words = ["[PAD]", "[UNK]", "the", "model", "is", "saved", "##s"]
     tokenize = keras_hub.tokenizers.WordPieceTokenizer(words, sequence_length=6)

@@ -9,6 +9,9 @@ CORE = "tensorflow_model_optimization.python.core"
 QUANTIZATION = f"{CORE}.quantization.keras"
 
 
+TWICE = "the rebuilt QuantizeLayer has its variables twice, one set of them unused"
+
+
 def dense():
     return tf_keras.Sequential([
         tf_keras.Input((4,)),
@@ -38,7 +41,8 @@ def test_pruned():
         ":QuantizeAwareActivation",
         "Default8BitQuantizeConfig": f"{QUANTIZATION}.default_8bit"
         ".default_8bit_quantize_registry:Default8BitQuantizeConfig",
-    }
+    },
+    expected_failures=dict.fromkeys(["keras", "weights", "weights_tf", "checkpoint"], TWICE),
 )
 def test_quantized():
     return tfmot.quantization.keras.quantize_model(dense())

@@ -6,7 +6,10 @@ import pytest
 transformers = pytest.importorskip("transformers")
 
 
-@pytest.mark.roundtrip(imports=["transformers"])
+@pytest.mark.roundtrip(
+    imports=["transformers"],
+    expected_failures={"keras": "transformers_version of the config: None comes back as a version"},
+)
 def test_bert():
     config = transformers.BertConfig(
         vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
