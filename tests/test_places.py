@@ -366,7 +366,7 @@ def test_a_class_that_keras_keeps_in_two_modules(trip: Trip) -> None:
         ("lossy(activation=tf.nn.tanh)", "the argument activation of Lossy (lossy) was"),
         ("lossy(rate=0.5)", "the attribute survival of Lossy (lossy) was 0.5 and came back as 1"),
         ("lossy(scale=2.0)", "the argument scale of Settings (lossy/settings)"),
-        ("around(Passing(unit='cm', name='p'))", "argument kwargs of Passing (p) ['unit'] is missing"),
+        ("around(Passing(unit='cm', name='p'))", "kwargs of Passing (p) ['unit'] is missing"),
         ("around(Keyed(['a', 'b']))", "the attribute words of Keyed"),
         ("changed_attribute()", "the argument rate of Gate"),
     ],

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-DROPPED = {"checkpoint": "the sub-layers in lists of Keras' own are not in TensorFlow's object graph"}
-
 networks = pytest.importorskip("bayesflow.networks")
+
+DROPPED = {"checkpoint": "TensorFlow's object graph does not have the sub-layers in lists"}
 
 SETS = np.random.default_rng(0).normal(size=(4, 5, 3)).astype("float32")
 THETA = np.random.default_rng(1).normal(size=(4, 2)).astype("float32")
