@@ -18,6 +18,7 @@ from pytest_modelroundtrip.environments.kinds import Kind
 from pytest_modelroundtrip.session import Session
 
 pytest_plugins = ["pytester"]
+collect_ignore = ["third_party"]  # they need packages of their own: `tox -e third-party`
 
 HAS_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
 

@@ -436,3 +436,17 @@ def test_containers_that_hold_nothing_are_structure(run: Run, pytester: pytest.P
             "*outputs?'nothing'? is missing after the reload",
         ]
     )
+
+
+NAMED_INPUTS = """
+@pytest.mark.roundtrip(formats=["saved_model"])
+def test_it():
+    left, right = K.Input((4,), name="left"), K.Input((4,), name="right")
+    model = K.Model([left, right], L.Subtract()([L.Dense(3)(left), L.Dense(3)(right)]))
+    x = np.ones((2, 4), "float32")
+    return model, {"right": 3 * x, "left": x}
+"""
+
+
+def test_a_saved_model_of_a_list_is_called_with_the_names_of_its_inputs(run: Run) -> None:
+    run(NAMED_INPUTS).assert_outcomes(passed=1)

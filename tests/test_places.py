@@ -211,6 +211,78 @@ def counted():
         Gate(), L.LSTM(2), L.Dropout(0.1), Crossed()
 
 
+@register(package="ours")
+class Passing(Configured):
+    '''Keeps what it passes on.'''
+
+    listed = ("rate",)
+
+    def __init__(self, rate=0.5, **kwargs):
+        self.kwargs = dict(kwargs)
+        self.unit = kwargs.pop("unit", "m")
+        super().__init__(**kwargs)
+        self.rate = rate
+
+    def call(self, x):
+        return x * self.rate
+
+
+class TwoOfOneName(L.Layer):
+    def build(self, shape):
+        self.tokens = self.add_weight(name="embeddings", shape=(2, 4))
+        self.positions = self.add_weight(name="embeddings", shape=(3, 4))
+        super().build(shape)
+
+    def call(self, x):
+        return x + tf.reduce_sum(self.tokens) * tf.reduce_sum(self.positions)
+
+
+class Unbuilt(K.Model):
+    def __init__(self):
+        super().__init__()
+        self.stack = K.Sequential([L.Dense(3)])
+
+    def call(self, x):
+        return self.stack(x)
+
+
+@register(package="ours")
+class OfDict(L.Layer):
+    def call(self, x):
+        return x["left"] - x["right"]
+
+
+class Positive(tf.Module):
+    '''Another form of a variable, as TensorFlow Probability has it.'''
+
+    trainable = True
+
+    def __init__(self, value):
+        super().__init__()
+        self.inner = tf.Variable(np.float32(np.log(value)))
+
+    def numpy(self):
+        return np.exp(self.inner.numpy())
+
+    def assign(self, value):
+        self.inner.assign(tf.math.log(tf.cast(value, tf.float32)))
+
+
+class Constrained(tf.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = Positive(2.0)
+
+    @tf.function(input_signature=[tf.TensorSpec((None,))])
+    def __call__(self, x):
+        return x * tf.exp(self.scale.inner)
+
+
+def of_dict():
+    x = np.arange(6, dtype="float32").reshape(2, 3)
+    return K.Sequential([OfDict()]), {"left": x, "right": x[::-1].copy()}
+
+
 def crossed():
     counted()
     return around(Crossed([0.3, 0.7]))
@@ -335,16 +407,19 @@ def trip(run: Run, pytester: pytest.Pytester, tensorflow: ModuleType) -> Trip:
 
     def trip(model: str, *formats: str, **keywords: object) -> pytest.RunResult:
         kept = {"formats": formats or (["keras"] if keras3 else ["h5"]), **keywords}
+        kept.setdefault("imports", ["hard"])
         marker = ", ".join(f"{name}={value!r}" for name, value in kept.items())
         return run(
-            f"import hard\nfrom hard import *\n@pytest.mark.roundtrip({marker}, imports=['hard'])\n"
+            f"import hard\nfrom hard import *\n@pytest.mark.roundtrip({marker})\n"
             f"def test_it():\n    return {model}\n"
         )
 
     return trip
 
 
-@pytest.mark.parametrize("model", ["crossed()", "anew()", "tags()", "same_names()"])
+@pytest.mark.parametrize(
+    "model", ["crossed()", "anew()", "tags()", "same_names()", "around(Passing(0.3))"]
+)
 def test_sound_models_pass(trip: Trip, model: str) -> None:
     result = trip(model)
     assert result.ret == 0, result.stdout.str()
@@ -380,6 +455,24 @@ def test_what_was_built_before_changes_no_verdict(trip: Trip, run: Run) -> None:
     result.assert_outcomes(passed=24)
 
 
+@pytest.mark.parametrize(
+    ("model", "kept_as", "keras"),
+    [
+        ("(Unbuilt(), np.ones((2, 4), 'float32'))", "saved_model", "23"),
+        ("of_dict()", "saved_model", "3"),  # Keras 2 cannot call it
+        ("(Constrained(), np.ones(2, 'float32'))", "saved_model", "23"),
+        ("around(TwoOfOneName())", "keras_saved_model", "2"),
+    ],
+)
+def test_what_packages_do(
+    trip: Trip, tensorflow: ModuleType, model: str, kept_as: str, keras: str
+) -> None:
+    if ("2" if hasattr(tensorflow.keras.Model, "save_spec") else "3") not in keras:
+        pytest.skip("the other Keras has no such model or format")
+    result = trip(model, kept_as, imports=[])
+    assert result.ret == 0, result.stdout.str()
+
+
 def test_counted_names_of_inner_layers_do_not_count(trip: Trip) -> None:
     result = trip("inner()", "weights", factory="hard:inner")
     assert result.ret == 0, result.stdout.str()
@@ -404,6 +497,7 @@ def test_a_class_that_keras_keeps_in_two_modules(trip: Trip) -> None:
         ("lossy(activation=tf.nn.tanh)", "the argument activation of Lossy (lossy) was"),
         ("lossy(rate=0.5)", "the attribute survival of Lossy (lossy) was 0.5 and came back as 1"),
         ("lossy(scale=2.0)", "the argument scale of Settings (lossy/settings)"),
+        ("around(Passing(unit='cm', name='p'))", "kwargs of Passing (p) ['unit'] is missing"),
         ("around(Keyed(['a', 'b']))", "the attribute words of Keyed"),
         ("changed_attribute()", "the argument rate of Gate"),
     ],

@@ -173,15 +173,15 @@ def _fitted(function: Model, restored: Model) -> Call:
 def _arranged(args: List[Nest], specs: Nest) -> List[Nest]:
     """The arguments as a function of a list takes them, with the names in its specs.
 
-    Keras 2 exports a model of named inputs as such a function.
+    Keras 2 saves and exports a model of named inputs so; more arguments may follow.
     """
     import tensorflow as tf
 
-    if len(args) != 1 or len(specs) != 1:
+    if len(args) != 1 or not specs:
         return args
     if not isinstance(args[0], dict) or isinstance(specs[0], dict):
         return args
-    names = [getattr(spec, "name", None) for spec in tf.nest.flatten(specs)]
+    names = [getattr(spec, "name", None) for spec in tf.nest.flatten(specs[0])]
     if set(names) != set(args[0]):
         return args
     return [tf.nest.pack_sequence_as(specs[0], [args[0][name] for name in names])]

@@ -102,7 +102,8 @@ def _keys(layer: Layer, own: Sequence[Variable]) -> List[str]:
     attributes: Dict[int, str] = {}
     if counted:
         for key, held in places.attribute_items(layer):
-            attributes.setdefault(id(held), key)
+            if key.lstrip(".") not in counted:  # a stand-in has such attributes too
+                attributes.setdefault(id(held), key)
     keys = [
         attributes.get(id(variable), re.sub(r"_\d+$", "", name)) if name in counted else name
         for name, variable in zip(names, own)
@@ -192,8 +193,13 @@ def object_weights(root: Model, paths: Sequence[str] = ()) -> List[Weight]:
 
 
 def is_variable(held: Variable) -> bool:
-    """Whether it is a variable of TensorFlow or Keras; Keras' optimizers have an `assign` too."""
-    return all(hasattr(type(held), name) for name in ("assign", "trainable", "numpy"))
+    """Whether it is a variable of TensorFlow or Keras.
+
+    Keras' optimizers have an `assign` too. What holds variables is none itself: a module that
+    gives another form of a variable, such as TensorFlow Probability's `TransformedVariable`.
+    """
+    is_like_one = all(hasattr(type(held), name) for name in ("assign", "trainable", "numpy"))
+    return is_like_one and not hasattr(type(held), "variables")
 
 
 # names

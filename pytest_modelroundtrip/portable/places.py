@@ -163,7 +163,8 @@ def _counting(holder: Layer) -> Callable[[str], bool]:
         return lambda name: name in named and name not in COMMON
     books = _books(keras_libs.own_keras(holder), keras_libs.is_model(holder))
     if not is_own(holder):
-        return lambda name: name not in books and not name.startswith("_self_")
+        kept = ("_self_", "_serialized_attributes")  # by TensorFlow, and by Keras 2 in stand-ins
+        return lambda name: name not in books and not name.startswith(kept)
     return lambda name: name not in books and (not name.startswith("_") or name in named)
 
 
@@ -197,6 +198,21 @@ def parameters(cls: type) -> List[str]:
         return []
 
 
+def rest_parameter(cls: type) -> str:
+    """The name after the two asterisks in a class' constructor, "" where there is none."""
+    try:
+        held = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
+    except (TypeError, ValueError):
+        return ""
+    return next((one.name for one in held if one.kind is one.VAR_KEYWORD), "")
+
+
+def library_parameters(cls: type) -> List[str]:
+    """The parameters of the constructors of its base classes that are not the user's own."""
+    bases = [base for base in cls.__mro__ if is_library(base.__module__)]
+    return [name for base in bases for name in parameters(base)]
+
+
 def _code(value: Any) -> Any:
     """The code of a function, a method, a property or what `tf.function` returns; else None."""
     try:
@@ -219,6 +235,7 @@ def _mentioned(code: Any) -> Iterator[str]:
 
 def is_layer(held: Layer) -> bool:
     """Whether it is a Keras layer or model; the metrics of Keras 2 are layers too."""
+    # the class is asked: an unbuilt model of Keras 2 raises a ValueError
     is_keras = hasattr(type(held), "weights") and keras_libs.keras_major(held) is not None
     return is_keras and hasattr(type(held), "call") and not is_metric(held)
 

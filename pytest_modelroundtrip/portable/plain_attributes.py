@@ -20,6 +20,9 @@ from .aliases import Layer, Plain
 MAX_ITEMS = 100_000  # of one list, dict or set; longer ones are not compared
 MAX_BYTES = 1 << 20  # of one array; of a larger one its hash is compared
 MAX_DEPTH = 8
+# arguments that each layer takes although no constructor lists them
+INPUT_ARGUMENTS = ("input_shape", "batch_input_shape", "batch_shape", "input_dim", "batch_size",
+                   "weights", "activity_regularizer", "autocast")  # fmt: skip
 
 
 class _NotPlainError(Exception):
@@ -29,10 +32,22 @@ class _NotPlainError(Exception):
 def plain_attributes(held: Layer) -> Dict[str, Plain]:
     """The attributes of an object of the user's own class, by name, in a form that travels."""
     found: Dict[str, Plain] = {}
+    rest = places.rest_parameter(type(held))
     for name, value in places.attributes(held):
         with contextlib.suppress(Exception):  # it is not plain, or the user's own code raises
+            if isinstance(value, dict) and name.lstrip("_") == rest:
+                value = _without_library_arguments(type(held), value)
             found[name] = _plain(value, 0)
     return found
+
+
+def _without_library_arguments(cls: type, passed: Dict[str, Any]) -> Dict[str, Any]:
+    """What came as `**kwargs`, without the arguments of the library's base classes.
+
+    Those are in the config, and a rebuilt layer is given more of them than the original was.
+    """
+    known = {*places.library_parameters(cls), *INPUT_ARGUMENTS}
+    return {name: value for name, value in passed.items() if name not in known}
 
 
 def _plain(value: Any, depth: int) -> Plain:

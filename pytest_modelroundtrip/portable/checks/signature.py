@@ -98,7 +98,9 @@ class SignatureCheck(Check[SignatureSighting]):
 
 
 def _keras_call(model: Model) -> Optional[CallSignature]:
-    inputs, outputs = list(model.inputs or ()), list(model.outputs or ())
+    # a Sequential that was called with a dict has neither
+    inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
+    inputs, outputs = list(inputs or ()), list(outputs or ())
     if not inputs or any(_is_composite(tensor) for tensor in inputs + outputs):
         return None  # each format flattens ragged and sparse tensors in its own way
     names = list(getattr(model, "input_names", None) or [None] * len(inputs))

@@ -16,9 +16,9 @@ class WeightsCheck(Check[List[WeightValue]]):
     """The weights: which there are, and their dtypes, shapes and values, bit for bit.
 
     BatchNormalization's moments, counters and the vocabularies of lookup layers are among them.
-    Trainable flags are compared, and ties: whether two paths hold one variable is tested by
-    changing one. The states of seed generators are not compared: no Keras format keeps them. Nor
-    are the flags of a Keras 3 model in `saved_model` and `hub`: Keras 3 never writes them there.
+    Trainable flags are compared, and ties: whether two paths hold one variable. The states of seed
+    generators are not compared: no Keras format keeps them. Nor are the flags of a Keras 3 model in
+    `saved_model` and `hub`: Keras 3 never writes them there.
     """
 
     sighting = List[WeightValue]
