@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-deepctr = pytest.importorskip("deepctr")
+pytest.importorskip("deepctr")
 
 
 @pytest.mark.roundtrip(
