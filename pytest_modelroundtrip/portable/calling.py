@@ -173,7 +173,7 @@ def _fitted(function: Model, restored: Model) -> Call:
 def _arranged(args: List[Nest], specs: Nest) -> List[Nest]:
     """The arguments as a function of a list takes them, with the names in its specs.
 
-    Keras 2 saves and exports a model of named inputs so; more arguments may follow.
+    Keras 2 saves and exports a model of named inputs as such a function. Others may follow.
     """
     import tensorflow as tf
 

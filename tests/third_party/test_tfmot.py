@@ -1,5 +1,6 @@
 """TensorFlow Model Optimization: pruned and quantized models."""
 
+import numpy as np
 import pytest
 
 tfmot = pytest.importorskip("tensorflow_model_optimization")
@@ -29,6 +30,8 @@ def dense():
 def test_pruned():
     model = tfmot.sparsity.keras.prune_low_magnitude(dense())
     model.compile("adam", "mse")
+    step = tfmot.sparsity.keras.UpdatePruningStep()
+    model.fit(np.ones((4, 4)), np.ones((4, 2)), callbacks=[step], verbose=0)
     return model
 
 
