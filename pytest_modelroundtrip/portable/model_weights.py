@@ -198,8 +198,9 @@ def is_variable(held: Variable) -> bool:
     Keras' optimizers have an `assign` too. What holds variables is none itself: a module that
     gives another form of a variable, such as TensorFlow Probability's `TransformedVariable`.
     """
-    is_like_one = all(hasattr(type(held), name) for name in ("assign", "trainable", "numpy"))
-    return is_like_one and not hasattr(type(held), "variables")
+    is_like_one = all(hasattr(type(held), name) for name in ("assign", "trainable"))
+    # Keras 2's variables of mixed precision have `numpy` from the variable that they wrap
+    return is_like_one and hasattr(held, "numpy") and not hasattr(type(held), "variables")
 
 
 # names
