@@ -227,6 +227,34 @@ class Passing(Configured):
         return x * self.rate
 
 
+class Early(L.Layer):
+    '''In Keras 2 a weight that is made outside of a call has no scope in its name.'''
+
+    def __init__(self, early):
+        super().__init__()
+        if early:
+            self.build((None, 4))
+
+    def build(self, shape):
+        if not self.built:
+            self.kernel = self.add_weight(name="kernel", shape=(4, 4))
+            super().build(shape)
+
+    def call(self, x):
+        return tf.matmul(x, self.kernel)
+
+
+def trained(early=False):
+    model = K.Sequential([K.Input((4,)), Early(early), L.ReLU(), Early(early)])
+    model.compile("adam", "mse")
+    model.fit(np.ones((8, 4)), np.ones((8, 4)), verbose=0)
+    return model
+
+
+def trained_early():
+    return trained(early=True)
+
+
 class TwoOfOneName(L.Layer):
     def build(self, shape):
         self.tokens = self.add_weight(name="embeddings", shape=(2, 4))
@@ -480,6 +508,11 @@ def test_counted_names_of_inner_layers_do_not_count(trip: Trip) -> None:
 
 def test_layers_in_lists_are_among_the_weights_of_a_saved_model(trip: Trip) -> None:
     result = trip("in_list()", "saved_model", checks=["weights"])
+    assert result.ret == 0, result.stdout.str()
+
+
+def test_slots_of_weights_of_one_name(trip: Trip) -> None:
+    result = trip("trained()", "checkpoint", factory="hard:trained_early")
     assert result.ret == 0, result.stdout.str()
 
 

@@ -207,7 +207,7 @@ def rest_parameter(cls: type) -> str:
     return next((one.name for one in held if one.kind is one.VAR_KEYWORD), "")
 
 
-def library_parameters(cls: type) -> List[str]:
+def parameters_of_libraries(cls: type) -> List[str]:
     """The parameters of the constructors of its base classes that are not the user's own."""
     bases = [base for base in cls.__mro__ if is_library(base.__module__)]
     return [name for base in bases for name in parameters(base)]

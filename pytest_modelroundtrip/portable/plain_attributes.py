@@ -46,7 +46,7 @@ def _without_library_arguments(cls: type, passed: Dict[str, Any]) -> Dict[str, A
 
     Those are in the config, and a rebuilt layer is given more of them than the original was.
     """
-    known = {*places.library_parameters(cls), *INPUT_ARGUMENTS}
+    known = {*places.parameters_of_libraries(cls), *INPUT_ARGUMENTS}
     return {name: value for name, value in passed.items() if name not in known}
 
 
