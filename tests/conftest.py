@@ -114,3 +114,10 @@ def run(
         return run_in_process(["-p", "no:cacheprovider", f"{name}.py", *args], shared_interpreters)
 
     return run
+
+
+@pytest.fixture
+def keras_format(tensorflow: ModuleType) -> None:
+    """Skips where Keras has no `.keras`: before TensorFlow 2.12."""
+    if not hasattr(tensorflow.keras, "saving"):
+        pytest.skip("this TensorFlow has no .keras")

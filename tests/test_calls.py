@@ -91,11 +91,13 @@ def predicted(run: Run, pytester: pytest.Pytester, tensorflow: ModuleType) -> Pr
 
 
 @lost_by_keras_3_0("a subclassed model does not come back from .keras")
+@pytest.mark.usefixtures("keras_format")
 def test_predict_is_compared_where_the_class_has_its_own(predicted: Predicted) -> None:
     """In `saved_model` there is none; one that is random, or returns no tensors, is left alone."""
     predicted('"temperature": self.scale').assert_outcomes(passed=6)
 
 
+@pytest.mark.usefixtures("keras_format")
 def test_a_predict_step_that_answers_otherwise(predicted: Predicted) -> None:
     result = predicted('"name": self.name', "--roundtrip-checks=outputs", "-k", "Calibrated")
     result.assert_outcomes(passed=1, failed=1)

@@ -15,7 +15,10 @@ from pytest_modelroundtrip.portable import confinement
 
 with tempfile.TemporaryDirectory() as folder:
     GRANT = confinement.granted(folder)
-pytestmark = pytest.mark.skipif(not GRANT.landlock, reason=str(GRANT))
+pytestmark = [
+    pytest.mark.skipif(not GRANT.landlock, reason=str(GRANT)),
+    pytest.mark.usefixtures("keras_format"),
+]
 with_namespaces = pytest.mark.skipif(not GRANT.namespaces, reason=str(GRANT))
 
 LAYERS = """

@@ -73,6 +73,7 @@ def test_it():
 """
 
 
+@pytest.mark.usefixtures("keras_format")
 def test_installed_packages_are_readable_wherever_they_are(
     run: Run, pytester: pytest.Pytester, tmp_path: Path
 ) -> None:

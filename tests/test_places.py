@@ -454,6 +454,7 @@ def test_sound_models_pass(trip: Trip, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", ["called()", "uncalled()", "stopped()", "looking_up()"])
+@pytest.mark.usefixtures("keras_format")
 def test_what_calls_and_training_leave_in_attributes_is_no_loss(trip: Trip, model: str) -> None:
     result = trip(model, "keras")
     assert result.ret == 0, result.stdout.str()
@@ -547,6 +548,7 @@ def test_what_get_config_leaves_out_is_told(trip: Trip, model: str, lost: str) -
     [("changed_dropout()", "rate: 0.9 came back as 0.5"),
      ("changed_momentum()", "momentum: 0.5 came back as 0.99")],
 )  # fmt: skip
+@pytest.mark.usefixtures("keras_format")
 def test_built_in_layers_inside_of_own_classes(trip: Trip, model: str, lost: str) -> None:
     result = trip(model, "keras")
     assert lost in " ".join(result.stdout.str().split()), result.stdout.str()

@@ -10,6 +10,8 @@ import pytest
 import sabotage
 from inner_runs import Run
 
+pytestmark = pytest.mark.usefixtures("keras_format")
+
 STEPS = """
 import numpy as np
 import tensorflow as tf

@@ -51,13 +51,13 @@ class ConfigCheck(Check[ConfigSighting]):
     )
 
     def observe(self, subject: Subject) -> Optional[ConfigSighting]:
-        """The config and the attributes; None where there is neither."""
+        """The config and the attributes; None for anything but a Keras model."""
         if not keras_libs.is_model(subject.model):
             return None
         config = _config(subject.model)
         seen = {place.key: _seen(place) for place in _places(subject.model)}
         seen = {key: held for key, held in seen.items() if held.config or held.attributes}
-        return ConfigSighting(config, seen) if config is not None or seen else None
+        return ConfigSighting(config, seen)
 
     def compare(
         self, expected: ConfigSighting, actual: ConfigSighting, tolerance: Tolerance
