@@ -63,3 +63,15 @@ def only_here(x):
     return x + 1
 
 """
+
+# the beginning of a module with classes that it registers
+REGISTERING = """
+import numpy as np
+import tensorflow as tf
+
+K, L = tf.keras, tf.keras.layers
+try:
+    register = K.saving.register_keras_serializable
+except AttributeError:  # TensorFlow before 2.12
+    register = K.utils.register_keras_serializable
+"""

@@ -329,12 +329,11 @@ def test_lost():
 """
 
 
+@pytest.mark.usefixtures("keras_format")
 def test_how_compile_lets_a_model_run(
     run: Run, pytester: pytest.Pytester, tensorflow: ModuleType
 ) -> None:
     """`.keras` keeps it; the other formats never do, which is documented and no failure."""
-    if sabotage.base_formats()["whole"] != "keras":
-        pytest.skip("this TensorFlow has no .keras")
     Path(pytester.path, "forgetful.py").write_text(FORGETFUL)
     pytester.syspathinsert()
     pytester.makeini("[pytest]\nroundtrip_pythonpath = .\n")

@@ -8,17 +8,11 @@ from collections.abc import Callable
 from types import ModuleType
 
 import pytest
-from inner_runs import Run, adding_formats
+from inner_runs import REGISTERING, Run, adding_formats
 
-IMPORTABLE = """
-import numpy as np
-import tensorflow as tf
-
-K, L = tf.keras, tf.keras.layers
-try:
-    register = K.saving.register_keras_serializable
-except AttributeError:  # TensorFlow before 2.12
-    register = K.utils.register_keras_serializable
+IMPORTABLE = (
+    REGISTERING
+    + """
 
 
 @register(package="ours")
@@ -69,6 +63,7 @@ class Noisy(L.Layer):
 def model(layer):
     return K.Sequential([K.Input((4,)), L.Dense(3, name="before"), layer, L.Dense(2, name="after")])
 """
+)
 
 Failing = Callable[[str], str]
 

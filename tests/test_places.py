@@ -7,19 +7,13 @@ from collections.abc import Callable
 from types import ModuleType
 
 import pytest
-from inner_runs import Run
+from inner_runs import REGISTERING, Run
 
-IMPORTABLE = """
+IMPORTABLE = (
+    REGISTERING
+    + """
 import tempfile
 import uuid
-import numpy as np
-import tensorflow as tf
-
-K, L = tf.keras, tf.keras.layers
-try:
-    register = K.saving.register_keras_serializable
-except AttributeError:  # TensorFlow before 2.12
-    register = K.utils.register_keras_serializable
 
 
 class Configured(L.Layer):
@@ -421,6 +415,7 @@ def same_names():
 def lossy(**kwargs):
     return around(Lossy(name="lossy", **kwargs))
 """
+)
 
 Trip = Callable[..., pytest.RunResult]
 

@@ -8,19 +8,13 @@ from types import ModuleType
 
 import pytest
 import sabotage
-from inner_runs import Run
+from inner_runs import REGISTERING, Run
 
 pytestmark = pytest.mark.usefixtures("keras_format")
 
-STEPS = """
-import numpy as np
-import tensorflow as tf
-
-K, L = tf.keras, tf.keras.layers
-try:
-    register = K.saving.register_keras_serializable
-except AttributeError:  # TensorFlow before 2.12
-    register = K.utils.register_keras_serializable
+STEPS = (
+    REGISTERING
+    + """
 
 x = np.random.default_rng(0).normal(size=(8, 6)).astype("float32")
 y = x[:, :2] * 0.5
@@ -129,6 +123,7 @@ def several():
     by_path = K.optimizers.OptimizerMap(K.optimizers.Adam(), {".*bias": K.optimizers.SGD(0.1)})
     return fitted(optimizer=K.optimizers.MultiOptimizer(by_path))
 """
+)
 
 Runner = Callable[[str], pytest.RunResult]
 

@@ -191,26 +191,26 @@ def _names_in_code(cls: Any) -> FrozenSet[str]:
 
 
 def parameters(cls: type) -> List[str]:
-    """The parameters of a class' constructor."""
-    try:
-        return list(inspect.signature(cls.__init__).parameters)  # type: ignore[misc]
-    except (TypeError, ValueError):
-        return []
+    """The names of the parameters of a class' constructor."""
+    return [parameter.name for parameter in _constructor(cls)]
 
 
 def rest_parameter(cls: type) -> str:
     """The name after the two asterisks in a class' constructor, "" where there is none."""
-    try:
-        held = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
-    except (TypeError, ValueError):
-        return ""
-    return next((one.name for one in held if one.kind is one.VAR_KEYWORD), "")
+    return next((one.name for one in _constructor(cls) if one.kind is one.VAR_KEYWORD), "")
 
 
 def parameters_of_libraries(cls: type) -> List[str]:
     """The parameters of the constructors of its base classes that are not the user's own."""
     bases = [base for base in cls.__mro__ if is_library(base.__module__)]
     return [name for base in bases for name in parameters(base)]
+
+
+def _constructor(cls: type) -> List[inspect.Parameter]:
+    try:
+        return [*inspect.signature(cls.__init__).parameters.values()]  # type: ignore[misc]
+    except (TypeError, ValueError):
+        return []
 
 
 def _code(value: Any) -> Any:

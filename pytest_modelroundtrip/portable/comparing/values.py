@@ -16,7 +16,7 @@ def value_difference(expected: Plain, actual: Plain, tolerance: Tolerance = EXAC
     An array and a list of the same numbers are the same, as are two lists of the same strings in
     another order: what comes out of a set has the order of the process.
     """
-    if is_scalar(expected) and is_scalar(actual):
+    if _is_scalar(expected) and _is_scalar(actual):
         same = same_scalar(expected, actual)
         return "" if same else f"was {expected!r} and came back as {actual!r}"
     if isinstance(expected, np.ndarray) != isinstance(actual, np.ndarray):
@@ -27,7 +27,7 @@ def value_difference(expected: Plain, actual: Plain, tolerance: Tolerance = EXAC
     return differences[0].strip() if differences else ""
 
 
-def is_scalar(value: Plain) -> bool:
+def _is_scalar(value: Plain) -> bool:
     """Whether it is a string, a number, a bool or None."""
     return value is None or isinstance(value, (str, int, float))
 
