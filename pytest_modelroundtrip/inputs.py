@@ -72,14 +72,10 @@ def _keras_spec(model: Model) -> Nest:
     if keras_libs.is_graph(model):
         symbolic = getattr(model, "inputs", None)
         if symbolic:
-            nest = getattr(model, "input", None) if type(model).__name__ != "Sequential" else None
-            return (
-                nest
-                if isinstance(nest, dict)
-                else symbolic[0]
-                if len(symbolic) == 1
-                else list(symbolic)
-            )
+            nest = keras_libs.input_nest(model)
+            if isinstance(nest, dict):
+                return nest
+            return symbolic[0] if len(symbolic) == 1 else list(symbolic)
     if keras_libs.keras_major(model) == 2 and keras_libs.is_model(model) and model.save_spec():
         args, _ = model.save_spec()
         return args[0] if len(args) == 1 else list(args)

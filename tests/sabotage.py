@@ -373,7 +373,7 @@ SABOTAGES = {
         ("(a batch of another size)[0] had the shape [4, 6] and came back with [3, 6]",),
     ),
     "keeps_file_elsewhere": Sabotage(
-        "trained",
+        "small",
         "whole",
         """
     def save(self, model, folder):

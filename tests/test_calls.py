@@ -387,7 +387,6 @@ def test_narrow(dtype):
 """
 
 
-@lost_by_keras_3_0("tf.saved_model.save writes wrong signatures")
 def test_sound_nests_and_dtypes(run: Run) -> None:
     """Fields in no alphabetical order, empty containers, and inputs that a hub layer would cast."""
     run(NESTS).assert_outcomes(passed=6)

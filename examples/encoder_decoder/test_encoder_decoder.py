@@ -1,5 +1,6 @@
 """The translator and its parts: however they are saved, the reloaded model is the trained one."""
 
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,8 @@ SLOTS_LOST = (
     {} if KERAS_3 else {"keras_saved_model": "Keras 2: a SavedModel loses the optimizer's slots"}
 )
 
-# the oldest Keras 3, and what it loses; tf-keras has no version there
-KERAS_3_0 = getattr(tf.keras, "__version__", "").startswith("3.0.")
+# the oldest Keras 3, and what it loses; its tf.keras has no version
+KERAS_3_0 = KERAS_3 and metadata.version("keras").startswith("3.0.")
 
 
 def lost_by_keras_3_0(reason, *formats):

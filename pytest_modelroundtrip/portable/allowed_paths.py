@@ -32,15 +32,16 @@ class AllowedPaths(NamedTuple):
 
     readable: List[Path]
     writable: List[Path]
-    devices: List[Path]
+    changeable: List[Path]  # are neither made nor deleted: devices, the artifact
 
 
 def of_reload(
-    readable: Sequence[str], writable: Sequence[str], modules: Iterable[str]
+    artifact: str, readable: Sequence[str], writable: Sequence[str], modules: Iterable[str]
 ) -> AllowedPaths:
     """The paths of a reload in this process, as it is now.
 
     Args:
+        artifact: may be changed, since Keras 3.0 opens a file that it loads to write as well.
         readable: that this reload needs besides the system and the installed packages.
         writable: its own folders.
         modules: that were imported for it, from wherever they are.
@@ -54,9 +55,8 @@ def of_reload(
     for path in _named_by_variables():
         if path not in within_readable:
             may_write.append(path)
-    return AllowedPaths(
-        _usable(may_read), _usable(may_write), [path for path in devices if path != SHARED_MEMORY]
-    )
+    may_change = [*(path for path in devices if path != SHARED_MEMORY), artifact]
+    return AllowedPaths(_usable(may_read), _usable(may_write), _usable(may_change))
 
 
 class Within:

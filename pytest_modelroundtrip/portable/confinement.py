@@ -95,11 +95,16 @@ class Cage:
         self._wish, self._grant, self._own_folder = wish, grant, own_folder
 
     def close(
-        self, readable: Sequence[str], writable: Sequence[str], modules: Sequence[str]
+        self,
+        artifact: str,
+        readable: Sequence[str],
+        writable: Sequence[str],
+        modules: Sequence[str],
     ) -> AllowedPaths:
         """Confine this process from now on to the installed packages, its folder, and these.
 
         Args:
+            artifact: a folder whose files may be changed, but neither made nor deleted.
             readable: files and folders.
             writable: folders besides its own.
             modules: whose packages are readable too.
@@ -110,7 +115,7 @@ class Cage:
         Raises:
             ConfinementError: where it is required and cannot be had.
         """
-        found = allowed_paths.of_reload(readable, [self._own_folder, *writable], modules)
+        found = allowed_paths.of_reload(artifact, readable, [self._own_folder, *writable], modules)
         if self._wish == OFF:
             return found
         self._hide(found)
@@ -133,7 +138,7 @@ class Cage:
             root = os.path.join(os.path.dirname(self._own_folder), "root")
             os.makedirs(root, exist_ok=True)
             try:
-                namespaces.hide_all_but([*found.readable, *found.writable, *found.devices], root)
+                namespaces.hide_all_but([*found.readable, *found.writable, *found.changeable], root)
             except OSError as error:
                 self._grant = _without_namespaces(self._grant, error)
 
@@ -145,7 +150,7 @@ class Cage:
             refusal = f"no Landlock (version {version} forbids to move files, which saving does)"
         else:
             try:
-                landlock.restrict(found.readable, found.writable, found.devices, version)
+                landlock.restrict(found.readable, found.writable, found.changeable, version)
             except OSError as error:
                 refusal = f"no Landlock ({error.strerror})"
         if refusal:

@@ -13,7 +13,7 @@ import os
 import sys
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
-from .aliases import Model, Module
+from .aliases import Model, Module, Nest
 
 # modules whose classes are not the user's own
 LIBRARIES = (
@@ -88,6 +88,19 @@ def is_model(model: Model) -> bool:
 def is_graph(model: Model) -> bool:
     """Whether it is a functional or a sequential model, which a config describes in full."""
     return any(cls.__name__ in ("Functional", "Sequential") for cls in type(model).__mro__)
+
+
+def input_nest(model: Model) -> Nest:
+    """The symbolic inputs of such a model, in the nest that it was made with; None without any.
+
+    Its property `input` cannot be used: it raises where the model is a subclass.
+    """
+    graph = getattr(model, "_functional", None) or model  # inside a Sequential of Keras 3
+    for name in ("_inputs_struct", "_nested_inputs", "inputs"):
+        nest: Nest = getattr(graph, name, None)
+        if nest is not None:
+            return nest
+    return None
 
 
 def backend(model: Model) -> str:

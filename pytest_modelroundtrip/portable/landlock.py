@@ -24,7 +24,7 @@ FIRST = (1 << 13) - 1  # what ABI 1 knows: these, and to make and remove each ki
 ADDED = {2: REFER, 3: TRUNCATE, 5: IOCTL_DEV}  # by the ABI that brought it
 OF_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV  # the rest is of folders
 READING = EXECUTE | READ_FILE | READ_DIR
-USING_DEVICES = READ_FILE | READ_DIR | WRITE_FILE | TRUNCATE | IOCTL_DEV
+CHANGING = WRITE_FILE | TRUNCATE | IOCTL_DEV
 # a device that root makes would lead past every rule
 WRITING = (FIRST | REFER | TRUNCATE) & ~(MAKE_CHAR | MAKE_BLOCK)
 NETWORK_ABI, TCP = 4, 3  # bind and connect
@@ -59,14 +59,15 @@ def abi() -> int:
 
 
 def restrict(
-    readable: Sequence[str], writable: Sequence[str], devices: Sequence[str], version: int
+    readable: Sequence[str], writable: Sequence[str], changeable: Sequence[str], version: int
 ) -> None:
     """Limit this thread, and what it starts from now on, to these paths, without network.
 
     Args:
         readable: files and folders whose files may be read and executed.
         writable: files and folders that may be read and written.
-        devices: files that may be used, but neither made nor deleted.
+        changeable: files, and folders whose files, may be read and written, but neither made
+            nor deleted.
         version: what `abi` returned.
 
     Raises:
@@ -83,7 +84,7 @@ def restrict(
     ruleset = _call(CREATE_RULESET, ctypes.byref(wanted), ctypes.c_size_t(size), ctypes.c_uint32(0))
     try:
         for paths, rights in (
-            (readable, READING), (writable, READING | WRITING), (devices, USING_DEVICES),
+            (readable, READING), (writable, READING | WRITING), (changeable, READING | CHANGING),
         ):  # fmt: skip
             for path in paths:
                 _allow(ruleset, path, rights & handled)

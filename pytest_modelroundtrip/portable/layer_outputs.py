@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Dict, List, NamedTuple
 
 from . import calling, keras_libs, tensors
-from .aliases import Layer, Model, Nest, Plain, Tensor
+from .aliases import Layer, Model, Plain, Tensor
 from .protocol import LayerOutput
 
 
@@ -28,7 +28,7 @@ def layer_outputs(model: Model, args: List[Plain], kwargs: Dict[str, Plain]) -> 
     calls = [call for call in _calls(model) if call.outputs]
     flat = [tensor for call in calls for tensor in call.outputs]
     try:
-        cut = keras_libs.own_keras(model).Model(_inputs(model), flat)
+        cut = keras_libs.own_keras(model).Model(keras_libs.input_nest(model), flat)
         answer = calling.caller(cut)(args, kwargs)
     except Exception:  # Keras calls some operations in a whole model only
         return []
@@ -53,9 +53,3 @@ def _calls(model: Model) -> List[_LayerCall]:
 def _outputs(node: Model) -> List[Tensor]:
     held = node.output_tensors if hasattr(node, "output_tensors") else node.outputs
     return [tensor for _, tensor in tensors.leaves(held)]
-
-
-def _inputs(model: Model) -> Nest:
-    graph = getattr(model, "_functional", None) or model
-    names = ("_inputs_struct", "_nested_inputs", "inputs")
-    return next(nest for nest in (getattr(graph, name, None) for name in names) if nest is not None)

@@ -102,8 +102,8 @@ def _observed(job: Job, cage: Cage, timer: _StepTimer) -> _Seen:
         os.mkdir(job.save_to)
     timer.enter("confine")
     saved = [job.save_to] if job.save_to else []
-    paths = cage.close([job.artifact, *job.pythonpath], saved, _declared_modules(job))
-    TRIPWIRE.arm([*paths.readable, *paths.writable])
+    paths = cage.close(job.artifact, job.pythonpath, saved, _declared_modules(job))
+    TRIPWIRE.arm([*paths.readable, *paths.writable, job.artifact])
     timer.enter("load")
     models = fmt.load_all(job.artifact, options)
     subjects = {name: _subject(fmt, models[name], its) for name, its in options.items()}

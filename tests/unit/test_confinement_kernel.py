@@ -28,11 +28,11 @@ import json, os, socket, subprocess, sys
 from pytest_modelroundtrip.portable import confinement
 from pytest_modelroundtrip.portable.confinement import Cage, Grant
 
-outside, own, port, grant = json.loads(sys.argv[1])
+outside, own, artifact, port, grant = json.loads(sys.argv[1])
 grant = confinement.entered(Grant(*grant))
 os.chdir(own)
 cage = Cage("auto", grant, own)
-cage.close([], [], [])
+cage.close(artifact, [], [], [])
 done = {}
 
 def attempt(name, do):
@@ -49,19 +49,26 @@ attempt("remove", lambda: os.unlink(outside + "/file") is None)
 attempt("connect", lambda: socket.create_connection(("127.0.0.1", port)))
 attempt("own", lambda: open(own + "/a", "w").write("a"))
 attempt("move", lambda: (os.mkdir(own + "/b"), os.rename(own + "/a", own + "/b/a")))
+attempt("open to write as well", lambda: open(artifact + "/model", "r+b").read())
+attempt("make in the artifact", lambda: open(artifact + "/new", "wb"))
 attempt("run", lambda: subprocess.run(["/bin/sh", "-c", ":"]).returncode == 0)
 attempt("write nowhere", lambda: open("/dev/null", "wb").write(b"0"))
 attempt("draw", lambda: open("/dev/urandom", "rb").read(1))
 attempt("mount", lambda: subprocess.run(["umount", outside], capture_output=True).returncode == 0)
 print(json.dumps([cage.description, done]))
 """
-SOUND = {"own", "run", "write nowhere", "draw"}
+SOUND = {"own", "open to write as well", "run", "write nowhere", "draw"}
 GRANTS = [
     pytest.param(Grant(1, False, []), SOUND | {"stat", "connect"}, id="landlock1"),
     pytest.param(Grant(3, False, []), SOUND | {"stat", "connect", "move"}, id="landlock3"),
     pytest.param(Grant(4, False, []), SOUND | {"stat", "move"}, id="landlock4"),
     pytest.param(GRANT._replace(namespaces=False), SOUND | {"stat", "move"}, id="all-of-landlock"),
-    pytest.param(Grant(0, True, []), SOUND | {"move"}, id="namespaces", marks=with_namespaces),
+    pytest.param(
+        Grant(0, True, []),
+        SOUND | {"move", "make in the artifact"},
+        id="namespaces",
+        marks=with_namespaces,
+    ),
     pytest.param(GRANT, SOUND | {"move"}, id="all", marks=with_namespaces),
 ]
 
@@ -83,13 +90,18 @@ def test_what_a_grant_leaves_possible(grant: Grant, possible: set[str], user: st
             pytest.skip("only root can become another user, who has no Python here")
     with tempfile.TemporaryDirectory() as folder:
         outside, own = Path(folder, "outside"), Path(folder, "scratch", "own")
+        artifact = Path(folder, "artifact")
         shutil.copytree(PACKAGE, Path(folder, "packages", PACKAGE.name))
-        for made in (Path(folder), outside, own.parent, own):
+        for made in (Path(folder), outside, artifact, own.parent, own):
             made.mkdir(exist_ok=True)
             made.chmod(0o777)
-        (outside / "file").write_text("a")
+        for file in (outside / "file", artifact / "model"):
+            file.write_text("a")
+            file.chmod(0o666)
         with socket.create_server(("127.0.0.1", 0)) as server:
-            given = json.dumps([str(outside), str(own), server.getsockname()[1], grant])
+            given = json.dumps(
+                [*map(str, (outside, own, artifact)), server.getsockname()[1], grant]
+            )
             ran = subprocess.run(
                 [python, "-c", TRIES, given],
                 capture_output=True,
@@ -120,7 +132,7 @@ from pytest_modelroundtrip.portable.confinement import Cage, Grant
 for _ in range(2):  # one is expected: it watches the parent
     threading.Thread(target=threading.Event().wait, daemon=True).start()
 cage = Cage("auto", Grant(1, False, []), sys.argv[1])
-cage.close([], [], [])
+cage.close("", [], [], [])
 print(cage.description)
 """
 
@@ -138,7 +150,7 @@ def test_threads_that_are_not_confined_are_told(tmp_path: Path) -> None:
 
 def test_the_first_landlock_is_not_used_where_files_must_move(tmp_path: Path) -> None:
     cage = Cage("auto", Grant(1, False, []), str(tmp_path))
-    cage.close([], [str(tmp_path)], [])
+    cage.close("", [], [str(tmp_path)], [])
     assert cage.description == (
         "none, no Landlock (version 1 forbids to move files, which saving does)"
     )
@@ -148,5 +160,5 @@ def test_what_is_required_and_not_granted_is_an_error_with_its_reason(tmp_path: 
     nothing = Grant(0, False, ["no Landlock (Function not implemented)"])
     cage = Cage("required", nothing, str(tmp_path))
     with pytest.raises(ConfinementError, match=r"this system grants none, no Landlock \(Function"):
-        cage.close([], [], [])
-    assert Cage("auto", nothing, str(tmp_path)).close([], [], []).readable
+        cage.close("", [], [], [])
+    assert Cage("auto", nothing, str(tmp_path)).close("", [], [], []).readable
