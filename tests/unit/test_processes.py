@@ -1,4 +1,4 @@
-"""`portable.processes`: whoever is killed, all below is ended; nobody needs to be there to see it."""
+"""`portable.processes`: whoever is killed, all below it is ended, also where nobody looks on."""
 
 from __future__ import annotations
 
