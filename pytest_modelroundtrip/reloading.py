@@ -68,7 +68,7 @@ def reload(plan: Plan, job: Job, trip: RoundTrip) -> Reloaded:
         Stop: where it did not come to an observation.
     """
     try:
-        reloaded = plan.environment.reload(job, plan.settings.timeout)
+        reloaded = plan.environment.reload(job, plan.settings.timeout, plan.settings.memory_limit)
     except BrokenEnvironmentError as error:
         raise Stop(Verdict.ENVIRONMENT_BROKEN, str(error)) from error
     except BadAnswerError as error:
@@ -90,6 +90,13 @@ def _classify_failed_reload(plan: Plan, job: Job, reloaded: Reloaded, trip: Roun
         return Stop(Verdict.BAD_ANSWER, "it has neither an observation nor an error")
     if ended.how.startswith(protocol.UNREADABLE_ANSWER):
         return Stop(Verdict.BAD_ANSWER, f"the clean interpreter wrote {ended.how}")
+    if ended.how.startswith(protocol.MEMORY_LIMIT):
+        return Stop(
+            Verdict.CRASHED,
+            f"the reload went {ended.how} in the step {ended.step!r}; it was killed",
+            hint="If it only needs more, pass memory_limit=... or set the ini option "
+            "roundtrip_memory_limit.",
+        )
     if ended.how != protocol.TIMED_OUT:
         died = f"the clean interpreter died in the step {ended.step!r}: {ended.how}"
         return Stop(Verdict.CRASHED, died)
@@ -140,7 +147,9 @@ def reloader(plan: Plan, job: Job) -> diagnosis.ReloadAgain:
     def again(names: list[str], hash_seed: str | None = None) -> diagnosis.Reloading | None:
         wanted = job._replace(checks=names, layers=hash_seed is None, save_to=None)
         try:
-            reloaded = plan.environment.reload(wanted, plan.settings.timeout, hash_seed)
+            reloaded = plan.environment.reload(
+                wanted, plan.settings.timeout, plan.settings.memory_limit, hash_seed
+            )
             found = diagnosis.Reloading(observations(reloaded), reloaded.layers or {})
         except (BrokenEnvironmentError, BadAnswerError, Stop):
             return None  # the differences are known; what they mean is not

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ class AvailableNames:
 
 
 Names = tuple[str, ...]
+
+UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+UNITS |= {"KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
+SIZE = re.compile(rf"(\d{{1,15}}(?:\.\d+)?) ?({'|'.join(UNITS)})", re.ASCII | re.IGNORECASE)
 
 
 def unknown(what: str, name: object, valid: Collection[str]) -> str:
@@ -101,6 +106,15 @@ def seconds(value: object, names: AvailableNames) -> float:  # noqa: ARG001
         found = 0.0
     if isinstance(value, bool) or not 0 < found < 1e6:
         raise SettingsError("a number of seconds above 0 is expected")
+    return found
+
+
+def size(value: object, names: AvailableNames) -> int:  # noqa: ARG001
+    """A positive number of bytes, or text with a unit: "500 MB", "4GiB"."""
+    match = SIZE.fullmatch(str(value)) if isinstance(value, (int, str)) else None
+    found = int(float(match[1]) * UNITS[match[2].upper()]) if match else 0
+    if not found:
+        raise SettingsError('a number of bytes, or text such as "4GB", is expected')
     return found
 
 

@@ -40,6 +40,7 @@ class Settings:
     expected_failures: Mapping[str, str] = field(default_factory=dict)
     safe_mode: bool = True
     timeout: float = 300.0
+    memory_limit: int | None = None  # bytes
     pythonpath: tuple[str, ...] = ()
     keep: str = "failed"
     isolation: str = "fork"
@@ -84,6 +85,7 @@ OPTIONS = (
     Option("expected_failures", values.reasons),
     Option("safe_mode", values.flag),
     Option("timeout", values.seconds, "string", "seconds for one reload; default: 300"),
+    Option("memory_limit", values.size, "string", "memory for one reload, as 4GB; default: any"),
     Option(
         "pythonpath",
         values.folders,

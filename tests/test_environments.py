@@ -92,7 +92,7 @@ BROKEN = {
     "saved": ("/nowhere/python", "saved: there is no Python at /nowhere/python"),
     "silent": (
         "popen//python=true x",
-        "true x cannot be started: it exited without printing anything",
+        "true x cannot be started: it ended with exit status 0",
     ),
     "old": ("{old}", "3.8 or newer is needed"),
     "host": (

@@ -16,17 +16,17 @@ PACKAGE = Path(__file__).parents[1]
 FORMATS = f"{PACKAGE.name}.portable.formats"
 
 BOOTSTRAP = """
-import os, shutil, signal, sys, tempfile
+import os, shutil, signal, sys
 # it ends when the line is closed; execnet's interrupt would break off the cleaning
 signal.signal(signal.SIGINT, signal.SIG_IGN)
-scratch, variables, archive = channel.receive()
-scratch = scratch or tempfile.mkdtemp(prefix="roundtrip-")
+variables, archive = channel.receive()
+scratch = os.environ.pop("ROUNDTRIP_SCRATCH")
 os.chdir(scratch)
 os.environ.update(variables)
 path = os.path.join(scratch, "portable.pyz")
 with open(path, "wb") as out:
     out.write(archive)
-sys.path[:] = [path] + [entry for entry in sys.path if entry not in ("", "/", scratch)]
+sys.path.insert(0, path)
 try:
     try:
         from pytest_modelroundtrip.portable import worker

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import tarfile
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,8 +20,17 @@ from .archive import BOOTSTRAP
 from .kinds import Startable
 from .provisioning import Notify
 
+END_SECONDS = 5  # to end by itself; then it is killed
+PIECE_SECONDS = 60  # for the other side to take or send a piece
 LARGE_BYTES = 10_000_000  # the progress of sending more than this is shown
 MAX_CHUNKS = 100_000  # of one answer
+
+WAITED_FOR: dict[type, str] = {
+    protocol.Interpreter: "the end of its imports",
+    protocol.Readable: "whether it can read a file of this machine",
+    protocol.Done: "the end of sending a folder",
+    protocol.Reloaded: "the end of the reload",
+}
 
 A = TypeVar("A")
 
@@ -51,13 +61,13 @@ class Connection:
         self._there = ""  # the scratch folder on the other side
         self._copies: dict[str, str] = {}  # name in that folder -> the folder here
         self._scratch = Path(tempfile.mkdtemp(prefix="roundtrip-"))  # on this side
-        self._closing = contextlib.ExitStack()
-        self._closing.callback(rmtree, self._scratch, ignore_errors=True)
+        self._link = contextlib.ExitStack()  # ends the interpreter
         try:
             self._channel = self._connected(kind, connect_seconds)
-            scratch = str(self._scratch) if kind.is_local else ""
-            self._channel.send((scratch, kind.clean_variables(), archive))
+            self._channel.send((kind.clean_variables(), archive))
             self._there, self.missing = _first_message(self._channel.receive(connect_seconds))
+        except execnet.TimeoutError as error:
+            raise self._silent("its first message", connect_seconds) from error
         except (OSError, EOFError, AssertionError, ValueError, execnet.RemoteError) as error:
             raise self._failed("cannot be started", error) from error
         except BaseException:
@@ -67,9 +77,9 @@ class Connection:
     def _connected(self, kind: Startable, seconds: float) -> execnet.Channel:
         line = kind.command_line(self._scratch)
         group, gateway = launch.connect(line, self._scratch, seconds)
-        self._closing.callback(group.terminate, timeout=5)
+        self._link.callback(group.terminate, timeout=END_SECONDS)
         channel = gateway.remote_exec(BOOTSTRAP)
-        self._closing.callback(_close, channel)  # the worker ends the child that it waits for
+        self._link.callback(_close, channel)  # the worker ends the child that it waits for
         return channel
 
     def ask(self, request: protocol.Request, answer: type[A], seconds: float) -> A:
@@ -85,12 +95,26 @@ class Connection:
         """Send a request; its one answer has to be received before the next request.
 
         Raises:
-            ConnectionEndedError: when the interpreter is gone.
+            ConnectionEndedError: when the interpreter is gone, or does not take it.
         """
         try:
-            self._channel.send(protocol.encode_request(request))
+            self._send(protocol.encode_request(request))
         except OSError as error:
             raise self._failed("is gone", error) from error
+
+    def _send(self, item: bytes) -> None:
+        """Send what the other side has to take in time: else it is ended.
+
+        Raises:
+            OSError: when it is gone.
+        """
+        timer = threading.Timer(PIECE_SECONDS, launch.end, [self._scratch])
+        timer.daemon = True
+        timer.start()
+        try:
+            self._channel.send(item)
+        finally:
+            timer.cancel()
 
     def receive_answer(self, answer: type[A], seconds: float) -> A:
         """Wait for the answer to the last request, a record of that class.
@@ -98,6 +122,7 @@ class Connection:
         Raises:
             ConnectionEndedError: when the interpreter is gone, or does not answer in time.
             BadAnswerError: when it is not such a record.
+            FailedError: when its system did not let it be done. It goes on.
         """
         try:
             return protocol.decode_record(answer, self._message(seconds))
@@ -105,6 +130,8 @@ class Connection:
             raise self._bad("could not read the request", error) from error
         except ValueError as error:
             raise self._bad("sent an answer that cannot be read", error) from error
+        except execnet.TimeoutError as error:
+            raise self._silent(WAITED_FOR[answer], seconds) from error
         except (EOFError, OSError, execnet.RemoteError) as error:
             raise self._failed("gave no answer", error) from error
 
@@ -144,7 +171,7 @@ class Connection:
             self.send_request(protocol.ReceiveFolder(copy))
 
             def put(piece: bytes) -> None:
-                self._channel.send(piece)
+                self._send(piece)
                 show(len(piece))
 
             transfer.send(put, folder)
@@ -164,7 +191,7 @@ class Connection:
         wrong: list[ValueError] = []
 
         def get() -> bytes:
-            piece: object = self._channel.receive(START_SECONDS)
+            piece: object = self._channel.receive(PIECE_SECONDS)
             try:
                 return _expected(bytes, piece)
             except ValueError as error:
@@ -194,7 +221,8 @@ class Connection:
 
     def close(self) -> None:
         """End the interpreter and all that it started."""
-        self._closing.close()
+        self._link.close()
+        rmtree(self._scratch, ignore_errors=True)
 
     def _transfer_failed(self, done: str, error: Exception) -> ConnectionEndedError:
         """What to raise when a folder could not be sent or fetched."""
@@ -204,13 +232,29 @@ class Connection:
         return self._failed(f"ended while an artifact was {done}", error)
 
     def _failed(self, what: str, error: Exception) -> ConnectionEndedError:
-        """Close it; the error to raise, with what was printed last."""
-        explained = (execnet.RemoteError, execnet.TimeoutError, TimeoutError, ValueError)
-        lines = str(error).strip().splitlines()[-1:] if isinstance(error, explained) else []
-        lines = lines or self.log_tail() or ["it exited without printing anything"]
+        """Close it; the error to raise, with how it ended and what was printed last."""
+        told = isinstance(error, (execnet.RemoteError, TimeoutError, ValueError))
+        reason = str(error).strip().splitlines()[-1:] if told else []
+        self._link.close()
+        return self._ended(what, *(reason or [self._how_it_ended()]))
+
+    def _silent(self, waited_for: str, seconds: float) -> ConnectionEndedError:
+        """End it; the error to raise, with where it stood."""
+        launch.end(self._scratch)
+        return self._ended("does not answer", f"{waited_for} was waited for {seconds:g} s")
+
+    def _ended(self, what: str, reason: str) -> ConnectionEndedError:
+        printed = self.log_tail()
         self.close()
-        first = f"{self._description} {what}: {lines[-1]}"
-        return ConnectionEndedError("\n  ".join([first, *lines[:-1]]))
+        first = f"{self._description} {what}: {reason}"
+        last = ["it printed last:", *printed] if printed else []
+        return ConnectionEndedError("\n  ".join([first, *last]))
+
+    def _how_it_ended(self) -> str:
+        try:
+            return f"it ended with {(self._scratch / launch.STATUS).read_text()}"
+        except OSError:
+            return "it ended, and what watched it as well"
 
     def _bad(self, what: str, error: Exception) -> BadAnswerError:
         """Close it; the error to raise."""

@@ -8,14 +8,24 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..portable import START_SECONDS
-from ..portable.protocol import CanRead, Interpreter, Job, Probe, Readable, Reload, Reloaded
+from ..portable.protocol import (
+    CanRead,
+    FailedError,
+    Interpreter,
+    Job,
+    Probe,
+    Readable,
+    Reload,
+    Reloaded,
+)
 from . import launch
 from .connection import Connection, ConnectionEndedError
 from .install_hints import install_hint
 from .kinds import Kind
 from .provisioning import Notify, ProvisioningError
 
-GRACE_SECONDS = 30  # the worker keeps the time limit; beyond this it is taken for dead
+GRACE_SECONDS = 5  # the worker keeps the time limit; beyond this it is taken for dead
+PROBE = Probe([], [])  # what every reload needs
 # the names of what is sent and fetched where the file system is not shared
 ARTIFACT, SAVED_AGAIN = "artifact", "saved-again"
 
@@ -70,6 +80,7 @@ class Environment:
         self._connect_seconds = connect_seconds
         self._connection: Connection | None = None
         self._is_warming = False  # the answer to its first import has not been received yet
+        self._warmed: list[Probe] = []  # what else it has imported
         self._shares_files: bool | None = None  # whether it can read the files of this side
         self._start_seconds = 0.0  # of first imports that no reload has accounted for yet
         self._interpreter: Interpreter | None = None
@@ -93,7 +104,7 @@ class Environment:
         with contextlib.suppress(BrokenEnvironmentError), self._errors(lasting=True):
             self._connection = self._connected()
             if self._forks:
-                self._connection.send_request(Probe([]))
+                self._connection.send_request(PROBE)
                 self._is_warming = True
 
     def _connected(self) -> Connection:
@@ -120,17 +131,24 @@ class Environment:
             with self._errors(lasting=True):
                 connection = self._ready()
                 if self._interpreter is None:
-                    connection.send_request(Probe([]))
+                    connection.send_request(PROBE)
                     self._receive_interpreter(connection)
         assert self._interpreter is not None
         return self._interpreter
 
-    def reload(self, job: Job, seconds: float, hash_seed: str | None = None) -> Reloaded:
+    def reload(
+        self,
+        job: Job,
+        seconds: float,
+        memory: int | None = None,
+        hash_seed: str | None = None,
+    ) -> Reloaded:
         """Do one job in a process of its own.
 
         Args:
             job: what to load and what to look at.
             seconds: the time limit, after its imports.
+            memory: the memory limit, in bytes.
             hash_seed: of an interpreter of its own, which is not a fork.
 
         Returns:
@@ -143,8 +161,11 @@ class Environment:
         with self._errors(lasting=False):
             connection = self._ready()
             there = self._job_there(connection, job)
-            request = Reload(there, seconds, self._forks and hash_seed is None, hash_seed)
-            limit = START_SECONDS + seconds + GRACE_SECONDS
+            forks = self._forks and hash_seed is None
+            if forks:
+                self._warm(connection, Probe(job.needs, [part.keras_major for part in job.parts]))
+            request = Reload(there, seconds, memory, forks, hash_seed)
+            limit = seconds + GRACE_SECONDS + (0 if forks else START_SECONDS)
             reloaded = connection.ask(request, Reloaded, limit)
             self._check_imports(connection, reloaded.broken)
             if job.save_to and reloaded.observation is not None and not self._shares_files:
@@ -152,6 +173,14 @@ class Environment:
         start = reloaded.seconds.get("start", 0.0) + self._start_seconds
         self._start_seconds = 0.0
         return reloaded._replace(seconds={**reloaded.seconds, "start": start})
+
+    def _warm(self, connection: Connection, probe: Probe) -> None:
+        """Let it import what forks of it need; this has a time limit of its own."""
+        if probe not in self._warmed:
+            found = connection.ask(probe, Interpreter, START_SECONDS)
+            self._start_seconds += found.seconds
+            self._check_imports(connection, found.broken)
+            self._warmed.append(probe)
 
     def close(self) -> None:
         """End the interpreter and all that it started; it starts again when it is needed."""
@@ -162,6 +191,7 @@ class Environment:
             self._connection.close()
         self._connection = self._shares_files = None
         self._is_warming = False
+        self._warmed = []
 
     @contextlib.contextmanager
     def _errors(self, lasting: bool) -> Iterator[None]:
@@ -175,6 +205,8 @@ class Environment:
         """
         try:
             yield
+        except FailedError as error:
+            raise BrokenEnvironmentError(f"{self.description}: {error}") from error
         except (BrokenEnvironmentError, ConnectionEndedError, ProvisioningError) as error:
             if isinstance(error, ConnectionEndedError):
                 self._end()

@@ -147,7 +147,8 @@ class LocalPython(Startable):
     def command_line(self, scratch: Path) -> list[str]:
         """A check of its version, then the interpreter with clean variables."""
         script = (
-            launch.IN_SCRATCH + '"$3" -Esc "$2" >&2 || exit; shift 3; exec env -i HOME="$PWD" "$@"'
+            launch.IN_SCRATCH
+            + '"$3" -Esc "$2" >&2 || exit; shift 3; exec env -i HOME="$PWD" TMPDIR="$PWD" "$@"'
         )
         arguments = [launch.CHECK_VERSION, self.python, *self._assignments(), self.python, "-s"]
         return ["sh", "-c", script, "sh", str(scratch), *arguments]
@@ -222,7 +223,7 @@ class Host(Startable):
         """
         from execnet.gateway_io import popen_bootstrapline
 
-        remote = self.remote_command("-u", "-c", popen_bootstrapline)
+        remote = self.remote_command("-u", "-c", launch.SUPERVISED + popen_bootstrapline)
         script = launch.IN_SCRATCH + 'eval "exec $2"'
         return ["sh", "-c", script, "sh", str(scratch), shlex.join([*SSH, *self.ssh, remote])]
 

@@ -8,6 +8,7 @@ and caches. The command line is that of its kind, see `kinds`.
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import shlex
 import signal
@@ -16,6 +17,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ..portable import processes
 
 if TYPE_CHECKING:
     import execnet
@@ -31,15 +34,33 @@ TERRAFORM = (  # begin with TF_ too, and hold secrets
 HASH_SEED = "2"
 CONNECT_SECONDS = 120.0  # until an interpreter answers: a container may have to be fetched
 
-# in the scratch folder on this side: what the interpreter itself prints, and the process's id
-LOG, PID = "log", "pid"
+SCRATCH = "ROUNDTRIP_SCRATCH"  # the variable with the scratch folder of the interpreter
+# in the scratch folder on this side: what the interpreter itself prints, the number of the process
+# that supervises it here, and how it ended
+LOG, SUPERVISOR, STATUS = "log", "supervisor", "status"
 # the beginning of a shell script whose "$1" is the scratch folder
-IN_SCRATCH = f'echo $$ >"$1/{PID}"; exec 2>"$1/{LOG}"; cd "$1"; '
+IN_SCRATCH = f'exec 2>"$1/{LOG}"; cd "$1"; '
 CHECK_VERSION = (
     "import sys; sys.version_info >= (3, 8) or "
     'sys.exit("it is Python %d.%d; 3.8 or newer is needed" % sys.version_info[:2])'
 )
-IN_ITS_OWN_GROUP = "import os, sys; os.setsid(); os.execvp(sys.argv[1], sys.argv[1:])"
+# what an interpreter runs first. Nothing of the current folder is imported. Its scratch folder is
+# made, and two processes stay behind as supervisors: each ends all when the other one is killed.
+SUPERVISED = f"""
+import sys
+sys.path[:] = [entry for entry in sys.path if entry]
+if sys.version_info >= (3, 8):
+    import os, tempfile
+    os.environ[{SCRATCH!r}] = tempfile.mkdtemp(prefix="roundtrip-")
+    names = {{}}
+    exec({inspect.getsource(processes)!r}, names)
+    names["supervise"](os.environ[{SCRATCH!r}])
+    names["supervise"]()
+"""
+# started with a scratch folder of this side and the words of a command
+LAUNCH = f"""{inspect.getsource(processes)}
+launch(sys.argv[1], {(SUPERVISOR, STATUS)!r}, {SUPERVISED!r}, sys.argv[2:])
+"""
 
 
 def hash_seed() -> str:
@@ -80,7 +101,7 @@ def connect(
 
     group = execnet.Group()
     spec = execnet.XSpec("popen")
-    spec.python = shlex.join([sys.executable, "-ISc", IN_ITS_OWN_GROUP, *command_line])
+    spec.python = shlex.join([sys.executable, "-ISc", LAUNCH, str(scratch), *command_line])
     made: list[execnet.Gateway] = []
     errors: list[BaseException] = []
 
@@ -106,6 +127,10 @@ def _await(thread: threading.Thread, scratch: Path, seconds: float) -> None:
             raise TimeoutError(f"it did not answer for {seconds:g} s")
     finally:  # an interrupt too
         if thread.is_alive():
-            with contextlib.suppress(OSError, ValueError):
-                # with what a wrapper started
-                os.killpg(int((scratch / PID).read_text()), signal.SIGKILL)
+            end(scratch)
+
+
+def end(scratch: Path) -> None:
+    """End the interpreter of that scratch folder, with all that it and its wrapper started."""
+    with contextlib.suppress(OSError, ValueError):
+        os.kill(int((scratch / SUPERVISOR).read_text()), signal.SIGTERM)

@@ -83,6 +83,7 @@ class LoadFailure(NamedTuple):
 
 
 TIMED_OUT = "timed out"
+MEMORY_LIMIT = "beyond the memory limit"
 UNREADABLE_ANSWER = "an answer that cannot be read"
 
 
@@ -90,7 +91,8 @@ class ChildEnd(NamedTuple):
     """How a reload ended that gave no answer."""
 
     step: str
-    # "signal 9 (SIGKILL)", "exit status 3", ..., `TIMED_OUT`, or begins with `UNREADABLE_ANSWER`
+    # "signal 9 (SIGKILL)", "exit status 3", ..., `TIMED_OUT`, or begins with `MEMORY_LIMIT` or
+    # `UNREADABLE_ANSWER`
     how: str
 
 
@@ -110,6 +112,7 @@ class Probe(NamedTuple):
     """Import what a reload needs, and say what is there. Answered by `Interpreter`."""
 
     needs: List[str]
+    keras_majors: List[Optional[int]]  # of the models that are reloaded
 
 
 class CanRead(NamedTuple):
@@ -136,6 +139,7 @@ class Reload(NamedTuple):
 
     job: Job
     seconds: float  # for the reload, after its imports
+    memory: Optional[int]  # bytes; None for any
     fork: bool
     hash_seed: Optional[str]  # of an interpreter of its own; None for the usual one
 
@@ -186,7 +190,13 @@ class Refused(NamedTuple):
     reason: str
 
 
-Answer = Union[Interpreter, Readable, Done, Reloaded, Refused]
+class Failed(NamedTuple):
+    """The system there did not let it be done: no space, no right, no process."""
+
+    reason: str
+
+
+Answer = Union[Interpreter, Readable, Done, Reloaded, Refused, Failed]
 
 # inside the clean interpreter
 
@@ -212,6 +222,16 @@ A = TypeVar("A")
 
 class RefusedError(ValueError):
     """The other side could not read what it was asked."""
+
+
+class FailedError(Exception):
+    """The other side could not do what it was asked. The text says why."""
+
+
+_ERRORS: Dict[str, Tuple[Type[Union[Refused, Failed]], Type[Exception]]] = {
+    "Refused": (Refused, RefusedError),
+    "Failed": (Failed, FailedError),
+}
 
 
 def encode_request(request: Request) -> bytes:
@@ -243,14 +263,16 @@ def decode_record(kind: Type[A], data: bytes) -> A:
 
     Raises:
         RefusedError: when the other side could not read the request.
+        FailedError: when its system did not let it be done.
         ValueError: when the bytes are damaged, or hold another record.
     """
     message = codec.load(data)
     if not isinstance(message, dict) or message.keys() != {"is", "fields"}:
         raise ValueError("a record is expected")
     name, fields = message["is"], message["fields"]
-    if not isinstance(name, str) or name not in (kind.__name__, Refused.__name__):
+    if not isinstance(name, str) or name not in (kind.__name__, *_ERRORS):
         raise ValueError(f"{kind.__name__} is expected, not {repr(name)[:80]}")
-    if name == Refused.__name__:
-        raise RefusedError(records.from_plain(Refused, fields).reason)
+    if name in _ERRORS:
+        answer, error = _ERRORS[name]
+        raise error(records.from_plain(answer, fields).reason)
     return records.from_plain(kind, fields)

@@ -6,6 +6,7 @@ starts here, so a fork is safe. Models are loaded in a child of this process (se
 
 from __future__ import annotations
 
+import faulthandler
 import functools
 import hashlib
 import os
@@ -14,11 +15,24 @@ import sys
 import tempfile
 from typing import Any, Callable, Dict, Iterator, List, Protocol, Type, Union
 
-from . import checks, child, confinement, keras_libs, machine, protocol, reload, tensors, transfer
+from . import (
+    START_SECONDS,
+    checks,
+    child,
+    confinement,
+    keras_libs,
+    machine,
+    processes,
+    protocol,
+    reload,
+    tensors,
+    transfer,
+)
 from .protocol import (
     Answer,
     CanRead,
     Done,
+    Failed,
     Interpreter,
     Job,
     Probe,
@@ -31,6 +45,7 @@ from .protocol import (
 )
 
 CHUNK = 1 << 26  # bytes of an answer that go into one message
+BEFORE_THE_END = 5  # seconds before an import is broken off, where it stands is printed
 
 
 class Channel(Protocol):
@@ -65,6 +80,7 @@ def serve(channel: Channel, archive: str, scratch: str) -> None:
     """
     checks.table()  # imported once, here, and not in each child
     child.move_into(scratch)
+    processes.adopt_orphans()
     worker = _Worker(channel, archive, scratch)
     for message in channel:
         data = protocol.encode_record(worker.answer(message))
@@ -79,6 +95,8 @@ class _Worker:
 
     def __init__(self, channel: Channel, archive: str, scratch: str) -> None:
         self._channel, self._archive, self._scratch = channel, archive, scratch
+        with open(archive, "rb") as source:
+            self._package = source.read()
         self._grant = confinement.granted(tempfile.mkdtemp(dir=scratch))
         self._answers: Dict[type, Callable[[Any], Answer]] = {
             Probe: self._probe,
@@ -89,17 +107,24 @@ class _Worker:
         }
 
     def answer(self, message: bytes) -> Answer:
-        """Do what one message requests; `Refused` where it cannot be read."""
+        """Do what one message requests; `Refused` where it cannot be read, `Failed` where the
+        system does not let it be done.
+        """
         if not isinstance(message, bytes):
             return Refused(f"bytes are expected, not {type(message).__name__}")
         try:
             request = protocol.decode_request(message)
         except ValueError as error:
             return Refused(str(error))
-        return self._answers[type(request)](request)
+        try:
+            return self._answers[type(request)](request)
+        except OSError as error:
+            return Failed(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
 
     def _probe(self, request: Probe) -> Interpreter:
-        warmed = reload.warm(request.needs)
+        faulthandler.dump_traceback_later(START_SECONDS - BEFORE_THE_END)
+        warmed = reload.warm(request.needs, request.keras_majors)
+        faulthandler.cancel_dump_traceback_later()
         return Interpreter(
             versions=keras_libs.versions(),
             installed=keras_libs.installed(),
@@ -130,15 +155,9 @@ class _Worker:
         grant = self._grant
         if request.job.confinement == confinement.OFF:
             grant = confinement.NOTHING
-        if request.fork and hasattr(os, "fork"):
-            warmed = reload.warm_for(request.job)
-            warm = {"warm": warmed.seconds}
-            if warmed.broken:
-                return Reloaded(keras_libs.versions(), warm, broken=warmed.broken)
-            if not _runtime_started():  # which an import may have done
-                fork = functools.partial(child.fork, grant=grant)
-                reloaded = self._in_child(request, fork)
-                return reloaded._replace(seconds={**warm, **reloaded.seconds})
+        # an import may have started the runtime
+        if request.fork and hasattr(os, "fork") and not _runtime_started():
+            return self._in_child(request, functools.partial(child.fork, grant=grant))
         start = functools.partial(
             child.start,
             grant=grant,
@@ -148,7 +167,12 @@ class _Worker:
         return self._in_child(request, start)
 
     def _in_child(self, request: Reload, start: child.Start) -> Reloaded:
-        return child.run(request.job, request.seconds, start, self._scratch, self._has_hung_up)
+        if not os.path.exists(self._archive):  # a reload may have removed it
+            os.makedirs(self._scratch, exist_ok=True)
+            with open(self._archive, "wb") as out:
+                out.write(self._package)
+        limits = child.Limits(request.seconds, request.memory, self._has_hung_up)
+        return child.run(request.job, start, self._scratch, limits)
 
     def _has_hung_up(self) -> bool:
         """Whether the other side is gone.
@@ -186,10 +210,12 @@ def main(path: str, options: List[str]) -> int:
     job = job._replace(artifact=os.path.join(os.path.dirname(os.path.abspath(path)), job.artifact))
     if "--confinement=off" in options:
         job = job._replace(confinement=confinement.OFF)
+    processes.adopt_orphans()
     folder = tempfile.mkdtemp(prefix="roundtrip-")
     try:
         return child.in_fork(lambda: _reload_and_print(job, folder))
     finally:
+        processes.end_descendants()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -167,7 +167,7 @@ def test_one_that_ends_is_broken_for_good() -> None:
     """It is not started again for each test."""
     source = "import os\n\ndef serve(channel, archive, scratch):\n    os._exit(3)\n"
     ended = environment(archive_of(source))
-    with pytest.raises(BrokenEnvironmentError, match="it exited without printing anything"):
+    with pytest.raises(BrokenEnvironmentError, match="it ended with exit status 3"):
         ended.probe()
     assert ended.broken is not None
 
@@ -251,9 +251,9 @@ def test_a_closed_connection_ends_its_interpreter_and_removes_its_folder() -> No
     connection = Connection(HERE, stub_archive([1, encode_record(INTERPRETER)]), 60)
     scratch = Path(connection.folder_there("x")).parent
     assert scratch.exists()
-    assert connection.ask(Probe([]), Interpreter, 60) == INTERPRETER
+    assert connection.ask(Probe([], []), Interpreter, 60) == INTERPRETER
     connection.close()
     connection.close()
     assert not scratch.exists()
     with pytest.raises(ConnectionEndedError, match="is gone"):
-        connection.ask(Probe([]), Interpreter, 60)
+        connection.ask(Probe([], []), Interpreter, 60)

@@ -58,12 +58,12 @@ JOB = Job(
     parts=[PART, PART._replace(name="encoder", keras_major=3, structure=None)],
 )
 REQUESTS: list[protocol.Request] = [
-    Probe(["tensorflow"]),
+    Probe(["tensorflow"], [None, 3]),
     CanRead("/artifact/model.keras", "0" * 64),
     ReceiveFolder("/scratch"),
     SendFolder("/scratch"),
-    Reload(JOB, 300.0, True, None),
-    Reload(JOB._replace(save_to="/again", factory=None), 0.5, False, "7"),
+    Reload(JOB, 300.0, None, True, None),
+    Reload(JOB._replace(save_to="/again", factory=None), 0.5, 1 << 30, False, "7"),
 ]
 MACHINE = Machine("Linux", "x86_64", ["avx2"], 2)
 RECORDS: list[Nest] = [
