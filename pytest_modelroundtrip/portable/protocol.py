@@ -120,13 +120,13 @@ class CanRead(NamedTuple):
 
 
 class ReceiveFolder(NamedTuple):
-    """Make this folder from the pieces that follow (see `transfer`). Answered by `Done`."""
+    """Make this folder from the entries that follow (see `transfer`). Answered by `Done`."""
 
     folder: str
 
 
 class SendFolder(NamedTuple):
-    """Send this folder in pieces before the answer, then delete it. Answered by `Done`."""
+    """Send this folder as entries before the answer, then delete it. Answered by `Done`."""
 
     folder: str
 
@@ -138,6 +138,14 @@ class Reload(NamedTuple):
     seconds: float  # for the reload, after its imports
     fork: bool
     hash_seed: Optional[str]  # of an interpreter of its own; None for the usual one
+
+
+class Entry(NamedTuple):
+    """A folder, or a file whose bytes follow, of a folder that is sent."""
+
+    path: str  # in that folder, with "/"
+    size: Optional[int]  # in bytes; None: it is a folder
+    is_program: bool = False  # whether it can be executed
 
 
 Request = Union[Probe, CanRead, ReceiveFolder, SendFolder, Reload]
