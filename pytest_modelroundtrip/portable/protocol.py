@@ -6,6 +6,7 @@ A request names what it wants, `{"do": "reload", ...}`, and has one kind of answ
 
 from __future__ import annotations
 
+import re
 from typing import Dict, List, NamedTuple, Optional, Tuple, Type, TypeVar, Union
 
 from . import codec, records
@@ -163,6 +164,13 @@ class Interpreter(NamedTuple):
     seconds: float  # that the imports took
     confinement: str  # that the system grants, in words
 
+    def verify(self) -> None:
+        """Versions that decide what can be read there begin with two numbers."""
+        for name in ("tensorflow", "keras"):
+            version = self.versions.get(name, "0.0")
+            if not re.match(r"\d{1,9}\.\d{1,9}(\D|$)", version):
+                raise ValueError(f"a version of {name} is expected, not {repr(version)[:80]}")
+
 
 class Readable(NamedTuple):
     """Whether the file can be read there."""
@@ -186,6 +194,12 @@ class Reloaded(NamedTuple):
     failure: Optional[LoadFailure] = None
     ended: Optional[ChildEnd] = None
     confinement: str = ""  # that the process was under, in words
+
+    def verify(self) -> None:
+        """It came to one end."""
+        ends = [name for name in ("observation", "failure", "ended") if getattr(self, name)]
+        if len(ends) > 1:
+            raise ValueError(f"it has {' and '.join(ends)}, of which there can be one")
 
 
 class Refused(NamedTuple):
