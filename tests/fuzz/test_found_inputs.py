@@ -133,7 +133,6 @@ def test_a_second_reload_that_lacks_a_part_explains_nothing(tmp_path: Path) -> N
     [
         ((*SEEN, "outputs", "", "", "more"), DEEP),  # each leaf would be told with a long path
         ((*SEEN, "weights"), [honest()["fields"]["observation"]["encoder"]["weights"][0]] * 3000),
-        ((*SEEN, "training", "noise"), {LONG: dict.fromkeys(map(str, range(20_000)))}),
     ],
 )
 def test_memory_is_bounded_by_the_bytes_that_came(
