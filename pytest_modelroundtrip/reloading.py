@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from . import diagnosis
 from .calls import OUTPUTS
@@ -150,7 +150,7 @@ def reloader(plan: Plan, job: Job) -> diagnosis.ReloadAgain:
             reloaded = plan.environment.reload(
                 wanted, plan.settings.timeout, plan.settings.memory_limit, hash_seed
             )
-            found = diagnosis.Reloading(observations(reloaded), reloaded.layers or {})
+            found = diagnosis.Reloading(observations(reloaded, wanted), reloaded.layers or {})
         except (BrokenEnvironmentError, BadAnswerError, Stop):
             return None  # the differences are known; what they mean is not
         return found if found.observations else None
@@ -158,14 +158,20 @@ def reloader(plan: Plan, job: Job) -> diagnosis.ReloadAgain:
     return again
 
 
-def observations(reloaded: Reloaded) -> Observations:
+def observations(reloaded: Reloaded, job: Job) -> Observations:
     """What the checks saw of the reloaded parts.
 
     Raises:
-        Stop: where that cannot be read.
+        Stop: where that cannot be read, or is not of the parts and the checks of the job.
     """
-    plain = reloaded.observation or {}
+    plain, parts = reloaded.observation or {}, [part.name for part in job.parts]
     try:
-        return {part: checks.parsed(seen) for part, seen in plain.items()}
+        if {*plain} != {*parts}:
+            raise ValueError(f"parts: {_listed(parts)} are expected, not {_listed(plain)}")
+        return {part: checks.parsed(seen, job.checks) for part, seen in plain.items()}
     except ValueError as error:
         raise Stop(Verdict.BAD_ANSWER, str(error)) from error
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, sorted(names)))[:200] or "none"

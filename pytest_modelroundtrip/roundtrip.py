@@ -43,7 +43,7 @@ def _run(plan: Plan, trip: RoundTrip) -> None:
     for generation in range(1, plan.settings.generations + 1):
         job = reloading.make_job(plan, names, expected, generation)
         with clock.phase("reload"), _named(generation, plan.settings):
-            actual = reloading.observations(reloading.reload(plan, job, trip))
+            actual = reloading.observations(reloading.reload(plan, job, trip), job)
         with clock.phase("compare"):
             trip.outputs = judgement.given_outputs(actual)
             tolerance = judgement.tolerance_of(plan.settings, trip.versions)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tarfile
 import tempfile
 import threading
 import time
@@ -181,34 +180,30 @@ class Connection:
         self._copies[name] = folder
         return copy
 
-    def fetch_folder(self, name: str, folder: str) -> None:
+    def fetch_folder(self, name: str, folder: str, sent: str) -> None:
         """Move the folder of that name from the other side to this one.
+
+        Args:
+            name: of the folder there.
+            folder: on this side, made anew.
+            sent: the folder on this side that it was made from, which bounds its size.
 
         Raises:
             ConnectionEndedError: when the folder cannot be written, or the interpreter is gone.
             BadAnswerError: when what comes is not a folder, and as `receive_answer`.
         """
-        wrong: list[ValueError] = []
+        limit = transfer.limit_of(sent)
 
         def get() -> bytes:
-            piece: object = self._channel.receive(PIECE_SECONDS)
-            try:
-                return _expected(bytes, piece)
-            except ValueError as error:
-                wrong.append(error)
-                return b""  # the end: nothing more is read
+            return _expected(bytes, self._channel.receive(PIECE_SECONDS))
 
         self.send_request(protocol.SendFolder(self.folder_there(name)))
         try:
-            transfer.receive(get, folder)
-            if wrong:
-                raise wrong[0]
+            transfer.receive(get, folder, limit)
         except (EOFError, OSError, execnet.RemoteError) as error:
             raise self._transfer_failed("fetched", error) from error
-        # what tarfile raises for bytes that are not an archive
-        except (tarfile.TarError, ValueError, LookupError, ArithmeticError) as error:
-            reason = wrong[0] if wrong else error
-            raise self._bad("sent a folder that cannot be read", reason) from error
+        except ValueError as error:
+            raise self._bad("sent a folder that cannot be read", error) from error
         self.receive_answer(protocol.Done, START_SECONDS)
 
     def log_tail(self) -> list[str]:

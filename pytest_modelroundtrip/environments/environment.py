@@ -169,7 +169,7 @@ class Environment:
             reloaded = connection.ask(request, Reloaded, limit)
             self._check_imports(connection, reloaded.broken)
             if job.save_to and reloaded.observation is not None and not self._shares_files:
-                connection.fetch_folder(SAVED_AGAIN, job.save_to)
+                connection.fetch_folder(SAVED_AGAIN, job.save_to, job.artifact)
         start = reloaded.seconds.get("start", 0.0) + self._start_seconds
         self._start_seconds = 0.0
         return reloaded._replace(seconds={**reloaded.seconds, "start": start})

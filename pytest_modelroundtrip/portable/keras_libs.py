@@ -10,6 +10,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import os
+import re
 import sys
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -146,7 +147,7 @@ def tensorflow_version() -> Tuple[int, int]:
 
 def numbers(version: str) -> Tuple[int, int]:
     """(major, minor) of a version."""
-    major, minor = version.split(".")[:2]
+    major, minor = re.findall(r"\d+", version)[:2]
     return int(major), int(minor)
 
 

@@ -6,6 +6,7 @@ A request names what it wants, `{"do": "reload", ...}`, and has one kind of answ
 
 from __future__ import annotations
 
+import re
 from typing import Dict, List, NamedTuple, Optional, Tuple, Type, TypeVar, Union
 
 from . import codec, records
@@ -123,13 +124,13 @@ class CanRead(NamedTuple):
 
 
 class ReceiveFolder(NamedTuple):
-    """Make this folder from the pieces that follow (see `transfer`). Answered by `Done`."""
+    """Make this folder from the entries that follow (see `transfer`). Answered by `Done`."""
 
     folder: str
 
 
 class SendFolder(NamedTuple):
-    """Send this folder in pieces before the answer, then delete it. Answered by `Done`."""
+    """Send this folder as entries before the answer, then delete it. Answered by `Done`."""
 
     folder: str
 
@@ -142,6 +143,14 @@ class Reload(NamedTuple):
     memory: Optional[int]  # bytes; None for any
     fork: bool
     hash_seed: Optional[str]  # of an interpreter of its own; None for the usual one
+
+
+class Entry(NamedTuple):
+    """A folder, or a file whose bytes follow, of a folder that is sent."""
+
+    path: str  # in that folder, with "/"
+    size: Optional[int]  # in bytes; None: it is a folder
+    is_program: bool = False  # whether it can be executed
 
 
 Request = Union[Probe, CanRead, ReceiveFolder, SendFolder, Reload]
@@ -158,6 +167,13 @@ class Interpreter(NamedTuple):
     broken: List[str]  # what could not be imported, and why
     seconds: float  # that the imports took
     confinement: str  # that the system grants, in words
+
+    def verify(self) -> None:
+        """Versions that decide what can be read there begin with two numbers."""
+        for name in ("tensorflow", "keras"):
+            version = self.versions.get(name, "0.0")
+            if not re.match(r"\d{1,9}\.\d{1,9}(\D|$)", version):
+                raise ValueError(f"a version of {name} is expected, not {repr(version)[:80]}")
 
 
 class Readable(NamedTuple):
@@ -182,6 +198,12 @@ class Reloaded(NamedTuple):
     failure: Optional[LoadFailure] = None
     ended: Optional[ChildEnd] = None
     confinement: str = ""  # that the process was under, in words
+
+    def verify(self) -> None:
+        """It came to one end."""
+        ends = [name for name in ("observation", "failure", "ended") if getattr(self, name)]
+        if len(ends) > 1:
+            raise ValueError(f"it has {' and '.join(ends)}, of which there can be one")
 
 
 class Refused(NamedTuple):

@@ -1,17 +1,19 @@
 """Typed records <-> plain nests, which are checked against the annotations of the record.
 
 A record is a NamedTuple. Its plain form is a dict of its fields: `codec` can encode it, and the
-other side reads it without the sender's code.
+other side reads it without the sender's code. A record with a method `verify` raises ValueError
+there where its fields contradict each other.
 """
 
 from __future__ import annotations
 
 import functools
-from typing import Any, Dict, Tuple, Type, TypeVar, Union, get_type_hints
+import reprlib
+from typing import Any, Dict, Set, Tuple, Type, TypeVar, Union, get_type_hints
 
 import numpy as np
 
-from .aliases import Plain
+from .aliases import Json, Plain
 from .tensors import LEAVES
 
 R = TypeVar("R")
@@ -50,6 +52,8 @@ def _parsed(kind: Any, plain: Plain, where: str) -> Any:
     arguments: Tuple[Any, ...] = getattr(kind, "__args__", ())
     if kind is Any:
         return plain
+    if kind is Json:
+        return _json(plain, where)
     if origin is Union or type(kind).__name__ == "UnionType":  # Optional[X] or X | None
         return None if plain is None else _parsed(arguments[0], plain, where)
     if hasattr(kind, "_fields"):
@@ -57,13 +61,13 @@ def _parsed(kind: Any, plain: Plain, where: str) -> Any:
     if origin is dict:
         _expect(isinstance(plain, dict), where, "a dict", plain)
         return {
-            _parsed(arguments[0], key, where): _parsed(arguments[1], item, f"{where}[{key!r}]")
+            _parsed(arguments[0], key, where): _parsed(arguments[1], item, _inside(where, key))
             for key, item in plain.items()
         }
     if origin in (list, tuple):
         _expect(isinstance(plain, list), where, "a list", plain)
         items = [
-            _parsed(arguments[0], item, f"{where}[{position}]")
+            _parsed(arguments[0], item, _inside(where, position))
             for position, item in enumerate(plain)
         ]
         return items if origin is list else tuple(items)
@@ -75,10 +79,27 @@ def _record(kind: Any, plain: Plain, where: str) -> Any:
     hints = _hints(kind)
     defaults: Dict[str, Any] = kind._field_defaults
     unknown, missing = set(plain) - set(hints), set(hints) - set(plain) - set(defaults)
-    _expect(not unknown, where, f"no field {', '.join(sorted(map(str, unknown)))}", plain)
-    _expect(not missing, where, f"the field {', '.join(sorted(missing))}", plain)
+    _expect(not unknown, where, f"no field {_named(unknown)}", plain)
+    _expect(not missing, where, f"the field {_named(missing)}", plain)
     fields = {name: _parsed(hints[name], item, f"{where}.{name}") for name, item in plain.items()}
-    return kind(**fields)
+    record = kind(**fields)
+    if hasattr(record, "verify"):
+        record.verify()
+    return record
+
+
+def _json(plain: Plain, where: str) -> Json:
+    """What JSON holds; keys may be any scalars."""
+    if isinstance(plain, dict):
+        for item in plain.values():
+            _json(item, where)
+    elif isinstance(plain, list):
+        for item in plain:
+            _json(item, where)
+    else:
+        is_scalar = plain is None or isinstance(plain, (bool, int, float, str))
+        _expect(is_scalar, where, "JSON", plain)
+    return plain
 
 
 @functools.lru_cache(maxsize=None)
@@ -95,6 +116,15 @@ def _scalar(kind: Any, plain: Plain, where: str) -> Any:
             right = False
     _expect(right, where, "an array" if kind is np.ndarray else kind.__name__, plain)
     return plain
+
+
+def _inside(where: str, key: Plain) -> str:
+    return f"{where}[{reprlib.repr(key)}]"  # of a long key its beginning and its end
+
+
+def _named(fields: Set[Plain]) -> str:
+    """The names of fields, no more than a line can hold."""
+    return ", ".join(sorted(map(str, fields)))[:200]
 
 
 def _expect(right: bool, where: str, what: str, plain: Plain) -> None:

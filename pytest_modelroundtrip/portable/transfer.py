@@ -1,99 +1,203 @@
-"""A folder through a channel, as a tar: for interpreters that do not share this file system."""
+"""A folder through a channel, for interpreters that do not share this file system.
+
+Each folder and each file in it is an `Entry`, then come the bytes of the file; an empty piece marks
+the end. There is nothing else: no links, owners or devices can travel, and what is received may
+come from anywhere. `receive` makes files in a new folder and nowhere else.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
-import tarfile
-from typing import BinaryIO, Callable, Literal, Optional, cast
+import stat
+from typing import Callable, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple
+
+from . import protocol
+from .protocol import Entry
 
 PIECE_BYTES = 1 << 20
+MAX_ENTRIES = 1_000_000
+MAX_ENTRY_BYTES = 1 << 16  # of an entry itself, which has a path in it
 LEFT_OUT = ("__pycache__", ".git", ".venv", "node_modules")
 
-Rule = Literal["data", "tar"]  # a filter of tarfile, where it has filters
+# what comes back may be larger than what was sent, by no more than this
+LEAST_LIMIT, LIMIT_RATIO = 1 << 30, 16
+
+# what a path that came can cause in a new folder; all else is a fault of this file system
+FAULTS_OF_PATHS = (errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EILSEQ)
+
+Get = Callable[[], bytes]
+Put = Callable[[bytes], None]
+
+
+class _Found(NamedTuple):
+    """What is to be sent, and where it is."""
+
+    entry: Entry
+    path: str
 
 
 def size_of(folder: str) -> int:
     """The number of bytes in the files that would be sent."""
-    total = 0
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if name not in LEFT_OUT]
-        total += sum(os.lstat(os.path.join(parent, name)).st_size for name in files)
-    return total
+    return sum(found.entry.size or 0 for found in _walk(folder))
 
 
-def send(put: Callable[[bytes], None], folder: str) -> None:
-    """Pass the folder to `put` in pieces; an empty piece marks the end."""
-    pieces = cast(BinaryIO, _PieceWriter(put))  # as much of one as tarfile uses
-    with tarfile.open(mode="w|", fileobj=pieces, bufsize=PIECE_BYTES) as archive:
-        archive.add(folder, arcname=".", filter=_unless_left_out)
+def limit_of(sent: str) -> int:
+    """How many bytes may come back where that folder was sent."""
+    return max(LEAST_LIMIT, LIMIT_RATIO * size_of(sent))
+
+
+def send(put: Put, folder: str) -> None:
+    """Pass the folder to `put` in pieces; an empty piece marks the end.
+
+    Raises:
+        OSError: when something in it cannot be read.
+    """
+    for entry, path in _walk(folder):
+        put(protocol.encode_record(entry))
+        if entry.size is not None:
+            _send_file(put, path, entry.size)
     put(b"")
 
 
-def receive(get: Callable[[], bytes], folder: str, rule: Rule = "data") -> None:
-    """Make the folder anew from the pieces that `get` returns.
+def _send_file(put: Put, path: str, size: int) -> None:
+    with open(path, "rb") as source:
+        for length in _lengths(size):
+            piece = source.read(length)
+            if len(piece) != length:
+                raise OSError(errno.EIO, "it became shorter while it was sent", path)
+            put(piece)
+
+
+def _lengths(size: int) -> Iterator[int]:
+    """The lengths of the pieces of a file."""
+    for start in range(0, size, PIECE_BYTES):
+        yield min(PIECE_BYTES, size - start)
+
+
+def _walk(folder: str) -> Iterator[_Found]:
+    """The folders and plain files in a folder, each folder before what it holds.
+
+    Links are followed: what they point to is sent. A link to nothing, and one to a folder that it
+    stands in, are left out, as are pipes, sockets and devices.
+    """
+    waiting: List[Tuple[str, str, FrozenSet[Tuple[int, int]]]] = [(folder, "", frozenset())]
+    count = 0
+    while waiting:
+        place, prefix, around = waiting.pop()
+        around |= {_identity(os.stat(place))}  # the real folders that it stands in
+        for name in sorted(os.listdir(place)):
+            path, inner = os.path.join(place, name), prefix + name
+            found = None if name in LEFT_OUT else _stat(path)
+            if found is None:
+                continue
+            count += 1
+            if count > MAX_ENTRIES:
+                raise OSError(errno.EFBIG, f"it holds more than {MAX_ENTRIES} files", folder)
+            if stat.S_ISREG(found.st_mode):
+                yield _Found(Entry(inner, found.st_size, bool(found.st_mode & 0o100)), path)
+            elif stat.S_ISDIR(found.st_mode) and _identity(found) not in around:
+                yield _Found(Entry(inner, None), path)
+                waiting.append((path, f"{inner}/", around))
+
+
+def _stat(path: str) -> Optional[os.stat_result]:
+    """What stands there, or what a link there points to; None for a link to nothing."""
+    try:
+        return os.stat(path)
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) or os.path.islink(path):
+            return None
+        raise
+
+
+def _identity(found: os.stat_result) -> Tuple[int, int]:
+    return found.st_dev, found.st_ino
+
+
+def receive(get: Get, folder: str, limit: Optional[int] = None) -> None:
+    """Make the folder anew from the pieces that `get` returns; nothing is left of a part of it.
 
     Args:
         get: returns the next piece.
         folder: is deleted first.
-        rule: "tar" lets links point outside the folder.
+        limit: how many bytes its files may have; None: as many as come.
 
     Raises:
-        tarfile.TarError: when the pieces are not a tar.
+        ValueError: when the pieces are not a folder within these bounds.
         OSError: when the folder cannot be written.
     """
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
-    pieces = _PieceReader(get)
     try:
-        source = cast(BinaryIO, pieces)
-        with tarfile.open(mode="r|", fileobj=source, bufsize=PIECE_BYTES) as archive:
-            if hasattr(tarfile, "data_filter"):
-                archive.extractall(folder, filter=rule)
+        _Receiver(get, folder, limit).receive()
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def drain(get: Get) -> None:
+    """Read up to the piece that marks the end: the sender goes on, and then hears what is wrong."""
+    while get():
+        pass
+
+
+class _Receiver:
+    """Makes what the pieces describe, on its way through them."""
+
+    def __init__(self, get: Get, folder: str, limit: Optional[int]) -> None:
+        self._get, self._folder, self._limit = get, folder, limit
+        self._bytes = 0
+
+    def receive(self) -> None:
+        """Make each entry."""
+        for _ in range(MAX_ENTRIES + 1):
+            piece = self._get()
+            if not piece:
+                return
+            if len(piece) > MAX_ENTRY_BYTES:
+                raise ValueError(f"an entry has {len(piece)} bytes")
+            self._make(protocol.decode_record(Entry, piece))
+        raise ValueError(f"more than {MAX_ENTRIES} files came")
+
+    def _make(self, entry: Entry) -> None:
+        path = os.path.join(self._folder, *_names(entry.path))
+        try:
+            if entry.size is None:
+                os.mkdir(path)
             else:
-                archive.extractall(folder)
-    finally:
-        pieces.drain()  # what follows in the channel is not a piece
+                self._make_file(path, entry)
+        except OSError as error:
+            if error.errno in FAULTS_OF_PATHS:
+                raise ValueError(f"{repr(entry.path)[:80]}: {error.strerror}") from error
+            if error.errno and not error.filename:  # a full disk
+                error.filename = path
+            raise
+
+    def _make_file(self, path: str, entry: Entry) -> None:
+        size = entry.size or 0
+        self._bytes += size
+        if size < 0 or (self._limit is not None and self._bytes > self._limit):
+            raise ValueError(f"{repr(entry.path)[:80]}: {size} bytes, of {self._limit} in all")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        with open(os.open(path, flags, 0o755 if entry.is_program else 0o644), "wb") as out:
+            for length in _lengths(size):
+                piece = self._get()
+                if len(piece) != length:
+                    raise ValueError(f"a piece of {length} bytes is expected, not of {len(piece)}")
+                out.write(piece)
 
 
-def _unless_left_out(info: tarfile.TarInfo) -> Optional[tarfile.TarInfo]:
-    return None if os.path.basename(info.name) in LEFT_OUT else info
+def _names(path: str) -> List[str]:
+    """The names in a path that came, each of which stands for itself.
 
-
-class _PieceWriter:
-    """The file that tarfile writes to."""
-
-    def __init__(self, put: Callable[[bytes], None]) -> None:
-        self._put = put
-
-    def write(self, data: bytes) -> int:
-        """Pass the data on as one piece."""
-        if data:
-            self._put(bytes(data))
-        return len(data)
-
-
-class _PieceReader:
-    """The file that tarfile reads from."""
-
-    def __init__(self, get: Callable[[], bytes]) -> None:
-        self._get = get
-        self._rest = b""
-        self._ended = False
-
-    def read(self, size: int) -> bytes:
-        """The next `size` bytes; fewer at the end."""
-        while len(self._rest) < size and not self._ended:
-            self._rest += self._next()
-        taken, self._rest = self._rest[:size], self._rest[size:]
-        return taken
-
-    def drain(self) -> None:
-        """Read up to the piece that marks the end."""
-        while not self._ended:
-            self._next()
-
-    def _next(self) -> bytes:
-        piece = self._get()
-        self._ended = not piece
-        return piece
+    Raises:
+        ValueError: when one does not: "..", an empty one (the path is absolute), or one with NUL.
+    """
+    names = path.split("/")
+    if "\0" in path or any(name in ("", ".", "..") for name in names):
+        raise ValueError(f"{repr(path)[:80]} is not a path inside of the folder")
+    for name in names:
+        os.fsencode(name)
+    return names

@@ -142,8 +142,11 @@ class _Worker:
             return Readable(False)
 
     def _receive_folder(self, request: ReceiveFolder) -> Done:
-        # "tar": the user's own folder may hold links to what is not sent
-        transfer.receive(self._channel.receive, request.folder, "tar")
+        try:
+            transfer.receive(self._channel.receive, request.folder)
+        except OSError:
+            transfer.drain(self._channel.receive)
+            raise
         return Done()
 
     def _send_folder(self, request: SendFolder) -> Done:

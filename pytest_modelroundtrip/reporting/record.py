@@ -90,7 +90,10 @@ class Record:
         Raises:
             ValueError: when it is not JSON, or not a record.
         """
-        return cls.from_dict(json.loads(text))
+        try:
+            return cls.from_dict(json.loads(text))
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
     def to_dict(self) -> dict[str, object]:
         """What JSON holds of it; without pytest's outcome as long as that is not known."""

@@ -141,8 +141,21 @@ def test_across_versions_plain_values_on_both_sides_count(
 
 
 def test_scalars() -> None:
-    assert same_scalar(NAN, float("nan")) and same_scalar(None, None) and same_scalar(True, 1)
-    for one, other in ((NAN, 1.0), (1, 2), ("a", "b"), (None, 0), ([], []), (1, [1]), ({}, {})):
+    assert same_scalar(NAN, float("nan")) and same_scalar(None, None) and same_scalar(0, 0.0)
+    assert same_scalar(-0.0, -0.0) and same_scalar(True, True) and same_scalar(1, 1.0)
+    for one, other in (
+        (NAN, 1.0),
+        (0.0, -0.0),
+        (-0.0, 0),
+        (True, 1),
+        (False, 0),
+        (1, 2),
+        ("a", "b"),
+        (None, 0),
+        ([], []),
+        (1, [1]),
+        ({}, {}),
+    ):
         assert not same_scalar(one, other)
         assert not same_scalar(other, one)
 

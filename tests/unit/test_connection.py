@@ -9,7 +9,6 @@ import io
 import os
 import select
 import signal
-import tarfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -29,6 +28,7 @@ from pytest_modelroundtrip.environments.specification import parse
 from pytest_modelroundtrip.portable.protocol import (
     CanRead,
     Done,
+    Entry,
     Interpreter,
     Machine,
     Probe,
@@ -202,7 +202,7 @@ def test_a_folder_goes_and_comes(connection: Connection, tmp_path: Path) -> None
     (Path(copy) / "mark").touch()
     assert connection.send_folder(folder, "there", shown.append) == copy
     assert (Path(copy) / "mark").exists()  # the same one is not sent again
-    connection.fetch_folder("there", str(tmp_path / "back"))
+    connection.fetch_folder("there", str(tmp_path / "back"), folder)
     assert (tmp_path / "back" / "sub" / "a").read_bytes() == bytes(range(256))
     assert not Path(copy).exists()
     assert shown == []  # it is small
@@ -226,25 +226,31 @@ def test_a_folder_that_cannot_be_written_is_named(connection: Connection, tmp_pa
     copy = connection.send_folder(str(tmp_path), "there", print)
     assert Path(copy, "file").exists()
     with pytest.raises(ConnectionEndedError, match="back cannot be fetched: Not a directory"):
-        connection.fetch_folder("there", str(tmp_path / "file" / "back"))
+        connection.fetch_folder("there", str(tmp_path / "file" / "back"), str(tmp_path))
 
 
-def outside() -> bytes:
-    """An archive with a file that leaves its folder."""
-    buffer = io.BytesIO()
-    with tarfile.open(mode="w", fileobj=buffer) as archive:
-        archive.addfile(tarfile.TarInfo("../outside"))
-    return buffer.getvalue()
+OUTSIDE = encode_record(Entry("../outside", 0))
+LARGE = encode_record(Entry("large", 1 << 40))
 
 
-@pytest.mark.parametrize("pieces", [[b"junk" * 512, b""], [outside(), b""], [b"a", 3], [1, b"x"]])
+@pytest.mark.parametrize(
+    ("pieces", "reason"),
+    [
+        ([b"junk" * 512], "incomplete"),
+        ([OUTSIDE, b""], "'../outside' is not a path inside of the folder"),
+        ([LARGE, b""], f"'large': {1 << 40} bytes, of {1 << 30} in all"),
+        ([encode_record(Entry("a", 1)), 3], "bytes is expected, not int"),
+        ([1, b"x"], "bytes is expected, not int"),
+    ],
+)
 def test_pieces_that_are_not_a_folder_are_a_bad_answer(
-    pieces: list[object], tmp_path: Path
+    pieces: list[object], reason: str, tmp_path: Path
 ) -> None:
     connection = Connection(HERE, stub_archive(pieces), 60)
-    with pytest.raises(BadAnswerError, match="sent a folder that cannot be read"):
-        connection.fetch_folder("there", str(tmp_path / "back"))
-    assert not (tmp_path / "outside").exists()
+    with pytest.raises(BadAnswerError, match="sent a folder that cannot be read") as raised:
+        connection.fetch_folder("there", str(tmp_path / "back"), str(tmp_path))
+    assert reason in str(raised.value)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_closed_connection_ends_its_interpreter_and_removes_its_folder() -> None:

@@ -17,6 +17,7 @@ from pytest_modelroundtrip.portable.protocol import (
     CanRead,
     ChildEnd,
     Done,
+    Entry,
     Interpreter,
     Job,
     LayerOutput,
@@ -77,6 +78,8 @@ RECORDS: list[Nest] = [
     ),
     Readable(True),
     Done(),
+    Entry("sub", None),
+    Entry("sub/model.keras", 12, True),
     ChildEnd("load", "signal 9 (SIGKILL)"),
     LayerOutput("dense", "Dense", ["an output"]),
     LoadFailure("load", "ValueError", "a message", "a traceback", ["the file /a"]),
@@ -88,10 +91,10 @@ RECORDS: list[Nest] = [
         ("no module keras",),
         {"": {"config": {"units": 3}}},
         {"": [LayerOutput("dense", "Dense", [])]},
-        LoadFailure("load", "ValueError", "", "", []),
-        ChildEnd("load", "timed out"),
-        "Landlock 7",
+        confinement="Landlock 7",
     ),
+    Reloaded({}, {}, failure=LoadFailure("load", "ValueError", "", "", [])),
+    Reloaded({}, {}, ended=ChildEnd("load", "timed out")),
     StepReached("load", {"keras": "3.15"}),
 ]
 KINDS = {
@@ -129,6 +132,32 @@ def test_a_request_comes_back(request_: protocol.Request) -> None:
     back = decode_request(encode_request(request_))
     assert back == request_
     assert type(back) is type(request_)
+
+
+INTERPRETER = Interpreter({"keras": "3.15"}, [], MACHINE, [], 2.5, "none")
+
+
+@pytest.mark.parametrize(
+    ("record", "error"),
+    [
+        (
+            Reloaded({}, {}, observation={"": {}}, ended=ChildEnd("load", "timed out")),
+            "it has observation and ended, of which there can be one",
+        ),
+        (
+            INTERPRETER._replace(versions={"keras": "three"}),
+            "a version of keras is expected, not 'three'",
+        ),
+        (
+            INTERPRETER._replace(versions={"tensorflow": "2." + "1" * 5000}),
+            "a version of tensorflow is expected, not '2.111",
+        ),
+    ],
+)
+def test_records_that_contradict_themselves_are_refused(record: Nest, error: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(error)}") as raised:
+        decode_record(type(record), encode_record(record))
+    assert len(str(raised.value)) < 200
 
 
 def test_a_request_names_what_it_wants() -> None:

@@ -51,6 +51,7 @@ class Check(abc.ABC, Generic[S]):
     hint: str  # what to do where it differs
     explains_others = False  # whether its differences explain those of other checks
     calls_model = False  # whether it calls the model, which is done once for all formats
+    may_be_unmade = False  # whether it raises NotCheckableError
     slow = False  # whether it is made only where it is asked for
     lines_shown = 5  # of its differences, in a failure
 
@@ -132,18 +133,20 @@ def _compared(check: Check[S], expected: Any, actual: Any, tolerance: Tolerance)
     return found
 
 
-def parsed(plain: Dict[str, Plain]) -> Observation:
-    """An observation that came from another process.
+def parsed(plain: Dict[str, Plain], names: Sequence[str] = NAMES) -> Observation:
+    """An observation that came from another process, where these checks were to be made.
 
     Raises:
-        ValueError: when a check is unknown, or what it saw is not of its type.
+        ValueError: when it has another check, or what a check saw is not of its type.
     """
-    unknown = sorted(set(plain) - set(NAMES))
+    unknown = sorted(set(plain) - set(names))
     if unknown:
-        raise ValueError("unknown checks: {}".format(", ".join(unknown)))
+        raise ValueError("unknown checks: {}".format(", ".join(unknown)[:200]))
     return {name: _parsed(name, seen) for name, seen in plain.items()}
 
 
 def _parsed(name: str, plain: Plain) -> Any:
+    check = table()[name]
     is_reason = isinstance(plain, dict) and [*plain] == [*NotChecked._fields]
-    return records.from_plain(NotChecked if is_reason else table()[name].sighting, plain, name)
+    kind = NotChecked if is_reason and check.may_be_unmade else check.sighting
+    return records.from_plain(kind, plain, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional
+from typing import Dict, Iterator, List, NamedTuple, Optional
 
 from .. import compiling, keras_libs, optimizers, variables
 from ..aliases import Json, Model, Module, Optimizer
@@ -23,9 +23,9 @@ class CompileSighting(NamedTuple):
     """What a Keras model was compiled with, in one form however it was given."""
 
     dtype_policy: List[str]  # of each layer, in order: names may be counted from another number
-    arguments: Dict[str, Any]  # JSON by the argument of `compile`
-    optimizers: Dict[str, Any]  # JSON by the attribute that holds the optimizer
-    execution: Dict[str, Any] = {}  # noqa: RUF012  how it runs, where the format keeps that
+    arguments: Dict[str, Json]  # by the argument of `compile`
+    optimizers: Dict[str, Json]  # by the attribute that holds the optimizer
+    execution: Dict[str, Json] = {}  # noqa: RUF012  how it runs, where the format keeps that
 
 
 class CompileCheck(Check[CompileSighting]):

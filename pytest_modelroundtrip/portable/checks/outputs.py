@@ -51,18 +51,28 @@ class OutputsCheck(Check[Outputs]):
         """Compare batch by batch, up to the first that differs: others would only repeat it.
 
         The original is mostly called in one way, the reloaded model in each way that its format
-        offers.
+        offers. What is not a Keras model has no training mode.
         """
         found = Comparison()
-        pairs = [
-            (way, batch, outputs, others[batch])
-            for way, others in actual.items()
-            for batch, outputs in expected.get(way, expected.get("", {})).items()
-            if batch in others
-        ]
-        for way, batch, outputs, other in pairs:
-            if not found.differences:
-                words = ("outputs", batch and f"({batch})", way and f"by {way}")
-                where = " ".join(filter(None, words))
-                found.include(compare_nests(where, outputs, other, tolerance))
+        if not actual:
+            found.differ("outputs are missing after the reload")
+        for way, others in actual.items():
+            originals = expected.get(way, expected.get("", {}))
+            for batch in {**originals, **others}:
+                if found.differences or (batch == TRAINING and batch not in others):
+                    continue
+                where = _words(way, batch)
+                if batch in originals and batch in others:
+                    sides = originals[batch], others[batch]
+                    found.include(compare_nests(where, *sides, tolerance))
+                elif batch in originals:
+                    found.differ(f"{where} are missing after the reload")
+                else:
+                    found.differ(f"{where} are not in the original")
         return found
+
+
+def _words(way: str, batch: str) -> str:
+    """The outputs of a batch, for messages."""
+    words = ("outputs", batch and f"({batch})", way and f"by {way}")
+    return " ".join(filter(None, words))

@@ -25,7 +25,7 @@ MAX_REASON = 300  # characters
 class TrainingSighting(NamedTuple):
     """One training step: what the history says of it, and what it changes."""
 
-    logs: Dict[str, Any]  # arrays, by name of the loss or metric
+    logs: Dict[str, Array]  # by name of the loss or metric
     changes: List[WeightValue]  # of weights and slots: after the step less before it
     floors: Dict[str, float]  # by path, the smallest change that its dtype can show
     noise: Dict[str, float]  # by path, what a rounding error before the step changes of it
@@ -47,6 +47,7 @@ class TrainingCheck(Check[TrainingSighting]):
         "Look at train_step, the loss, the metrics and the optimizer, and at their arguments: what "
         "is neither in the config nor a weight is lost."
     )
+    may_be_unmade = True
     slow = True
     lines_shown = 2
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Iterator, NamedTuple
 
@@ -92,9 +93,7 @@ def differences(
     elif isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
         for position, (one, other) in enumerate(zip(expected, actual)):
             yield from differences(one, other, f"{path}[{position}]")
-    elif not same_scalar(expected, actual) or isinstance(expected, bool) != isinstance(
-        actual, bool
-    ):
+    elif not same_scalar(expected, actual):
         yield JsonDifference(path, expected, actual)
 
 
@@ -140,10 +139,17 @@ def _class_name(config: Json) -> str:
 
 
 def same_scalar(expected: Json, actual: Json) -> bool:
-    """Whether two values that are neither lists nor dicts are the same; one NaN is like another."""
+    """Whether two values that are neither lists nor dicts are the same, as in arrays.
+
+    One NaN is like another, 0.0 is not -0.0, and a bool is no number.
+    """
     scalars = (str, int, float, type(None))
     if not isinstance(expected, scalars) or not isinstance(actual, scalars):
         return False
+    if isinstance(expected, bool) != isinstance(actual, bool):
+        return False
+    if expected == actual == 0:
+        return math.copysign(1, expected) == math.copysign(1, actual)
     return bool(expected == actual or (expected != expected and actual != actual))
 
 

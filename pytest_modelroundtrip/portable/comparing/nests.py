@@ -12,6 +12,8 @@ from ..aliases import Plain
 from ..tensors import LEAVES
 from . import Comparison, Tolerance, arrays
 
+MAX_PATH, CUT = 300, " ..."  # characters of a path in messages, roughly
+
 
 def compare_nests(where: str, expected: Plain, actual: Plain, tolerance: Tolerance) -> Comparison:
     """Compare two nests.
@@ -99,7 +101,11 @@ def _key_kind(key: Plain) -> str:
 
 
 def _inner_path(path: str, key: Key) -> str:
-    return f"{path}[{key[1]!r}]"
+    """The path of an item, for a message: it is cut where it is too long to be read."""
+    if len(path) > MAX_PATH:
+        return path if path.endswith(CUT) else path + CUT
+    shown = repr(key[1])
+    return f"{path}[{shown if len(shown) <= MAX_PATH else shown[:MAX_PATH] + CUT}]"
 
 
 def _leaves(nest: Plain, path: str) -> Iterator[Tuple[str, Plain]]:

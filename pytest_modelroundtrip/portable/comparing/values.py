@@ -20,7 +20,7 @@ def value_difference(expected: Plain, actual: Plain, tolerance: Tolerance = EXAC
         same = same_scalar(expected, actual)
         return "" if same else f"was {expected!r} and came back as {actual!r}"
     if isinstance(expected, np.ndarray) != isinstance(actual, np.ndarray):
-        expected, actual = _as_list(expected), _as_list(actual)
+        expected, actual = _as_list(expected, actual), _as_list(actual, expected)
     if same_strings(expected, actual):
         return ""
     differences = compare_nests("", expected, actual, tolerance).differences
@@ -32,5 +32,12 @@ def _is_scalar(value: Plain) -> bool:
     return value is None or isinstance(value, (str, int, float))
 
 
-def _as_list(value: Plain) -> Plain:
-    return value.tolist() if isinstance(value, np.ndarray) else value
+def _as_list(value: Plain, other: Plain) -> Plain:
+    """An array as a list; one without elements, whose shape may claim anything, as `other` is."""
+    if not isinstance(value, np.ndarray):
+        return value
+    if value.size:
+        return value.tolist()
+    if not isinstance(other, list) or len(other) != len(value):
+        return value
+    return [_as_list(item, beside) for item, beside in zip(value, other)]

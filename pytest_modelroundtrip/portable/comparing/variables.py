@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Dict, Iterator, List, NamedTuple
 
 import numpy as np
@@ -63,10 +64,11 @@ def _by_place(expected: List[WeightValue], actual: List[WeightValue]) -> Paired:
             found[path] = weight
         else:
             others.append(weight)
+    numbers = itertools.count(2)
     for weight in others:
         path = weight.path
         while path in found:  # its path is that of another weight in the original
-            path += " (another)"
+            path = f"{weight.path} (another, {next(numbers)})"
         found[path] = weight
     return Paired(originals, found)
 
