@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -69,6 +70,25 @@ def strings(value: object, names: AvailableNames | None = None) -> Names:  # noq
     if not all(isinstance(item, str) and item for item in value):
         raise SettingsError("a list of names is expected")
     return tuple(dict.fromkeys(sorted(value) if isinstance(value, (set, frozenset)) else value))
+
+
+def variables(value: object, names: AvailableNames) -> Names:  # noqa: ARG001
+    """Names of environment variables, in which `*` may stand."""
+    from .environments.variables import is_kept_clean
+
+    found = strings(value)
+    for name in found:
+        if not re.fullmatch(r"[A-Za-z_*][A-Za-z0-9_*]*", name):
+            raise SettingsError(
+                f"{name!r} is not the name of a variable; a value is set in the specification of "
+                "an environment: //env:NAME=value"
+            )
+        if is_kept_clean(name):
+            raise SettingsError(
+                f"{name} is not passed: a clean interpreter has its own folders and variables of "
+                "Python"
+            )
+    return found
 
 
 def flag(value: object, names: AvailableNames) -> bool:  # noqa: ARG001

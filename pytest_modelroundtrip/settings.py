@@ -41,6 +41,7 @@ class Settings:
     safe_mode: bool = True
     timeout: float = 300.0
     pythonpath: tuple[str, ...] = ()
+    pass_env: tuple[str, ...] = ()
     keep: str = "failed"
     isolation: str = "fork"
     confinement: str = "auto"
@@ -89,6 +90,14 @@ OPTIONS = (
         values.folders,
         "paths",
         "folders the clean interpreter may import from besides its installed packages",
+        in_marker=False,
+    ),
+    Option(
+        "pass_env",
+        values.variables,
+        "args",
+        "environment variables that clean interpreters get, besides those that TensorFlow and "
+        "Keras read: names, in which * may stand",
         in_marker=False,
     ),
     Option(
