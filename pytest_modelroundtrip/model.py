@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 
@@ -245,7 +246,20 @@ def _advice(model: Model, args: Sequence[Nest]) -> str:
     takes = len(getattr(model, "inputs", None) or ()) if keras_libs.is_graph(model) else 0
     if len(args) > 1 and takes == len(args):
         return "\nhint: this model takes its inputs as one list: `return model, [x, y]`"
+    if not _is_utf8(tempfile.gettempdir()):
+        return (
+            "\nhint: the path of the folder for temporary files is not UTF-8, so TensorFlow cannot "
+            "write there: set TMPDIR to another one"
+        )
     return ""
+
+
+def _is_utf8(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _shapes(args: Sequence[Plain], kwargs: Mapping[str, Plain]) -> str:

@@ -159,7 +159,7 @@ class LocalPython(Startable):
         """A check of its version, then the interpreter with clean variables."""
         script = (
             launch.IN_SCRATCH + '"$3" -Esc "$2" >&2 || exit; shift 3; '
-            f'exec env -i HOME="$PWD" {shell.references(self.chosen_variables())} "$@"'
+            f'exec env -i HOME="$PWD" {" ".join(shell.references(self.chosen_variables()))} "$@"'
         )
         arguments = [launch.CHECK_VERSION, self.python, *self._assignments(), self.python, "-s"]
         return ["sh", "-c", script, "sh", str(scratch), *arguments]
@@ -168,9 +168,9 @@ class LocalPython(Startable):
         """The interpreter with clean variables, in that folder."""
         variables = [text for text in self._assignments() if not text.startswith("PATH=")]
         start = shlex.join([*variables, self.python, "-s", "reload.pyz"])
-        passed = shell.references(["PATH", *self.chosen_variables()])
-        command = f"cd {shlex.quote(folder)} && env -i {HOME_AND_TMPDIR} {passed} {start}"
-        return shell.one_line(command)
+        passed = " ".join(['PATH="$PATH"', *shell.references(self.chosen_variables())])
+        clean = f"env -i {HOME_AND_TMPDIR} {passed}"
+        return shell.one_line(f"cd {shlex.quote(folder)} && {clean} {start}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,7 +266,7 @@ class HostPython(Host):
 
     def remote_command(self, *arguments: str) -> str:
         """A check of its version, then the interpreter with clean variables."""
-        passed = shell.references([*NAMES_OF_A_HOST, *self.chosen_variables()])
+        passed = " ".join(shell.references([*NAMES_OF_A_HOST, *self.chosen_variables()]))
         script = (
             'test -e reload.pyz || cd /; "$2" -Esc "$1" >&2 || exit; shift 2; '
             f'exec env -i {HOME_AND_TMPDIR} {passed} "$@"'

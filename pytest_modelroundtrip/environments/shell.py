@@ -9,9 +9,9 @@ from collections.abc import Iterable
 PRINTF_SPECIAL = b"\\%'!"  # `!` is special in an interactive bash
 
 
-def references(names: Iterable[str]) -> str:
+def references(names: Iterable[str]) -> list[str]:
     """Arguments of `env` that pass these variables on, where they are set, without their values."""
-    return " ".join(f'${{{name}+"{name}=${name}"}}' for name in names)
+    return [f'${{{name}+"{name}=${name}"}}' for name in names]
 
 
 def one_line(command: str) -> str:
