@@ -6,7 +6,7 @@ import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 
-from . import inputs
+from . import inputs, part_names
 from .calls import Calls
 from .portable import calling, checks, codec, keras_libs, model_weights
 from .portable.aliases import Model, Nest, Plain
@@ -181,12 +181,16 @@ def group(parts: Mapping[str, Nest]) -> ModelGroup:
     """Several models: by name a model, or a tuple of it and its inputs.
 
     Raises:
-        ModelError: when one of them is not a model, or cannot be called.
+        ModelError: when one of them is not a model, or cannot be called, or its name is not that
+            of a folder.
     """
     if not parts:
         raise ModelError(
             "a group needs parts: roundtrip.parts(encoder=(encoder, x), decoder=(decoder, ...))"
         )
+    fault = part_names.fault(parts)
+    if fault:
+        raise ModelError(fault)
     found: dict[str, ReferenceModel] = {}
     for name, value in parts.items():
         model, *args = value if isinstance(value, tuple) and value else (value,)

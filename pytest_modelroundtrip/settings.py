@@ -278,7 +278,8 @@ def parsed_environments(
                 raise SpecificationError("the name is taken")
             if not NAME.fullmatch(name):
                 raise SpecificationError(
-                    "a name of letters, digits, _ and . is expected before the specification"
+                    "a name of at most 100 letters, digits, _ and . is expected before the "
+                    "specification"
                 )
             found[name] = parse(text, folder)
         except SpecificationError as error:
