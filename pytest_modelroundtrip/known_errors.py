@@ -156,6 +156,11 @@ LOAD_ERRORS: tuple[tuple[str, Advise], ...] = (
 
 SAVE_ERRORS: tuple[tuple[str, str], ...] = (
     (
+        r"surrogates not allowed|Unable to cast Python instance of type <class .str.>",
+        "TensorFlow writes only where the whole path is UTF-8. If that of the folder for temporary "
+        "files is not, pass --basetemp=FOLDER, or set TMPDIR.",
+    ),
+    (
         r"references (?:an )?'?untracked'? (?:resource|object)",
         "A function of the model uses a variable or a table that the model does not hold. Assign "
         "it to an attribute of the model, or of a layer or tf.Module in it, before the save.",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 
-from . import inputs
+from . import inputs, part_names
 from .calls import Calls
 from .portable import calling, checks, codec, keras_libs, model_weights
 from .portable.aliases import Model, Nest, Plain
@@ -180,12 +181,16 @@ def group(parts: Mapping[str, Nest]) -> ModelGroup:
     """Several models: by name a model, or a tuple of it and its inputs.
 
     Raises:
-        ModelError: when one of them is not a model, or cannot be called.
+        ModelError: when one of them is not a model, or cannot be called, or its name is not that
+            of a folder.
     """
     if not parts:
         raise ModelError(
             "a group needs parts: roundtrip.parts(encoder=(encoder, x), decoder=(decoder, ...))"
         )
+    fault = part_names.fault(parts)
+    if fault:
+        raise ModelError(fault)
     found: dict[str, ReferenceModel] = {}
     for name, value in parts.items():
         model, *args = value if isinstance(value, tuple) and value else (value,)
@@ -245,7 +250,20 @@ def _advice(model: Model, args: Sequence[Nest]) -> str:
     takes = len(getattr(model, "inputs", None) or ()) if keras_libs.is_graph(model) else 0
     if len(args) > 1 and takes == len(args):
         return "\nhint: this model takes its inputs as one list: `return model, [x, y]`"
+    if not _is_utf8(tempfile.gettempdir()):
+        return (
+            "\nhint: the path of the folder for temporary files is not UTF-8, so TensorFlow cannot "
+            "write there: set TMPDIR to another one"
+        )
     return ""
+
+
+def _is_utf8(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _shapes(args: Sequence[Plain], kwargs: Mapping[str, Plain]) -> str:

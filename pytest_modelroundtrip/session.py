@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 
@@ -94,10 +94,13 @@ class Session:
         Raises:
             pytest.UsageError: for a specification that cannot be read, or a name that is taken.
         """
-        kinds = {"here": HERE, **self._kinds}
-        isolation = self._run_settings.isolation
+        of_run = self._run_settings
+        kinds = {
+            name: replace(kind, pass_env=of_run.pass_env)
+            for name, kind in {"here": HERE, **self._kinds}.items()
+        }
         found = {
-            name: self._make_environment(name, kind, self.archive, isolation)
+            name: self._make_environment(name, kind, self.archive, of_run.isolation)
             for name, kind in kinds.items()
         }
         for environment in found.values():

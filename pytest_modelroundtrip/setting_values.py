@@ -76,6 +76,25 @@ def strings(value: object, names: AvailableNames | None = None) -> Names:  # noq
     return tuple(dict.fromkeys(sorted(value) if isinstance(value, (set, frozenset)) else value))
 
 
+def variables(value: object, names: AvailableNames) -> Names:  # noqa: ARG001
+    """Names of environment variables, in which `*` may stand."""
+    from .environments.variables import is_kept_clean
+
+    found = strings(value)
+    for name in found:
+        if not re.fullmatch(r"[A-Za-z_*][A-Za-z0-9_*]*", name):
+            raise SettingsError(
+                f"{name!r} is not the name of a variable; a value is set in the specification of "
+                "an environment: //env:NAME=value"
+            )
+        if is_kept_clean(name):
+            raise SettingsError(
+                f"{name} is not passed: a clean interpreter has its own folders and variables of "
+                "Python"
+            )
+    return found
+
+
 def flag(value: object, names: AvailableNames) -> bool:  # noqa: ARG001
     """True or False."""
     if not isinstance(value, bool):

@@ -42,6 +42,7 @@ class Settings:
     timeout: float = 300.0
     memory_limit: int | None = None  # bytes
     pythonpath: tuple[str, ...] = ()
+    pass_env: tuple[str, ...] = ()
     keep: str = "failed"
     isolation: str = "fork"
     confinement: str = "auto"
@@ -91,6 +92,14 @@ OPTIONS = (
         values.folders,
         "paths",
         "folders the clean interpreter may import from besides its installed packages",
+        in_marker=False,
+    ),
+    Option(
+        "pass_env",
+        values.variables,
+        "args",
+        "environment variables that clean interpreters get, besides those that TensorFlow and "
+        "Keras read: names, in which * may stand",
         in_marker=False,
     ),
     Option(
@@ -271,7 +280,8 @@ def parsed_environments(
                 raise SpecificationError("the name is taken")
             if not NAME.fullmatch(name):
                 raise SpecificationError(
-                    "a name of letters, digits, _ and . is expected before the specification"
+                    "a name of at most 100 letters, digits, _ and . is expected before the "
+                    "specification"
                 )
             found[name] = parse(text, folder)
         except SpecificationError as error:

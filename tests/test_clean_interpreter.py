@@ -107,6 +107,7 @@ def look_around(
     pytester.makeconftest(adding_formats("looks_around:LooksAround"))
     run(
         "@pytest.mark.roundtrip(formats=['looks_around'])\ndef test_it():\n    return dense()\n",
+        "--roundtrip-pass-env=TF_SEEN",
         *args,
     ).assert_outcomes(passed=1)
     found: dict[str, Any] = json.loads(seen.read_text())
@@ -252,7 +253,7 @@ def test_no_child_outlives_a_killed_test_run(pytester: pytest.Pytester) -> None:
     alive.touch()
     pytester.makepyfile(test_it=HEADER_ALONE.replace('"h5"', '"trouble_loops"'))
     process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-q"],
+        [sys.executable, "-m", "pytest", "-q", "--roundtrip-pass-env=TF_ALIVE"],
         env={**os.environ, "TF_ALIVE": str(alive)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

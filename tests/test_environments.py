@@ -35,8 +35,8 @@ def define(name: str, specification: str) -> str:
 @pytest.mark.parametrize(
     ("definition", "message"),
     [
-        ("=/opt/python", "a name of letters, digits, _ and . is expected"),
-        ("a-b=/opt/python", "a name of letters, digits, _ and . is expected"),
+        ("=/opt/python", "a name of at most 100 letters, digits, _ and . is"),
+        ("a-b=/opt/python", "a name of at most 100 letters, digits, _ and . is"),
         ("here=/opt/python", "the name is taken"),
         ("a", "it is empty; a specification is the path of a Python"),
         ("a=tensorflow=2.15", "'tensorflow=2.15' is neither a path that exists nor a requirement"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -195,3 +196,22 @@ def test_the_generation_that_lost_something_is_named(run: Run, pytester: pytest.
     result = run(source.replace("N", "3"))
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["  in generation 2 of 3:", "*weight dense*/kernel differs*"])
+
+
+def test_parts_may_have_the_names_of_what_a_checkpoint_has(run: Run) -> None:
+    """And one whose name leads out of the artifact is the user's mistake, not the format's."""
+    source = """
+@pytest.mark.roundtrip(formats=["checkpoint"])
+def test_it(roundtrip):
+    names = ["checkpoint", "save_counter", "restore", "self", "a b"]
+    roundtrip.parts(**{name: dense() for name in names})
+
+@pytest.mark.roundtrip(formats=["checkpoint", "saved_model"])
+def test_outside(roundtrip):
+    roundtrip.parts(**{"OUTSIDE": dense()})
+"""
+    outside = Path("outside").absolute()
+    result = run(source.replace("OUTSIDE", str(outside)))
+    result.assert_outcomes(passed=1, failed=2)
+    assert "its name is a path" in result.stdout.str()
+    assert not outside.exists()

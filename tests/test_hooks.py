@@ -73,7 +73,7 @@ pytestmark = pytest.mark.slow  # it starts Python
         ("Undocumented", "Undocumented: it has no docstring"),
         ("Nameless", "Nameless: it has no name; it has no save; it has no load"),
         ("Mistyped", "Mistyped.keeps: unknown check 'weight'; did you mean 'weights'?"),
-        ("Spaced", "Spaced: its name is not a string of letters, digits, _ and ."),
+        ("Spaced", "Spaced: its name is not a string of at most 100 letters, digits"),
         ("Keepless", "Keepless: its keeps is not a tuple of names"),
         ("Grouping", "Grouping: it saves groups in a way of its own: set holds_groups = True"),
         ("Demanding", "Demanding() raised TypeError: "),
@@ -100,7 +100,7 @@ def test_a_format_that_lacks_something_is_named(
         ("formats", "3", "a list of formats is expected, not 3"),
         ("environments", "['a']", "a dict of names and specifications is expected, not ['a']"),
         ("environments", "{'a': 3}", "a dict of names and specifications is expected, not {'a'"),
-        ("environments", "{'a b': '/x'}", "a name of letters, digits, _ and . is expected"),
+        ("environments", "{'a b': '/x'}", "a name of at most 100 letters, digits, _ and . is"),
         ("environments", "{'a': ''}", "it is empty"),
     ],
 )

@@ -22,7 +22,10 @@ signal.signal(signal.SIGINT, signal.SIG_IGN)
 variables, archive = channel.receive()
 scratch = os.environ.pop("ROUNDTRIP_SCRATCH")
 os.chdir(scratch)
-os.environ.update(variables)
+os.environb.update(variables)
+# bytes: execnet refuses text that is not UTF-8
+def say(missing):
+    channel.send(tuple(text.encode("utf-8", "surrogatepass") for text in (scratch, missing)))
 path = os.path.join(scratch, "portable.pyz")
 with open(path, "wb") as out:
     out.write(archive)
@@ -31,10 +34,10 @@ try:
     try:
         from pytest_modelroundtrip.portable import worker
     except ImportError as error:  # a Python without NumPy
-        channel.send((scratch, "%s: %s" % (type(error).__name__, error)))
+        say("%s: %s" % (type(error).__name__, error))
         channel.waitclose()  # the log in this folder is read before it goes
     else:
-        channel.send((scratch, ""))
+        say("")
         worker.serve(channel, path, scratch)
 finally:  # the test process may have been killed
     shutil.rmtree(scratch, ignore_errors=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 import threading
 import time
@@ -63,7 +64,7 @@ class Connection:
         self._link = contextlib.ExitStack()  # ends the interpreter
         try:
             self._channel = self._connected(kind, connect_seconds)
-            self._channel.send((kind.clean_variables(), archive))
+            self._channel.send((_encoded(kind), archive))
             self._there, self.missing = _first_message(self._channel.receive(connect_seconds))
         except execnet.TimeoutError as error:
             raise self._silent("its first message", connect_seconds) from error
@@ -263,13 +264,19 @@ def _close(channel: execnet.Channel) -> None:
         channel.close()
 
 
+def _encoded(kind: Startable) -> dict[bytes, bytes]:
+    """The variables of an interpreter: execnet refuses text that is not UTF-8, and bytes may be."""
+    variables = {**kind.chosen_variables(), **kind.clean_variables()}
+    return {os.fsencode(name): os.fsencode(value) for name, value in variables.items()}
+
+
 def _first_message(message: object) -> tuple[str, str]:
     """The scratch folder on the other side, and what is missing there."""
     if isinstance(message, tuple) and len(message) == 2:
         there, missing = message
-        if isinstance(there, str) and isinstance(missing, str):
-            return there, missing
-    raise ValueError(f"its first message is {type(message).__name__}, not two strings")
+        if isinstance(there, bytes) and isinstance(missing, bytes):
+            return str(there, "utf-8", "surrogatepass"), str(missing, "utf-8", "replace")
+    raise ValueError(f"its first message is {type(message).__name__}, not two texts")
 
 
 def _expected(kind: type[A], item: object) -> A:

@@ -14,12 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from . import launch
+from . import launch, shell
+from . import variables as environment_variables
 
 if TYPE_CHECKING:
     from .provisioning import Notify
 
 Variables = tuple[tuple[str, str], ...]  # names and values
+
+# a home, and where to make temporary folders: a reload makes its own, and removes it
+HOME_AND_TMPDIR = 'HOME="$PWD" TMPDIR="${TMPDIR:-/tmp}"'
+NAMES_OF_A_HOST = ("PATH", "LANG", "LD_LIBRARY_PATH")  # which has values of its own for them
 
 SSH = (
     *("ssh", "-C", "-o", "BatchMode=yes"),
@@ -34,10 +39,12 @@ class Kind(ABC):
     Attributes:
         text: the specification.
         variables: the environment variables that it sets.
+        pass_env: the names of others that it gets from this process; `*` may stand in them.
     """
 
     text: str
     variables: Variables = ()
+    pass_env: tuple[str, ...] = ()
 
     @property
     @abstractmethod
@@ -94,14 +101,21 @@ class Startable(Kind):
         return None
 
     def clean_variables(self) -> dict[str, str]:
-        """The environment variables that it is started with."""
+        """The environment variables that it is started with; their values may be shown."""
         return {
             "TF_CPP_MIN_LOG_LEVEL": "1",
-            **self._passed_variables(),
+            **environment_variables.known(self.is_local),
             "PYTHONHASHSEED": launch.hash_seed(),
             "PYTHONUTF8": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
             **dict(self.variables),
+        }
+
+    def chosen_variables(self) -> dict[str, str]:
+        """Those that it gets besides, by `pass_env`; their values are shown nowhere."""
+        chosen = environment_variables.chosen(self.pass_env)
+        return {
+            name: chosen[name] for name in sorted(chosen.keys() - self.clean_variables().keys())
         }
 
     def install_hint(self, requirement: str, environment: str) -> str:  # noqa: ARG002
@@ -111,9 +125,6 @@ class Startable(Kind):
     def _install_command(self, requirement: str) -> str:
         install = shlex.join([*self.command, "-m", "pip", "install"])
         return f"{install} {shlex.quote(requirement)}"
-
-    def _passed_variables(self) -> dict[str, str]:
-        return launch.passed_variables((), ())
 
     def _assignments(self) -> list[str]:
         return [f"{name}={value}" for name, value in self.clean_variables().items()]
@@ -147,8 +158,9 @@ class LocalPython(Startable):
     def command_line(self, scratch: Path) -> list[str]:
         """A check of its version, then the interpreter with clean variables."""
         script = (
-            launch.IN_SCRATCH
-            + '"$3" -Esc "$2" >&2 || exit; shift 3; exec env -i HOME="$PWD" TMPDIR="$PWD" "$@"'
+            launch.IN_SCRATCH + '"$3" -Esc "$2" >&2 || exit; shift 3; '
+            'exec env -i HOME="$PWD" TMPDIR="$PWD" '
+            f'{" ".join(shell.references(self.chosen_variables()))} "$@"'
         )
         arguments = [launch.CHECK_VERSION, self.python, *self._assignments(), self.python, "-s"]
         return ["sh", "-c", script, "sh", str(scratch), *arguments]
@@ -157,10 +169,9 @@ class LocalPython(Startable):
         """The interpreter with clean variables, in that folder."""
         variables = [text for text in self._assignments() if not text.startswith("PATH=")]
         start = shlex.join([*variables, self.python, "-s", "reload.pyz"])
-        return f'cd {shlex.quote(folder)} && env -i PATH="$PATH" {start}'
-
-    def _passed_variables(self) -> dict[str, str]:
-        return launch.passed_variables(launch.PASSED_NAMES, launch.PASSED_PREFIXES)
+        passed = " ".join(['PATH="$PATH"', *shell.references(self.chosen_variables())])
+        clean = f"env -i {HOME_AND_TMPDIR} {passed}"
+        return shell.one_line(f"cd {shlex.quote(folder)} && {clean} {start}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,9 +194,9 @@ class Command(Startable):
 
         What starts on this machine (`nice python`) must not see them; a container does not anyway.
         """
-        names = [name for name in os.environ if name.startswith("PYTHON") and name.isidentifier()]
+        names = " ".join(environment_variables.of_python())
         script = (
-            launch.IN_SCRATCH + f"unset {' '.join(names)}; "
+            launch.IN_SCRATCH + f"unset {names}; "
             f'export PYTHONHASHSEED={launch.hash_seed()}; shift; exec "$@"'
         )
         return ["sh", "-c", script, "sh", str(scratch), *self.words, "-s"]
@@ -193,7 +204,8 @@ class Command(Startable):
     def reproduce_command(self, folder: str) -> str:
         """The command; how it reaches that folder, only the user knows."""
         start = shlex.join([*self.words, "-s", "reload.pyz"])
-        return f"{start}  # where {shlex.quote(folder)} is the current folder"
+        where = shell.quoted_in_a_comment(folder)
+        return f"{shell.one_line(start)}  # where {where} is the current folder"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,7 +242,8 @@ class Host(Startable):
     def reproduce_command(self, folder: str) -> str:
         """The folder goes through ssh into a temporary one, where its reload starts."""
         there = f'cd "$(mktemp -d)" && tar x && {self.remote_command("reload.pyz")}'
-        return f"tar c -C {shlex.quote(folder)} . | {shlex.join(['ssh', *self.ssh, there])}"
+        ssh = shlex.join(["ssh", *self.ssh, there])
+        return shell.one_line(f"tar c -C {shlex.quote(folder)} . | {ssh}")
 
     def install_hint(self, requirement: str, environment: str) -> str:  # noqa: ARG002
         """The command that installs it on the host."""
@@ -254,10 +267,10 @@ class HostPython(Host):
 
     def remote_command(self, *arguments: str) -> str:
         """A check of its version, then the interpreter with clean variables."""
-        passed = " ".join(f'{name}="${name}"' for name in launch.PASSED_NAMES)
+        passed = " ".join(shell.references([*NAMES_OF_A_HOST, *self.chosen_variables()]))
         script = (
             'test -e reload.pyz || cd /; "$2" -Esc "$1" >&2 || exit; shift 2; '
-            f'exec env -i {passed} "$@"'
+            f'exec env -i {HOME_AND_TMPDIR} {passed} "$@"'
         )
         start = [*self._assignments(), self.python, "-s", *arguments]
         return shlex.join(["sh", "-c", script, "sh", launch.CHECK_VERSION, self.python, *start])
@@ -306,7 +319,9 @@ class Requirements(Kind):
 
         packages = provisioning.Packages(self.arguments, self.python)
         python = provisioning.interpreter(packages, notify)
-        return LocalPython(text=self.text, variables=self.variables, python=python)
+        return LocalPython(
+            text=self.text, variables=self.variables, pass_env=self.pass_env, python=python
+        )
 
     def reproduce_command(self, folder: str) -> str:  # noqa: ARG002
         """No command: there is no interpreter yet."""

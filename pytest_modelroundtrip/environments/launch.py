@@ -1,4 +1,4 @@
-"""How a clean interpreter is started: its variables, and the execnet gateway that speaks with it.
+"""How a clean interpreter is started: its hash seed, and the execnet gateway that speaks with it.
 
 What a clean interpreter is: no path of the tests on `sys.path`, no user site, an environment built
 from nothing, a fixed hash seed other than this process's, and empty temporary folders for a home
@@ -23,14 +23,6 @@ from ..portable import processes
 if TYPE_CHECKING:
     import execnet
 
-PASSED_NAMES = ("PATH", "LANG", "LD_LIBRARY_PATH")  # to an interpreter of this machine
-PASSED_PREFIXES = ("CUDA_", "LC_")
-# to a host and a container as well, whose values of the above differ
-PASSED_EVERYWHERE = ("KERAS_BACKEND", "TF_", "OMP_")
-TERRAFORM = (  # begin with TF_ too, and hold secrets
-    *("TF_VAR_", "TF_TOKEN_", "TF_CLI_", "TF_HTTP_", "TF_CLOUD_"),
-    *("TF_ENCRYPTION", "TF_USERNAME", "TF_PASSWORD"),
-)
 HASH_SEED = "2"
 CONNECT_SECONDS = 120.0  # until an interpreter answers: a container may have to be fetched
 
@@ -66,21 +58,6 @@ launch(sys.argv[1], {(SUPERVISOR, STATUS)!r}, {SUPERVISED!r}, sys.argv[2:])
 def hash_seed() -> str:
     """The hash seed of a clean interpreter, which differs from this process's."""
     return "3" if os.environ.get("PYTHONHASHSEED") == HASH_SEED else HASH_SEED
-
-
-def passed_variables(names: Sequence[str], prefixes: Sequence[str]) -> dict[str, str]:
-    """The variables of this process that a clean interpreter is started with.
-
-    Args:
-        names: the names to pass.
-        prefixes: what other names to pass begin with, besides `PASSED_EVERYWHERE`.
-    """
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if (name in names or name.startswith((*prefixes, *PASSED_EVERYWHERE)))
-        and not name.startswith(TERRAFORM)
-    }
 
 
 def connect(

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import execnet
     from packaging.requirements import Requirement
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]*")  # of an environment: a part of a test's id
+# of an environment: a part of a test's id, and of the name of a folder
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]{0,99}")
 FORMS = (
     "a specification is the path of a Python or of a virtual environment, requirements such as "
     "'python==3.11 tensorflow-cpu==2.15.1' or '-r requirements.txt', or an execnet gateway such as "

@@ -9,8 +9,10 @@ import io
 import os
 import select
 import signal
+import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -263,3 +265,25 @@ def test_a_closed_connection_ends_its_interpreter_and_removes_its_folder() -> No
     assert not scratch.exists()
     with pytest.raises(ConnectionEndedError, match="is gone"):
         connection.ask(Probe([], []), Interpreter, 60)
+
+
+def test_variables_and_folders_need_not_be_utf8(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a user has in `PATH` or `TMPDIR` ends no run."""
+    odd = os.fsdecode(b"\xff\n")
+    (tmp_path / odd).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / odd))
+    for name in ("PATH", "TF_CPP_VMODULE", "LC_NAME", "MY_OWN"):
+        monkeypatch.setenv(name, f"{os.environ.get(name, '')}:{odd}")
+    worker = (
+        "import os\n\ndef serve(channel, archive, scratch):\n    for _ in channel:\n"
+        "        channel.send(1)\n"
+        "        channel.send(os.environb[b'LC_NAME'] + os.environb[b'MY_OWN'])\n"
+    )
+    connection = Connection(replace(HERE, pass_env=("MY_*",)), archive_of(worker), 60)
+    assert Path(connection.folder_there("x")).parent.parent == tmp_path / odd
+    connection.send_request(Probe([], []))
+    assert connection._message(60) == b":\xff\n:\xff\n"
+    connection.close()
+    assert not list((tmp_path / odd).iterdir())

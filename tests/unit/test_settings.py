@@ -87,6 +87,21 @@ def test_folders_are_absolute_and_separated_by_commas_or_colons(tmp_path: Path) 
         resolve(line={"pythonpath": "a\0"}, folder=tmp_path)
 
 
+def test_variables_are_named_exactly_or_with_a_star() -> None:
+    ini: dict[str, object] = {"pass_env": ["MY_*,OWN", "TF_CONFIG"]}
+    assert resolve(ini=ini).pass_env == ("MY_*", "OWN", "TF_CONFIG")
+    for given, message in [
+        ("MY_OWN=1", "'MY_OWN=1' is not the name of a variable; a value is set in the specificat"),
+        ("MY-*", "'MY-*' is not the name of a variable"),
+        ("é", "'é' is not the name of a variable"),
+        ("TMPDIR", "TMPDIR is not passed: a clean interpreter has its own folders"),
+        ("PYTHONPATH", "PYTHONPATH is not passed"),
+    ]:
+        with pytest.raises(SettingsError) as caught:
+            resolve(line={"pass_env": given})
+        assert message in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("marker", "message"),
     [

@@ -200,14 +200,6 @@ def test_what_is_missing_is_named_by_its_package(text: str, error: str, hint: st
     assert install_hint(output, "a", parse(text, Path())) == hint
 
 
-def test_secrets_of_another_tool_stay_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TF_VAR_password", "secret")
-    monkeypatch.setenv("TF_DETERMINISTIC_OPS", "1")
-    commands = [kind.reproduce_command("folder") for kind in (HERE, parse("ssh=host", Path()))]
-    assert not any("secret" in command for command in commands)
-    assert all(command.count("TF_DETERMINISTIC_OPS=1") == 1 for command in commands)
-
-
 def test_the_hash_seed_is_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
     for seed, clean in [("1", "2"), ("2", "3")]:
         monkeypatch.setenv("PYTHONHASHSEED", seed)

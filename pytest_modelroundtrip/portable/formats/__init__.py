@@ -170,8 +170,8 @@ def faults_of(kind: Type[Format]) -> List[str]:
     if not (kind.__doc__ or "").strip():
         faults.append("it has no docstring")
     name = getattr(kind, "name", "a")
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_.]+", name):
-        faults.append("its name is not a string of letters, digits, _ and .")
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_.]{1,100}", name):
+        faults.append("its name is not a string of at most 100 letters, digits, _ and .")
     for attribute in ("keeps", "needs"):
         value = getattr(kind, attribute, ())
         if not isinstance(value, (list, tuple)) or not all(isinstance(x, str) for x in value):

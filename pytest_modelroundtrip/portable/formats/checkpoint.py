@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import os
-from typing import Callable, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from .. import creation, keras_libs, optimizers, variables
 from ..aliases import Model, Nest
 from . import WEIGHTS, LoadOptions
 from ._rebuild import RebuiltFormat, part_of, rebuilt, save_architecture, with_variables
+
+PARTS = "parts"  # the folder of a group's architectures, and the attribute that holds its parts
 
 
 class CheckpointFormat(RebuiltFormat):
@@ -39,19 +41,19 @@ class CheckpointFormat(RebuiltFormat):
     def save(self, model: Model, folder: str) -> None:
         """Write the model into this empty folder."""
         save_architecture(model, folder)
-        _write({"model": model}, folder)
+        _write({"": model}, folder)
 
     def save_group(self, models: Mapping[str, Model], folder: str) -> None:
         """Save the parts of a group by their names, in one checkpoint."""
         for name, model in models.items():
-            os.mkdir(os.path.join(folder, name))
-            save_architecture(model, os.path.join(folder, name))
+            os.makedirs(os.path.join(folder, PARTS, name))
+            save_architecture(model, os.path.join(folder, PARTS, name))
         _write(models, folder)
 
     def load(self, folder: str, options: LoadOptions) -> Model:
         """The live model from that folder."""
         model = rebuilt(folder, options, optimizer=True)
-        _restore({"model": model}, folder)
+        _restore({"": model}, folder)
         return model
 
     def load_group(self, folder: str, options: Mapping[str, LoadOptions]) -> Dict[str, Model]:
@@ -59,7 +61,7 @@ class CheckpointFormat(RebuiltFormat):
         factory = next(iter(options.values())).factory
         if factory is None:
             models = [
-                rebuilt(os.path.join(folder, name), its, optimizer=True)
+                rebuilt(os.path.join(folder, PARTS, name), its, optimizer=True)
                 for name, its in options.items()
             ]
         else:
@@ -75,10 +77,21 @@ def _parts(factory: Callable[[], Nest], options: Mapping[str, LoadOptions]) -> L
     return [with_variables(part_of(built, name), its) for name, its in options.items()]
 
 
+def _checkpoint(models: Mapping[str, Model]) -> Any:
+    """A checkpoint of a single model, whose name is "", or of the parts of a group.
+
+    Parts are in a dict: their names may be those of attributes that a checkpoint has.
+    """
+    import tensorflow as tf
+
+    held = {"model": models[""]} if "" in models else {PARTS: dict(models)}
+    return tf.train.Checkpoint(**held)
+
+
 def _write(models: Mapping[str, Model], folder: str) -> None:
     import tensorflow as tf
 
-    tf.train.CheckpointManager(tf.train.Checkpoint(**models), folder, max_to_keep=3).save()
+    tf.train.CheckpointManager(_checkpoint(models), folder, max_to_keep=3).save()
 
 
 def _restore(models: Mapping[str, Model], folder: str) -> None:
@@ -89,4 +102,4 @@ def _restore(models: Mapping[str, Model], folder: str) -> None:
     latest = tf.train.latest_checkpoint(folder)
     if latest is None:
         raise FileNotFoundError("no checkpoint in the artifact's folder")
-    tf.train.Checkpoint(**models).restore(latest).assert_consumed()
+    _checkpoint(models).restore(latest).assert_consumed()
