@@ -159,15 +159,26 @@ def _test_of(item: pytest.Item) -> str:
     return f"{parent}::{getattr(item, 'originalname', item.name)}"
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Start the environments that the items need: they import TensorFlow meanwhile."""
-    if SESSION not in session.config.stash or session.config.option.collectonly:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Start the environments that the items need: they import TensorFlow meanwhile.
+
+    pytest comes here only where the collection was not broken off.
+    """
+    config = session.config
+    if SESSION not in config.stash or config.option.collectonly or _ends_before_tests(session):
         return
     from .session import missing_tensorflow
 
     if missing_tensorflow() is None:
         cases = [case for item in session.items if (case := _case_of(item))]
-        session_of(session.config).start(case.environment for case in cases)
+        session_of(config).start(case.environment for case in cases)
+
+
+def _ends_before_tests(session: pytest.Session) -> bool:
+    """Whether errors of the collection end the run, or something else that was seen in it."""
+    errors = session.testsfailed and not session.config.option.continue_on_collection_errors
+    return bool(errors or session.shouldfail or session.shouldstop)
 
 
 def _case_of(item: pytest.Item) -> RoundTripCase | None:
