@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -215,11 +216,11 @@ def roundtrip(
     if missing:
         pytest.fail(missing, pytrace=False)
     case: RoundTripCase = request.param
-    folder = tmp_path_factory.mktemp(f"roundtrip-{case.id}")
+    make_folder = functools.partial(tmp_path_factory.mktemp, f"roundtrip-{case.id}")
     properties = request.node.user_properties
     # an item that is rerun has those of its earlier run
     properties[:] = [(name, value) for name, value in properties if name != PROPERTY]
-    fixture = RoundTripFixture(session_of(request.config), case, folder, request.node)
+    fixture = RoundTripFixture(session_of(request.config), case, make_folder, request.node)
     request.node.stash[FIXTURE] = fixture
     yield fixture
     fixture.finish()

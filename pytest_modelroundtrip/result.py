@@ -28,6 +28,7 @@ class Verdict(str, enum.Enum):
     BAD_ANSWER = "bad answer"  # the other side sent what cannot be read
     NOT_DETERMINISTIC = "not deterministic"
     ENVIRONMENT_BROKEN = "environment broken"
+    SYSTEM_ERROR = "system error"  # this machine: a full disk, a missing folder, too few files
     UNSUPPORTED = "unsupported"  # the format cannot hold this model
 
     __str__ = str.__str__

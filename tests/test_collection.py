@@ -62,4 +62,4 @@ def test_environments_are_started_where_tests_will_run(
     monkeypatch.setattr(f"{__name__}.STARTED", [])
     pytester.makepyfile(test_a=MARKED.format("formats=['keras', 'h5']"), **files)
     run_in_process(["-p", "no:cacheprovider", *args.split()], WithoutInterpreters())
-    assert STARTED == (["here"] if started else [])
+    assert (["here"] if started else []) == STARTED

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import execnet
 
+from .. import system_errors
 from ..portable import START_SECONDS, protocol, transfer
 from . import launch
 from .archive import BOOTSTRAP
@@ -45,6 +46,7 @@ class Connection:
 
         Raises:
             ConnectionEndedError: when it cannot be started, or does not answer in time.
+            OSError: when this machine has no disk space, descriptors or processes left.
         """
         self.missing = ""
         self._description = kind.description
@@ -59,6 +61,9 @@ class Connection:
             self._channel.send((scratch, kind.clean_variables(), archive))
             self._there, self.missing = _first_message(self._channel.receive(connect_seconds))
         except (OSError, EOFError, AssertionError, ValueError, execnet.RemoteError) as error:
+            if system_errors.is_one(error):  # of this side, for which no interpreter is to blame
+                self.close()
+                raise
             raise self._failed("cannot be started", error) from error
         except BaseException:
             self.close()
