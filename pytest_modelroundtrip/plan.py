@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,6 +54,7 @@ def system_error(error: OSError, folder: Path) -> Stop:
     """What an error means that this machine raised, and no model's code."""
     place = [Path(error.filename).parent] if isinstance(error.filename, str) else []
     facts = system_errors.facts(error.errno, [*place, folder])
+    error.filename = error.filename or str(folder)  # a write does not say where
     hint = system_errors.advice(error.errno)
     return Stop(Verdict.SYSTEM_ERROR, error_text(error), *facts, hint=hint)
 
@@ -62,7 +64,8 @@ def recognized(stop: Stop, folder: Path) -> Stop:
     code = system_errors.code_in("\n".join(stop.problems))
     if code is not None and stop.verdict in PERHAPS_A_MACHINE:
         stop.verdict, stop.hint = Verdict.SYSTEM_ERROR, system_errors.advice(code)
-        stop.problems += system_errors.facts(code, [folder])
+        facts = system_errors.facts(code, [folder])
+        stop.problems = [f"{os.strerror(code)}:", *facts, *stop.problems]
     return stop
 
 

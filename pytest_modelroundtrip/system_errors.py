@@ -61,7 +61,7 @@ def code_in(text: str) -> int | None:
 
 
 def facts(code: int | None, folders: Iterable[Path]) -> list[str]:
-    """What the system says about such an error, in one line: the free space, or the limit.
+    """What there is to know about such an error, in one line: the free space, or the limit.
 
     Args:
         code: the number of the error.
@@ -72,7 +72,7 @@ def facts(code: int | None, folders: Iterable[Path]) -> list[str]:
         temporary = _temporary_folder()
         for folder in (*folders, *([Path(temporary)] if temporary else [])):
             found.setdefault(*_free(folder))
-        return [f"free on this machine: {', '.join(found.values())}"]
+        return [f"free on this machine now: {', '.join(found.values())}"]
     if code in NO_DESCRIPTORS:
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         return [f"this process may have {limit} files open"]

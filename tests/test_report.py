@@ -218,7 +218,7 @@ def test_a_report_that_cannot_be_written_in_the_end_is_an_error(
     source = "def test_it():\n    import shutil\n    shutil.rmtree('out')\n"
     result = run(source, "--roundtrip-report=out/a.json")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["ERROR: *out/a.json cannot be written: No such file or directory"])
+    result.stdout.fnmatch_lines(["ERROR: *out/a.json cannot be written: No such file or directory; --roundtrip-report=*"])
 
 
 @slow

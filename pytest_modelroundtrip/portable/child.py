@@ -157,6 +157,7 @@ def become_child(folder: str, lifeline: int, grant: Grant) -> NoReturn:
     except OSError as error:
         with open(os.path.join(folder, JOB), "wb"):
             pass  # on a full disk the job, which was read, leaves room to say so
+        error.filename = error.filename or folder
         _write_answer(folder, reload.unwritten(reloaded, error))
     for stream in (sys.stdout, sys.stderr):
         stream.flush()

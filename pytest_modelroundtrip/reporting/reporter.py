@@ -44,7 +44,7 @@ class RoundTripReporter:
         try:
             json_report.write(self._path, self.records)
         except OSError as error:
-            hint = "free space there, or name another file"
+            hint = "--roundtrip-report=PATH can name another file"
             self._write_error = f"{self._path} cannot be written: {error.strerror}; {hint}"
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
