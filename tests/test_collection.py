@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import pytest
 from inner_runs import run_in_process
 
@@ -25,15 +28,27 @@ class Started(Environment):
 STARTED: list[str] = []
 
 
+class Refused(Started):
+    """Finds a machine that has no space for it."""
+
+    def begin(self) -> None:
+        """Remember that it was asked for, and fail."""
+        super().begin()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 class WithoutInterpreters:
-    """A plugin of an inner run."""
+    """A plugin of an inner run, whose environments are of that class."""
+
+    def __init__(self, kind: type[Started]) -> None:
+        self._class = kind
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Give the run a session that starts nothing."""
         config.stash[plugin.SESSION] = Session(config, self._environment)
 
     def _environment(self, name: str, kind: Kind, archive: bytes, isolation: str) -> Environment:
-        return Started(name, kind, archive, isolation)
+        return self._class(name, kind, archive, isolation)
 
 
 @pytest.mark.parametrize(
@@ -61,5 +76,16 @@ def test_environments_are_started_where_tests_will_run(
     monkeypatch.setattr(session, "missing_tensorflow", lambda: None)
     monkeypatch.setattr(f"{__name__}.STARTED", [])
     pytester.makepyfile(test_a=MARKED.format("formats=['keras', 'h5']"), **files)
-    run_in_process(["-p", "no:cacheprovider", *args.split()], WithoutInterpreters())
+    run_in_process(["-p", "no:cacheprovider", *args.split()], WithoutInterpreters(Started))
     assert (["here"] if started else []) == STARTED
+
+
+def test_what_this_machine_refuses_then_is_told_by_the_tests(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "missing_tensorflow", lambda: None)
+    monkeypatch.setattr(f"{__name__}.STARTED", [])
+    pytester.makepyfile(test_a=MARKED.format("formats=['keras']"))
+    result = run_in_process(["-p", "no:cacheprovider"], WithoutInterpreters(Refused))
+    assert STARTED == ["here"]
+    result.assert_outcomes(failed=1)  # the test, which returns no model
