@@ -132,5 +132,5 @@ def _left_out(lines: list[str], kept: list[str], where: str) -> str:
         return ""
     count = len(lines) - len(kept)
     what = f"{count} lines, " if count > 1 else ""
-    whole = f"; {where} has all" if where else ""
+    whole = f"; {where} has more" if where else ""
     return f"... ({what}{missing} characters are left out{whole})"

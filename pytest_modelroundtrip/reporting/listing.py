@@ -44,7 +44,7 @@ def _environment_lines(environment: Environment) -> list[str]:
     """The versions that were found there, the interpreter, the machine, the confinement."""
     try:
         interpreter = environment.probe()
-    except (BadAnswerError, BrokenEnvironmentError) as error:
+    except (BadAnswerError, BrokenEnvironmentError, OSError) as error:
         return [f"broken: {error}"]
     machine = interpreter.machine
     hardware = f"{machine.system}, {machine.processor}, {machine.threads} threads"
