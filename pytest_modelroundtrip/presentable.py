@@ -1,4 +1,4 @@
-"""Text that others wrote, made fit to be shown: printable, and bounded.
+"""Text made fit to be shown: what others wrote is printable and bounded, sizes are readable.
 
 What a model raises, what the other side answers, and ids of tests reach terminals, HTML, XML, JSON
 and xdist's channel. They pass through here as they enter a result, so that nobody behind it has to
@@ -59,7 +59,10 @@ def bounded_lines(texts: Sequence[str]) -> list[str]:
 
 def readable_size(size: int) -> str:
     """A number of bytes, as people read it."""
-    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
+    for unit, count in (("GB", 1e9), ("MB", 1e6)):
+        if size >= count:
+            return f"{size / count:.1f} {unit}"
+    return f"{size / 1e3:.1f} kB"
 
 
 def bounded_names(values: Mapping[str, T]) -> dict[str, T]:

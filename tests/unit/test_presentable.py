@@ -54,6 +54,11 @@ def test_many_lines_end_in_how_many_more_there_are() -> None:
     assert bounded_lines([]) == []
 
 
+def test_sizes() -> None:
+    sizes = [0, 12_345, 1_500_000, 68_171_200_000]
+    assert [*map(presentable.readable_size, sizes)] == ["0.0 kB", "12.3 kB", "1.5 MB", "68.2 GB"]
+
+
 def test_names_and_their_texts_are_bounded() -> None:
     found = bounded_texts({f"\x1b{number}": "y" * 10**6 for number in range(1000)})
     assert len(found) == presentable.MAX_NAMES
