@@ -112,7 +112,7 @@ def test_a_model_that_raises_them_where_it_is_loaded(run: Run, pytester: pytest.
         '@pytest.mark.roundtrip(formats=["h5"], imports=["hostile_layer"])\n'
         "def test_it():\n    return K.Sequential([K.Input((4,)), hostile_layer.Hostile()])\n"
     )
-    (record,) = reported(run, source)
+    (record,) = reported(run, source, "--roundtrip-pythonpath=.")
     assert record["verdict"] == "load error"
     assert r"\x1b[31mred \ud800" in record["text"]
     assert r"\x1b[31mprinted \x07" in record["detail"] or "Traceback" in record["detail"]
