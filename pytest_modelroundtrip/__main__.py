@@ -15,10 +15,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         merged = matrix.merged([json_report.read(path) for path in chosen.reports])
         if chosen.html:
-            chosen.html.write_text(pages.rendered(merged, pages.HTML), encoding="utf-8")
+            _write(chosen.html, pages.rendered(merged, pages.HTML))
         if chosen.markdown or not chosen.html:
             text = pages.rendered(merged, pages.MARKDOWN)
-            chosen.markdown.write_text(text, encoding="utf-8") if chosen.markdown else print(text)
+            _write(chosen.markdown, text) if chosen.markdown else print(text)
     except ImportError:
         install = f'{sys.executable} -m pip install "pytest-modelroundtrip[report]"'
         print(
@@ -26,10 +26,17 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    except (json_report.ReportError, OSError) as error:
+    except json_report.ReportError as error:
         print(error, file=sys.stderr)
         return 2
     return 0
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:  # a write to a full disk does not say where
+        raise json_report.ReportError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def _parser() -> argparse.ArgumentParser:

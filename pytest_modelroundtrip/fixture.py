@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from .model import ModelError, ModelGroup
 from .plan import Plan
 from .portable.aliases import Model
 from .portable.tensors import PartOutput
+from .presentable import printable
 from .reporting import failure, provenance
 from .reporting.record import PROPERTY, Record
 from .result import RoundTrip, RoundTripError, Verdict
-from .roundtrip import discard, round_trip
+from .roundtrip import not_begun, not_kept, round_trip
 from .session import RoundTripCase, Session
 
 
@@ -24,10 +26,16 @@ class RoundTripFixture:
     """Does the round trip of one pytest item: call it with a model and its inputs."""
 
     def __init__(
-        self, session: Session, case: RoundTripCase, folder: Path, item: pytest.Item
+        self,
+        session: Session,
+        case: RoundTripCase,
+        make_folder: Callable[[], Path],
+        item: pytest.Item,
     ) -> None:
         self.trips: list[RoundTrip] = []  # those that were done, in order
-        self._session, self._case, self._folder, self._item = session, case, folder, item
+        self._session, self._case, self._item = session, case, item
+        self._make_folder = make_folder
+        self._folder: Path | None = None  # for all that the item saves, once it saves something
 
     def __call__(self, model: Model, /, *args: Any, **kwargs: Any) -> RoundTrip:
         """Save `model`, reload it in a clean interpreter, compare.
@@ -78,44 +86,72 @@ class RoundTripFixture:
         """Do a round trip; skip the test or raise RoundTripError where it did not pass."""
         __tracebackhide__ = True
         session, case = self._session, self._case
-        fmt, environment = session.formats[case.format], session.environments[case.environment]
-        folder = self._folder / str(len(self.trips) + 1)
-        trip = round_trip(Plan(models, fmt, environment, case.settings, folder))
+        trip = self._tried(models)
         self.trips.append(trip)
         if trip.model_changed:
             session.release()
-        is_kept, command = self._is_kept(trip) and trip.artifact.exists(), ""
-        if is_kept and (folder / "job").exists():
-            command = environment.reproduce_command(str(folder))
-            (folder / "reload.pyz").write_bytes(session.archive)
+        test, command = printable(self._item.nodeid), ""
+        is_kept = self._is_kept(trip) and trip.artifact.exists()
         if is_kept:
-            origin = provenance.Origin(self._item.nodeid, command, case.settings.imports)
-            provenance.write(folder, origin, trip, models)
+            try:
+                command = self._write_beside(test, trip, models)
+            except OSError as error:
+                is_kept = False
+                not_kept(trip, error)
+                _discard(trip.artifact.parent)
         unsupported = trip.verdict is Verdict.UNSUPPORTED
         failed = not trip.passed and not (unsupported and not case.settings.marker_names_formats)
         text = failure.failure_text(trip, is_kept, command) if failed else ""
-        record = Record.of(self._item.nodeid, case.id, trip, text)
+        record = Record.of(test, case.id, trip, text)
         self._item.user_properties.append((PROPERTY, record.to_json()))
         if failed:
             raise RoundTripError(text, trip, pytrace)
         if unsupported:
-            pytest.skip(f"{trip.format}: {trip.problems[0]}")
+            pytest.skip(f"{trip.format}: {failure.shortened(trip.problems[0])}")
         return trip
+
+    def _tried(self, models: ModelGroup) -> RoundTrip:
+        """The result of the next round trip, also where it cannot begin."""
+        session, case = self._session, self._case
+        try:
+            fmt, environment = session.formats[case.format], session.environments[case.environment]
+            self._folder = self._folder or self._make_folder()
+        except OSError as error:
+            return not_begun(case.format, case.environment, error)
+        folder = self._folder / str(len(self.trips) + 1)
+        return round_trip(Plan(models, fmt, environment, case.settings, folder))
+
+    def _write_beside(self, test: str, trip: RoundTrip, models: ModelGroup) -> str:
+        """Write what belongs beside a kept artifact; the command that reloads it, if one does."""
+        folder, command = trip.artifact.parent, ""
+        if (folder / "job").exists():
+            command = self._session.environments[trip.environment].reproduce_command(str(folder))
+            (folder / "reload.pyz").write_bytes(self._session.archive)
+        origin = provenance.Origin(test, command, self._case.settings.imports)
+        provenance.write(folder, origin, trip, models)
+        return command
 
     def finish(self) -> None:
         """Call the hook, and delete what need not be kept."""
         config = self._session.config
-        for trip in self.trips:
+        for number, trip in enumerate(self.trips, 1):
             config.hook.pytest_modelroundtrip_finished(trip=trip, config=config)
-            if not self._is_kept(trip):
-                discard(trip)
+            if self._folder is not None and not self._is_kept(trip):
+                _discard(self._folder / str(number))
 
     def _is_kept(self, trip: RoundTrip) -> bool:
+        if trip.verdict is Verdict.SYSTEM_ERROR:
+            return False  # it may be half of one
         keep = self._case.settings.keep
         unfailed = (Verdict.UNSUPPORTED, Verdict.ENVIRONMENT_BROKEN)
         return keep == "all" or (
             keep == "failed" and not trip.passed and trip.verdict not in unfailed
         )
+
+
+def _discard(folder: Path) -> None:
+    """Delete an artifact and everything beside it."""
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def prepared(prepare: Callable[[], ModelGroup], pytrace: bool) -> ModelGroup:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
+from . import system_errors
 from .environments import Environment
 from .model import ModelGroup
 from .portable import checks
@@ -12,6 +14,14 @@ from .portable.comparing import Comparisons, differing
 from .portable.formats import Format
 from .result import Verdict
 from .settings import Settings
+
+# the verdicts of what was told in the words of a library
+PERHAPS_A_MACHINE = (
+    Verdict.SAVE_ERROR,
+    Verdict.LOAD_ERROR,
+    Verdict.CRASHED,
+    Verdict.ENVIRONMENT_BROKEN,
+)
 
 
 class Plan(NamedTuple):
@@ -38,6 +48,25 @@ class Stop(Exception):  # noqa: N818  it ends a round trip, not always by an err
         super().__init__(verdict, *problems)
         self.verdict, self.problems = verdict, list(problems)
         self.hint, self.detail, self.model_changed = hint, detail, model_changed
+
+
+def system_error(error: OSError, folder: Path) -> Stop:
+    """What an error means that this machine raised, and no model's code."""
+    place = [Path(error.filename).parent] if isinstance(error.filename, str) else []
+    facts = system_errors.facts(error.errno, [*place, folder])
+    error.filename = error.filename or str(folder)  # a write does not say where
+    hint = system_errors.advice(error.errno)
+    return Stop(Verdict.SYSTEM_ERROR, error_text(error), *facts, hint=hint)
+
+
+def recognized(stop: Stop, folder: Path) -> Stop:
+    """The same; where a machine is to blame, which its words say, with the verdict for that."""
+    code = system_errors.code_in("\n".join(stop.problems))
+    if code is not None and stop.verdict in PERHAPS_A_MACHINE:
+        stop.verdict, stop.hint = Verdict.SYSTEM_ERROR, system_errors.advice(code)
+        facts = system_errors.facts(code, [folder])
+        stop.problems = [f"{os.strerror(code)}:", *facts, *stop.problems]
+    return stop
 
 
 def difference_lines(comparisons: Comparisons) -> list[str]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -159,15 +160,26 @@ def _test_of(item: pytest.Item) -> str:
     return f"{parent}::{getattr(item, 'originalname', item.name)}"
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Start the environments that the items need: they import TensorFlow meanwhile."""
-    if SESSION not in session.config.stash or session.config.option.collectonly:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Start the environments that the items need: they import TensorFlow meanwhile.
+
+    pytest comes here only where the collection was not broken off.
+    """
+    config = session.config
+    if SESSION not in config.stash or config.option.collectonly or _ends_before_tests(session):
         return
     from .session import missing_tensorflow
 
     if missing_tensorflow() is None:
         cases = [case for item in session.items if (case := _case_of(item))]
-        session_of(session.config).start(case.environment for case in cases)
+        session_of(config).start(case.environment for case in cases)
+
+
+def _ends_before_tests(session: pytest.Session) -> bool:
+    """Whether errors of the collection end the run, or something else that was seen in it."""
+    errors = session.testsfailed and not session.config.option.continue_on_collection_errors
+    return bool(errors or session.shouldfail or session.shouldstop)
 
 
 def _case_of(item: pytest.Item) -> RoundTripCase | None:
@@ -204,11 +216,11 @@ def roundtrip(
     if missing:
         pytest.fail(missing, pytrace=False)
     case: RoundTripCase = request.param
-    folder = tmp_path_factory.mktemp(f"roundtrip-{case.id}")
+    make_folder = functools.partial(tmp_path_factory.mktemp, f"roundtrip-{case.id}")
     properties = request.node.user_properties
     # an item that is rerun has those of its earlier run
     properties[:] = [(name, value) for name, value in properties if name != PROPERTY]
-    fixture = RoundTripFixture(session_of(request.config), case, folder, request.node)
+    fixture = RoundTripFixture(session_of(request.config), case, make_folder, request.node)
     request.node.stash[FIXTURE] = fixture
     yield fixture
     fixture.finish()

@@ -117,6 +117,9 @@ def _classify_error(plan: Plan, job: Job, failure: LoadFailure, trip: RoundTrip)
     """What an error means that the reload raised."""
     if failure.step == "confine":
         return Stop(Verdict.ENVIRONMENT_BROKEN, failure.message)
+    if failure.step == protocol.ANSWERING:
+        unwritten = f"the clean interpreter could not write its answer: {failure.message}"
+        return Stop(Verdict.CRASHED, unwritten, detail=failure.traceback)
     check = checks.table()[SELF_CONTAINED]
     reached = check.compare(Reached([], []), Reached(failure.reached, []), Tolerance())
     told = reached.differences if SELF_CONTAINED in job.checks else []
@@ -151,7 +154,7 @@ def reloader(plan: Plan, job: Job) -> diagnosis.ReloadAgain:
                 wanted, plan.settings.timeout, plan.settings.memory_limit, hash_seed
             )
             found = diagnosis.Reloading(observations(reloaded, wanted), reloaded.layers or {})
-        except (BrokenEnvironmentError, BadAnswerError, Stop):
+        except (BrokenEnvironmentError, BadAnswerError, Stop, OSError):
             return None  # the differences are known; what they mean is not
         return found if found.observations else None
 

@@ -28,6 +28,7 @@ class Verdict(str, enum.Enum):
     BAD_ANSWER = "bad answer"  # the other side sent what cannot be read
     NOT_DETERMINISTIC = "not deterministic"
     ENVIRONMENT_BROKEN = "environment broken"
+    SYSTEM_ERROR = "system error"  # this machine: a full disk, a missing folder, too few files
     UNSUPPORTED = "unsupported"  # the format cannot hold this model
 
     __str__ = str.__str__
@@ -80,7 +81,8 @@ class RoundTrip:
         own_distances: where outputs are close though bits were expected (in the environment `here`,
             with the same versions): how far the original's own outputs for your batch are apart, in
             ULP, "between two calls" and, of a Keras model, "between graph and eager".
-        problems: what was lost or went wrong, one line each.
+        problems: what was lost or went wrong, one line each. Like all text here it is printable,
+            and within bounds.
         hint: what to do about it.
         detail: the traceback, or the last lines that the clean interpreter printed.
         seconds: by phase.

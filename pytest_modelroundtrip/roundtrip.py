@@ -6,16 +6,18 @@ Read `_run` from top to bottom. Each step returns a value, or raises `Stop` with
 from __future__ import annotations
 
 import contextlib
-import shutil
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
-from . import diagnosis, judgement, reloading, saving
-from .plan import Plan, Stop
+from . import diagnosis, judgement, presentable, reloading, saving
+from .plan import Plan, Stop, recognized, system_error
 from .portable import keras_libs
 from .portable.comparing import differing
 from .result import RoundTrip, Verdict, Versions
 from .settings import Settings
+
+MAX_HINT = 4000  # characters
 
 
 def round_trip(plan: Plan) -> RoundTrip:
@@ -25,9 +27,47 @@ def round_trip(plan: Plan) -> RoundTrip:
     try:
         _run(plan, trip)
     except Stop as stop:
-        trip.verdict, trip.problems, trip.hint = stop.verdict, stop.problems, stop.hint
-        trip.detail, trip.model_changed = stop.detail or trip.detail, stop.model_changed
+        _end(trip, recognized(stop, plan.folder))
+    except OSError as error:  # of our own files: what formats and models raise is caught
+        _end(trip, system_error(error, plan.folder))
+    _make_presentable(trip)
     return trip
+
+
+def not_begun(format_name: str, environment: str, error: OSError) -> RoundTrip:
+    """The result where this machine has not even a folder for a round trip."""
+    folder = Path(str(error.filename or ""))
+    trip = RoundTrip(format_name, environment, folder / "artifact")
+    trip.versions = Versions(keras_libs.versions())
+    _end(trip, system_error(error, folder))
+    _make_presentable(trip)
+    return trip
+
+
+def not_kept(trip: RoundTrip, error: OSError) -> None:
+    """Tell that the artifact could not be kept; where nothing else is to be told, it fails."""
+    stop = system_error(error, trip.artifact)
+    problems = [*trip.problems, "the artifact could not be kept:", *stop.problems]
+    if trip.passed:
+        trip.verdict, trip.hint = stop.verdict, stop.hint
+    trip.problems = presentable.bounded_lines(problems)
+
+
+def _end(trip: RoundTrip, stop: Stop) -> None:
+    trip.verdict, trip.problems, trip.hint = stop.verdict, stop.problems, stop.hint
+    trip.detail, trip.model_changed = stop.detail or trip.detail, stop.model_changed
+
+
+def _make_presentable(trip: RoundTrip) -> None:
+    """Nothing that a model or the other side says is passed on as it came."""
+    trip.problems = presentable.bounded_lines(trip.problems)
+    trip.hint = presentable.bounded(trip.hint, MAX_HINT)
+    trip.detail = presentable.bounded(trip.detail)
+    trip.confinement = presentable.bounded(trip.confinement, presentable.MAX_NAME_CHARACTERS)
+    trip.not_checked = presentable.bounded_texts(trip.not_checked)
+    trip.seconds = presentable.bounded_names(trip.seconds)
+    saved, reloaded = trip.versions
+    trip.versions = Versions(presentable.bounded_texts(saved), presentable.bounded_texts(reloaded))
 
 
 def _run(plan: Plan, trip: RoundTrip) -> None:
@@ -88,8 +128,3 @@ class Clock:
         finally:
             spent = time.perf_counter() - began
             self._seconds[name] = self._seconds.get(name, 0.0) + spent
-
-
-def discard(trip: RoundTrip) -> None:
-    """Delete the artifact and everything beside it."""
-    shutil.rmtree(trip.artifact.parent, ignore_errors=True)

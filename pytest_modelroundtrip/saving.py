@@ -10,11 +10,12 @@ from pathlib import Path
 from .environments import BadAnswerError, BrokenEnvironmentError
 from .judgement import compare_parts
 from .known_errors import save_error_hint
-from .plan import Plan, Stop, difference_lines, error_text
+from .plan import Plan, Stop, difference_lines, error_text, system_error
 from .portable import checks
 from .portable.checks import Observations
 from .portable.comparing import Tolerance, differing
 from .portable.formats import Format, missing_library
+from .portable.protocol import Interpreter
 from .portable.subject import CallError
 from .result import Verdict
 
@@ -30,10 +31,8 @@ def checks_to_make(plan: Plan) -> list[str]:
         raise Stop(Verdict.ENVIRONMENT_BROKEN, plan.environment.broken)
     try:
         reason = _unsupported(plan) or _unreadable(plan)
-    except BrokenEnvironmentError as error:
-        raise Stop(Verdict.ENVIRONMENT_BROKEN, str(error)) from error
-    except BadAnswerError as error:
-        raise Stop(Verdict.BAD_ANSWER, str(error)) from error
+    except Stop:
+        raise
     except Exception as error:
         raise _cannot_look(plan.format, error) from error
     if reason:
@@ -72,15 +71,26 @@ def _unreadable(plan: Plan) -> str | None:
     A format that was asked for by name is tried all the same.
 
     Raises:
-        BrokenEnvironmentError: when there is no such interpreter.
+        Stop: where there is no such interpreter.
     """
     if plan.environment.name == "here" or plan.settings.formats_by_name:
         return None
-    interpreter = plan.environment.probe()
+    interpreter = _probed(plan)
     reasons = [missing_library(plan.format.needs, interpreter)]
     for part in plan.models.parts.values():
         reasons.append(plan.format.unreadable_by(part.keras_major, interpreter))
     return next(filter(None, reasons), None)
+
+
+def _probed(plan: Plan) -> Interpreter:
+    try:
+        return plan.environment.probe()
+    except BrokenEnvironmentError as error:
+        raise Stop(Verdict.ENVIRONMENT_BROKEN, str(error)) from error
+    except BadAnswerError as error:
+        raise Stop(Verdict.BAD_ANSWER, str(error)) from error
+    except OSError as error:
+        raise system_error(error, plan.folder) from error
 
 
 def observe_original(plan: Plan, names: Sequence[str]) -> Observations:

@@ -161,9 +161,13 @@ class Session:
         ]
 
     def start(self, names: Iterable[str]) -> None:
-        """Start these environments: they import TensorFlow while this process does."""
+        """Start these environments: they import TensorFlow while this process does.
+
+        What this machine refuses is raised at their first use.
+        """
         for name in dict.fromkeys(names):
-            self.environments[name].begin()
+            with contextlib.suppress(OSError):
+                self.environments[name].begin()
 
     def reference(self, key: object, build: Callable[[], ModelGroup | None]) -> ModelGroup | None:
         """The model of that key; one is held at a time, until another is asked for."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from pathlib import Path
 
@@ -246,6 +247,15 @@ def test_numbers_that_json_does_not_have_are_written_as_words(tmp_path: Path) ->
     assert written["seconds"] == {"save": "nan"}
     (found,) = json_report.read(path).records
     assert found.seconds.keys() == {"save"} and math.isnan(found.seconds["save"])
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+def test_a_page_that_a_full_disk_does_not_take_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    json_report.write(tmp_path / "a.json", [record("here", "exact")])
+    assert command.main(["report", str(tmp_path / "a.json"), "--html", "/dev/full"]) == 2
+    assert capsys.readouterr().err == "/dev/full cannot be written: No space left on device\n"
 
 
 def test_bytes_that_are_not_text_make_a_page_too(tmp_path: Path) -> None:

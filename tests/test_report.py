@@ -218,7 +218,16 @@ def test_a_report_that_cannot_be_written_in_the_end_is_an_error(
     source = "def test_it():\n    import shutil\n    shutil.rmtree('out')\n"
     result = run(source, "--roundtrip-report=out/a.json")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["ERROR: *out/a.json cannot be written: No such file or directory"])
+    told = "ERROR: *out/a.json cannot be written: No such file or directory; --roundtrip-report=*"
+    result.stdout.fnmatch_lines([told])
+
+
+def test_a_report_that_cannot_be_written_leaves_no_part_of_it(tmp_path: Path) -> None:
+    taken = tmp_path / "a.json"
+    taken.mkdir()
+    with pytest.raises(IsADirectoryError):
+        json_report.write(taken, [])
+    assert [*tmp_path.iterdir()] == [taken]
 
 
 @slow

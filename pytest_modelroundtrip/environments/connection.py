@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import execnet
 
+from .. import system_errors
 from ..portable import START_SECONDS, protocol, transfer
 from . import launch
 from .archive import BOOTSTRAP
@@ -55,6 +56,7 @@ class Connection:
 
         Raises:
             ConnectionEndedError: when it cannot be started, or does not answer in time.
+            OSError: when this machine has no disk space, descriptors or processes left.
         """
         self.missing = ""
         self._description = kind.description
@@ -69,6 +71,9 @@ class Connection:
         except execnet.TimeoutError as error:
             raise self._silent("its first message", connect_seconds) from error
         except (OSError, EOFError, AssertionError, ValueError, execnet.RemoteError) as error:
+            if system_errors.is_one(error):  # of this side, for which no interpreter is to blame
+                self.close()
+                raise
             raise self._failed("cannot be started", error) from error
         except BaseException:
             self.close()

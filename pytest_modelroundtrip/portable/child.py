@@ -175,14 +175,24 @@ def become_child(folder: str, lifeline: int, grant: Grant) -> NoReturn:
     with open(os.path.join(folder, JOB), "rb") as written:
         job = protocol.decode_record(Job, written.read())
     cage = Cage(job.confinement, grant, folder)
-    answer = protocol.encode_record(reload.reload(job, cage, entering))
-    part = os.path.join(folder, ANSWER + ".part")
-    with open(part, "wb") as out:
-        out.write(answer)
-    os.replace(part, os.path.join(folder, ANSWER))
+    reloaded = reload.reload(job, cage, entering)
+    try:
+        _write_answer(folder, reloaded)
+    except OSError as error:
+        with open(os.path.join(folder, JOB), "wb"):
+            pass  # on a full disk the job, which was read, leaves room to say so
+        error.filename = error.filename or folder
+        _write_answer(folder, reload.unwritten(reloaded, error))
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     _exit(0)
+
+
+def _write_answer(folder: str, answer: Reloaded) -> None:
+    part = os.path.join(folder, ANSWER + ".part")
+    with open(part, "wb") as out:
+        out.write(protocol.encode_record(answer))
+    os.replace(part, os.path.join(folder, ANSWER))
 
 
 def _redirect_streams(path: str, lifeline: int) -> None:

@@ -76,7 +76,7 @@ class LayerOutput(NamedTuple):
 class LoadFailure(NamedTuple):
     """What a reload raised."""
 
-    step: str  # "import", "confine", "load", "observe" or "save again"
+    step: str  # "import", "confine", "load", "observe", "save again" or `ANSWERING`
     type: str
     message: str
     traceback: str
@@ -85,6 +85,7 @@ class LoadFailure(NamedTuple):
 
 TIMED_OUT = "timed out"
 MEMORY_LIMIT = "beyond the memory limit"
+ANSWERING = "answer"  # the step in which a reload writes what came of it
 UNREADABLE_ANSWER = "an answer that cannot be read"
 
 

@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Se
 from . import calling, checks, formats, keras_libs, model_weights, records
 from .aliases import Model, Plain
 from .confinement import Cage
-from .protocol import Job, LayerOutput, LoadFailure, PartJob, Reloaded
+from .protocol import ANSWERING, Job, LayerOutput, LoadFailure, PartJob, Reloaded
 from .subject import PREDICT, CallError, Subject, answer, resolved
 from .tripwire import TRIPWIRE
 
@@ -66,6 +66,12 @@ def reload(job: Job, cage: Cage, entering: EnteringStep) -> Reloaded:
         failure=failure,
         confinement=cage.description,
     )
+
+
+def unwritten(reloaded: Reloaded, error: OSError) -> Reloaded:
+    """What is answered instead of what could not be written."""
+    failure = _failure(ANSWERING, error)
+    return Reloaded(reloaded.versions, reloaded.seconds, failure=failure)
 
 
 def _failure(step: str, error: BaseException) -> LoadFailure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
+from ..presentable import printable, readable_size
 from ..result import RoundTrip, Verdict, Versions
 from .versions import version_lines
 
@@ -17,6 +18,7 @@ MAX_CHARACTERS = 3000  # of the problems, and of the traceback or output
 HEADLINES = {  # where the usual one would be wrong
     Verdict.UNSUPPORTED: "the test asks for the format {}, which cannot hold this model",
     Verdict.SAVE_ERROR: "the format {} could not save the model",
+    Verdict.SYSTEM_ERROR: "this machine; format {} was not judged",
     Verdict.NOT_DETERMINISTIC: "the model itself; format {} was not judged",
 }
 USUAL_HEADLINE = "format {}, environment {!r}"
@@ -46,10 +48,10 @@ def failure_text(trip: RoundTrip, is_kept: bool, reproduce_command: str) -> str:
     if trip.confinement:
         lines += _wrapped(trip.confinement, f"{'confined:':<{LABEL_WIDTH}}", " " * LABEL_WIDTH)
     if is_kept:
-        size = _readable_size(trip.size)
-        lines.append(f"{'artifact:':<{LABEL_WIDTH}}{trip.artifact} ({size})")
+        size = readable_size(trip.size)
+        lines.append(f"{'artifact:':<{LABEL_WIDTH}}{printable(str(trip.artifact))} ({size})")
     if reproduce_command:
-        lines.append(f"{'reproduce:':<{LABEL_WIDTH}}{reproduce_command}")
+        lines.append(f"{'reproduce:':<{LABEL_WIDTH}}{printable(reproduce_command)}")
     if trip.detail.strip():
         label = "traceback:" if "Traceback (" in trip.detail else "output:"
         lines += ["", label, *_tail_lines(trip.detail, where)]
@@ -58,7 +60,7 @@ def failure_text(trip: RoundTrip, is_kept: bool, reproduce_command: str) -> str:
 
 def shortened(text: str) -> str:
     """A message of a library, no longer than a screen can hold; its lines are kept."""
-    lines = text.splitlines()
+    lines = printable(text).splitlines()
     kept = _first(lines, PROBLEM_LINES)
     left_out = _left_out(lines, kept, "")
     return "\n".join([*kept, *([f"  {left_out}"] if left_out else [])])
@@ -82,7 +84,7 @@ def _problem_lines(problems: list[str], where: str) -> list[str]:
 
 
 def _hint_lines(hint: str) -> list[str]:
-    first, *others = hint.splitlines()
+    first, *others = hint.splitlines()[:PROBLEM_LINES]
     lines = _wrapped(first, "hint: ", "      ")
     return lines + [wrapped for line in others for wrapped in _wrapped(line, "      ", "        ")]
 
@@ -98,10 +100,6 @@ def _wrapped(text: str, first: str, following: str) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
-
-
-def _readable_size(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
 
 
 def _message_lines(text: str) -> list[str]:
@@ -134,5 +132,5 @@ def _left_out(lines: list[str], kept: list[str], where: str) -> str:
         return ""
     count = len(lines) - len(kept)
     what = f"{count} lines, " if count > 1 else ""
-    whole = f"; {where} has all" if where else ""
+    whole = f"; {where} has more" if where else ""
     return f"... ({what}{missing} characters are left out{whole})"

@@ -41,8 +41,12 @@ def write(path: Path, records: Iterable[Record]) -> None:
     }
     part = path.with_name(f"{path.name}.part")
     text = json.dumps(_without_nan(report), indent=1, allow_nan=False)
-    part.write_text(f"{text}\n", encoding="utf-8")
-    os.replace(part, path)
+    try:
+        part.write_text(f"{text}\n", encoding="utf-8")
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def _without_nan(value: object) -> object:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..environments import BadAnswerError, BrokenEnvironmentError
 from ..portable import checks
 from ..portable.formats import Format
+from ..presentable import bounded
 from .versions import version_line
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def write_list(formats: Mapping[str, Format], environments: Mapping[str, Environ
     print(f"kept by formats:\n{checks_table(formats.values())}\nenvironments:", flush=True)
     for name, environment in environments.items():
         for line in _environment_lines(environment):
-            print(_named(name, line), flush=True)
+            print(_named(name, bounded(line)), flush=True)
             name = ""  # only before the first line
 
 
@@ -43,7 +44,7 @@ def _environment_lines(environment: Environment) -> list[str]:
     """The versions that were found there, the interpreter, the machine, the confinement."""
     try:
         interpreter = environment.probe()
-    except (BadAnswerError, BrokenEnvironmentError) as error:
+    except (BadAnswerError, BrokenEnvironmentError, OSError) as error:
         return [f"broken: {error}"]
     machine = interpreter.machine
     hardware = f"{machine.system}, {machine.processor}, {machine.threads} threads"

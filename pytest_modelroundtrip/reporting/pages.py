@@ -27,9 +27,7 @@ def rendered(matrix: Matrix, template: str) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters.update(plain=_plain)
-    page = environment.get_template(template).render(matrix=matrix)
-    # the text of an error may quote bytes that are not text
-    return page.encode("utf-8", "backslashreplace").decode("utf-8")
+    return environment.get_template(template).render(matrix=matrix)
 
 
 def _plain(text: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from ..presentable import printable
 from ..result import RoundTrip, Verdict, Versions
 
 T = TypeVar("T")
@@ -142,7 +143,7 @@ def _without_case(nodeid: str, case_id: str) -> str:
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError
-    return value
+    return printable(value)
 
 
 def _text_or_none(value: object) -> str | None:

@@ -44,7 +44,8 @@ class RoundTripReporter:
         try:
             json_report.write(self._path, self.records)
         except OSError as error:
-            self._write_error = f"{self._path} cannot be written: {error.strerror}"
+            hint = "--roundtrip-report=PATH can name another file"
+            self._write_error = f"{self._path} cannot be written: {error.strerror}; {hint}"
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(

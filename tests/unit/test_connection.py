@@ -5,8 +5,10 @@ The other side is the real bootstrap with a worker made for the test, or the rea
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+import resource
 import select
 import signal
 import tempfile
@@ -172,6 +174,21 @@ def test_one_that_ends_is_broken_for_good() -> None:
     with pytest.raises(BrokenEnvironmentError, match="it ended with exit status 3"):
         ended.probe()
     assert ended.broken is not None
+
+
+def test_too_few_descriptors_on_this_side_are_no_fault_of_the_interpreter() -> None:
+    """They are told as they are, and the next test tries again."""
+    probed = environment(stub_archive([1, encode_record(INTERPRETER)]))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        with pytest.raises(OSError) as raised:
+            probed.probe()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert raised.value.errno == errno.EMFILE
+    assert probed.broken is None and probed.probe() == INTERPRETER
+    probed.close()
 
 
 def test_one_that_does_not_answer_is_ended_with_all_that_it_started(tmp_path: Path) -> None:

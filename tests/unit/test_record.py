@@ -158,7 +158,7 @@ def test_the_text_of_a_failure() -> None:
     assert lines[4:15] == [
         "  kernel differs",
         "  ... (80 characters are left out; roundtrip.json beside the artifact",
-        "    has all)",
+        "    has more)",
         "",
         "hint: Pass imports=[...].",
         "      For all tests: a line.",
@@ -170,7 +170,7 @@ def test_the_text_of_a_failure() -> None:
     ]
     assert lines[15:17] == [
         "traceback:",
-        "  ... (21 lines, 54 characters are left out; roundtrip.json beside the artifact has all)",
+        "  ... (21 lines, 54 characters are left out; roundtrip.json beside the artifact has more)",
     ]
     assert lines[17:] == ["  x"] * failure.TAIL_LINES
 
