@@ -133,6 +133,8 @@ class Connection:
             return protocol.decode_record(answer, self._message(seconds))
         except protocol.RefusedError as error:
             raise self._bad("could not read the request", error) from error
+        except protocol.FailedError:
+            raise
         except ValueError as error:
             raise self._bad("sent an answer that cannot be read", error) from error
         except execnet.TimeoutError as error:

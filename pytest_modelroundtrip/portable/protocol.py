@@ -247,7 +247,7 @@ class RefusedError(ValueError):
     """The other side could not read what it was asked."""
 
 
-class FailedError(Exception):
+class FailedError(ValueError):
     """The other side could not do what it was asked. The text says why."""
 
 

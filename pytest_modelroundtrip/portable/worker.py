@@ -27,6 +27,7 @@ from . import (
     reload,
     tensors,
     transfer,
+    watching,
 )
 from .protocol import (
     Answer,
@@ -169,13 +170,13 @@ class _Worker:
         )
         return self._in_child(request, start)
 
-    def _in_child(self, request: Reload, start: child.Start) -> Reloaded:
+    def _in_child(self, request: Reload, start: watching.Start) -> Reloaded:
         if not os.path.exists(self._archive):  # a reload may have removed it
             os.makedirs(self._scratch, exist_ok=True)
             with open(self._archive, "wb") as out:
                 out.write(self._package)
-        limits = child.Limits(request.seconds, request.memory, self._has_hung_up)
-        return child.run(request.job, start, self._scratch, limits)
+        limits = watching.Limits(request.seconds, request.memory, self._has_hung_up)
+        return watching.run(request.job, start, self._scratch, limits)
 
     def _has_hung_up(self) -> bool:
         """Whether the other side is gone.

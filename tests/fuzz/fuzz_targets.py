@@ -53,7 +53,7 @@ def messages(random: Random, folder: Path) -> None:
     record = random.choice(ANSWERS)
     with contextlib.suppress(ValueError):
         protocol.decode_record(type(record), _forged(protocol.encode_record(record), random))
-    request = protocol.SendFolder("/a") if random.random() < 0.5 else protocol.Probe(["keras"])
+    request = protocol.SendFolder("/a") if random.random() < 0.5 else protocol.Probe(["keras"], [])
     with contextlib.suppress(ValueError):
         protocol.decode_request(_forged(protocol.encode_request(request), random))
 
