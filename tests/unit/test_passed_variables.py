@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_modelroundtrip.environments import HERE
+from pytest_modelroundtrip.environments import HERE, provisioning
 from pytest_modelroundtrip.environments.kinds import Startable
 from pytest_modelroundtrip.environments.specification import parse
 from pytest_modelroundtrip.environments.variables import EVERYWHERE, ON_THIS_MACHINE
@@ -65,6 +65,13 @@ def test_what_a_user_passes_is_passed_and_not_shown(monkeypatch: pytest.MonkeyPa
         assert "its value" not in shown(kind)
     for kind in kinds(("MY_TOKEN",)):
         assert kind.chosen_variables() == {"MY_TOKEN": "its value"}
+
+
+def test_an_environment_that_is_created_gets_them_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provisioning, "interpreter", lambda packages, notify: f"{packages}{notify}")
+    monkeypatch.setenv("MY_OWN", "x")
+    kind = replace(parse("six", Path()), pass_env=("MY_*",)).resolved(print)
+    assert kind.chosen_variables() == {"MY_OWN": "x"}
 
 
 def test_what_makes_it_clean_is_never_passed(monkeypatch: pytest.MonkeyPatch) -> None:
