@@ -94,6 +94,7 @@ PLACE = PlaceSighting(
     },
     arguments=["factor", "size"],
     returned=["factor", "_factor"],
+    others=["cell"],
 )
 STEP = TrainingSighting(
     logs={"loss": np.array(1.5, "float32")},
