@@ -104,7 +104,8 @@ def _always(text: str) -> Advise:
 
 NO_SUCH_FILE = (  # of Python, of TensorFlow, of h5py
     r"No such file or directory: (?P<quote>['\"])(?P<path>.+?)(?P=quote)",
-    r"(?P<path>[^\s;'\"]*[/\\][^\s;'\"]*) ?[;:] No such file or directory",
+    # from the beginning of a word: from each of its letters, a long one would take for ever
+    r"(?<![^\s;'\"])(?P<path>[^\s;'\"/\\]*[/\\][^\s;'\"]*) ?[;:] No such file or directory",
     r"unable to open file: name = '(?P<path>[^']+)', errno = 2",
 )
 

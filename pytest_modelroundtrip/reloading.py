@@ -21,6 +21,7 @@ from .result import RoundTrip, Verdict
 
 SELF_CONTAINED = "self_contained"
 NO_NETWORK = re.compile(r"connect|resol|unreachable|refused|urlopen|network", re.IGNORECASE)
+MAX_SEARCHED = 20_000  # characters of an error that are searched for what to do about it
 IF_IT_IS_THERE = (
     'Or, if a deployment has it at the same path, pass confinement="off", or put its folder into '
     "roundtrip_pythonpath."
@@ -124,7 +125,9 @@ def _classify_error(plan: Plan, job: Job, failure: LoadFailure, trip: RoundTrip)
     reached = check.compare(Reached([], []), Reached(failure.reached, []), Tolerance())
     told = reached.differences if SELF_CONTAINED in job.checks else []
     error = f"{failure.type}: {failure.message}"
-    hint = load_hint(error, Loading([*plan.models.models.values()], plan.settings, plan.format))
+    hint = load_hint(
+        _ends_of(error), Loading([*plan.models.models.values()], plan.settings, plan.format)
+    )
     if told:
         trip.checks[SELF_CONTAINED] = CheckOutcome.DIFFERS
     if any(_is_reason(access, failure.message) for access in failure.reached):
@@ -135,6 +138,12 @@ def _classify_error(plan: Plan, job: Job, failure: LoadFailure, trip: RoundTrip)
         told = [*told, unusable, failure.message]
         return Stop(Verdict.DIFFERS, *told, hint=hint, detail=failure.traceback)
     return Stop(Verdict.LOAD_ERROR, *told, error, hint=hint, detail=failure.traceback)
+
+
+def _ends_of(error: str) -> str:
+    """An error that is as long as an artifact, by its beginning and its end: it is searched."""
+    half = MAX_SEARCHED // 2
+    return error if len(error) <= MAX_SEARCHED else f"{error[:half]}\n{error[-half:]}"
 
 
 def _is_reason(access: str, message: str) -> bool:

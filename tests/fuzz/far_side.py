@@ -94,6 +94,7 @@ PLACE = PlaceSighting(
     },
     arguments=["factor", "size"],
     returned=["factor", "_factor"],
+    others=["cell"],
 )
 STEP = TrainingSighting(
     logs={"loss": np.array(1.5, "float32")},
@@ -180,9 +181,15 @@ class _Environment:
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
 
-    def reload(self, job: protocol.Job, seconds: float, hash_seed: str | None = None) -> Reloaded:
+    def reload(
+        self,
+        job: protocol.Job,
+        seconds: float,
+        memory: int | None = None,
+        hash_seed: str | None = None,
+    ) -> Reloaded:
         """The answer, read as `Connection` reads it."""
-        del seconds, hash_seed
+        del seconds, memory, hash_seed
         return self._read(Reloaded, self._answer(job.checks))
 
     def probe(self) -> Interpreter:

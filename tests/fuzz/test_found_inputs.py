@@ -16,6 +16,7 @@ import pytest
 
 from pytest_modelroundtrip.portable import checks, codec, protocol
 from pytest_modelroundtrip.portable.aliases import Plain
+from pytest_modelroundtrip.portable.protocol import LoadFailure
 from pytest_modelroundtrip.result import RoundTrip
 
 GONE = object()  # stands for an item that is left out
@@ -146,6 +147,14 @@ def test_memory_is_bounded_by_the_bytes_that_came(
     finally:
         tracemalloc.stop()
     assert peak < 10_000_000 + 100 * len(data)
+
+
+@pytest.mark.parametrize("text", ["/", "x", "Could not interpret ", "identifier: {", "'"])
+def test_an_error_as_long_as_an_artifact_is_searched_in_part(text: str, tmp_path: Path) -> None:
+    """With patterns that go back over it again and again, this test would take hours."""
+    failure = LoadFailure("load", "ValueError", text * 1_000_000, "", [])
+    data = protocol.encode_record(protocol.Reloaded({}, {}, failure=failure))
+    assert far_side.judged(lambda _: data, tmp_path).verdict == "load error"
 
 
 @pytest.mark.parametrize("target", fuzz_targets.TARGETS)

@@ -160,7 +160,7 @@ def config(value: Plain, **arguments: Plain) -> ConfigSighting:
 
 
 def place(class_name: str = "Scale", **attributes: Plain) -> PlaceSighting:
-    return PlaceSighting("inner/scale", class_name, None, attributes, ["factor"], ["returned"])
+    return PlaceSighting("inner/scale", class_name, None, attributes, ["factor"], ["returned"], [])
 
 
 def test_configs() -> None:
@@ -175,9 +175,10 @@ def test_configs() -> None:
     assert len(lost) == 3
     assert lost[1].startswith("the argument factor of Scale (inner/scale) is missing after the")
     # it is there, as something that cannot be compared; and a call may make what is no argument
-    held = place(factor=1.0, rate=2.0), place()._replace(others=["factor"])
-    sides = (ConfigSighting(None, {"a": one}) for one in held)
-    assert differences("config", *sides) == []
+    for others in (["factor"], None):  # None: a stand-in, which has none of its attributes
+        held = place(factor=1.0, rate=2.0), place()._replace(others=others)
+        sides = (ConfigSighting(None, {"a": one}) for one in held)
+        assert differences("config", *sides) == []
     other = ConfigSighting({"units": 3}, {".scale": place("Other", factor=1.0)})
     assert differences("config", expected, other) == []
     assert differences("config", expected, ConfigSighting({"units": 3}, {})) == []

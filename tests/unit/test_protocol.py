@@ -18,6 +18,7 @@ from pytest_modelroundtrip.portable.protocol import (
     ChildEnd,
     Done,
     Entry,
+    Failed,
     Interpreter,
     Job,
     LayerOutput,
@@ -105,7 +106,7 @@ KINDS = {
 
 
 def test_each_record_has_an_example_here() -> None:
-    assert {type(record) for record in RECORDS} | {WeightValue, Refused} == KINDS
+    assert {type(record) for record in RECORDS} | {WeightValue, Refused, Failed} == KINDS
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS, key=str), ids=lambda kind: kind.__name__)
@@ -177,12 +178,12 @@ KNOWN = "known are probe, can read, receive folder, send folder, reload"
         ({"do": np.ones(2)}, f"unknown request array([1., 1.]); {KNOWN}"),
         ({"needs": []}, f"unknown request None; {KNOWN}"),
         (["probe"], f"unknown request None; {KNOWN}"),
-        ({"do": "probe"}, "probe: the field needs is expected, not dict"),
-        ({"do": "probe", "needs": [1]}, "probe.needs[0]: str is expected, not int"),
-        ({"do": "probe", "needs": [], "x": 1}, "probe: no field x is expected, not dict"),
+        ({"do": "probe"}, "probe: the field keras_majors, needs is expected, not dict"),
+        ({"do": "probe", "needs": [1], "keras_majors": []}, "probe.needs[0]: str is expected, not int"),
+        ({"do": "probe", "needs": [], "keras_majors": [], "x": 1}, "probe: no field x is expected, not dict"),
         (
             {"do": "reload", "job": {}},
-            "reload: the field fork, hash_seed, seconds is expected",
+            "reload: the field fork, hash_seed, memory, seconds is expected",
         ),
     ],
 )

@@ -25,7 +25,8 @@ class PlaceSighting(NamedTuple):
     attributes: Dict[str, Plain]  # of objects of the user's own classes, by name
     arguments: List[str]  # of these, the constructor's arguments
     returned: List[str]  # the keys of its config
-    others: List[str] = []  # noqa: RUF012  names of attributes that cannot be compared
+    # names of attributes that cannot be compared; None: the object is of a library's class
+    others: Optional[List[str]] = None
 
 
 class ConfigSighting(NamedTuple):
@@ -41,8 +42,9 @@ class ConfigCheck(Check[ConfigSighting]):
     The config is what `get_config` returns, as JSON; inside of your own classes, that of each
     layer. Of your own classes (layers, regularizers, constraints, metrics, and what they hold) the
     attributes are compared too: numbers, strings, arrays, functions by name, and lists and dicts
-    of them. What `get_config` leaves out comes back as the default. An attribute that a call makes
-    or changes, or that differs after two reloads of one artifact, is not compared.
+    of them. What `get_config` leaves out comes back as the default. An argument of the constructor
+    that is not there any more differs; an attribute that a call makes or changes, or that differs
+    after two reloads of one artifact, is not compared.
     """
 
     sighting = ConfigSighting
@@ -124,7 +126,7 @@ def _seen(place: Place) -> PlaceSighting:
     held, is_own = place.held, places.is_own(place.held)
     config = None if place.described and not is_own else _own_config(held)
     values = plain_attributes(held) if is_own else {}
-    others = [name for name, _ in places.attributes(held) if name not in values] if is_own else []
+    others = [name for name, _ in places.attributes(held) if name not in values] if is_own else None
     parameters = places.parameters(type(held)) if values else []
     return PlaceSighting(
         path=place.path or held.name,
@@ -165,7 +167,7 @@ def _compare_places(
         is_argument = name in expected.arguments
         if name in actual.attributes:
             text = value_difference(value, actual.attributes[name], near)
-        elif is_argument and name not in actual.others:
+        elif is_argument and actual.others is not None and name not in actual.others:
             text = "is missing after the reload"
         else:  # what a call, or another version of the library, puts there
             continue
