@@ -179,8 +179,14 @@ KNOWN = "known are probe, can read, receive folder, send folder, reload"
         ({"needs": []}, f"unknown request None; {KNOWN}"),
         (["probe"], f"unknown request None; {KNOWN}"),
         ({"do": "probe"}, "probe: the field keras_majors, needs is expected, not dict"),
-        ({"do": "probe", "needs": [1], "keras_majors": []}, "probe.needs[0]: str is expected, not int"),
-        ({"do": "probe", "needs": [], "keras_majors": [], "x": 1}, "probe: no field x is expected, not dict"),
+        (
+            {"do": "probe", "needs": [1], "keras_majors": []},
+            "probe.needs[0]: str is expected, not int",
+        ),
+        (
+            {"do": "probe", "needs": [], "keras_majors": [], "x": 1},
+            "probe: no field x is expected, not dict",
+        ),
         (
             {"do": "reload", "job": {}},
             "reload: the field fork, hash_seed, memory, seconds is expected",
