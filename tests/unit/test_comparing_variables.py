@@ -127,6 +127,9 @@ def test_the_value_of_a_tied_weight_is_reported_at_its_first_path_only() -> None
     found = compared(expected, actual)
     assert len(found.differences) == 1
     assert list(found.origins) == ["v"]
+    # tied to another variable than before, it has a value of its own
+    elsewhere = [weight("v"), weight("w", BIAS + 1, tied_to="x")]
+    assert len(compared(expected, elsewhere).differences) == 1
     untied = [weight("v"), weight("w", BIAS + 1)]
     assert len(compared(expected, untied).differences) == 1
     assert len(compared(untied, expected).differences) == 2

@@ -108,12 +108,22 @@ def compare_variables(
         messages = [*_property_differences(originals[path], reloaded[path])]
         expected_value, actual_value = originals[path].value, reloaded[path].value
         text = arrays.leaf_difference(expected_value, actual_value, EXACT, Comparison())
-        if text and not originals[path].tied_to:  # a shared value is reported at its first path
+        if text and not _is_told_elsewhere(originals[path], reloaded[path], reloaded):
             found.origins[path] = origin = _origin(path, originals, actual_value)
             messages.append(text + ORIGINS[origin.kind].format(origin.detail))
         for message in messages:
             found.differ(f"{prefix}{path} {message}")
     return found
+
+
+def _is_told_elsewhere(
+    original: WeightValue, actual: WeightValue, reloaded: Dict[str, WeightValue]
+) -> bool:
+    """Whether the value of a tied weight is reported at its first path, or as untied."""
+    if not original.tied_to or not actual.tied_to:
+        return bool(original.tied_to)
+    first = reloaded.get(original.tied_to)  # None: it is in another part of a group
+    return first is None or arrays.same_leaf(first.value, actual.value)
 
 
 def _property_differences(expected: WeightValue, actual: WeightValue) -> Iterator[str]:
