@@ -89,7 +89,9 @@ def test_installed_packages_are_readable_wherever_they_are(
     venv.create(environment, symlinks=True)
     paths = {"base": str(environment), "platbase": str(environment)}
     packages = Path(sysconfig.get_path("purelib", "venv", paths))
-    (packages / "tensorflow.pth").write_text(sysconfig.get_path("purelib"))
+    # with its own .pth files: TensorFlow 2.16 needs the distutils that setuptools puts there
+    added = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})"
+    (packages / "tensorflow.pth").write_text(added)
     (packages / "by_pth.pth").write_text(str(tmp_path / "by_pth" / "src"))
     finder = "__editable___by_finder"
     mapping = {"by_finder": str(tmp_path / "by_finder" / "src" / "by_finder")}
