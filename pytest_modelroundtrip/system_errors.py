@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import re
-import resource
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -74,6 +73,8 @@ def facts(code: int | None, folders: Iterable[Path]) -> list[str]:
             found.setdefault(*_free(folder))
         return [f"free on this machine now: {', '.join(found.values())}"]
     if code in NO_DESCRIPTORS:
+        import resource  # not on Windows, where the plugin is imported too
+
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         return [f"this process may have {limit} files open"]
     return []

@@ -23,6 +23,7 @@ from .provisioning import Notify
 
 END_SECONDS = 5  # to end by itself; then it is killed
 PIECE_SECONDS = 60  # for the other side to take or send a piece
+LOG_BYTES = 4000  # of the end of what an interpreter printed
 LARGE_BYTES = 10_000_000  # the progress of sending more than this is shown
 MAX_CHUNKS = 100_000  # of one answer
 
@@ -217,10 +218,12 @@ class Connection:
     def log_tail(self) -> list[str]:
         """The last lines that the interpreter itself, or ssh, printed."""
         try:
-            log = (self._scratch / launch.LOG).read_text(encoding="utf-8", errors="replace")
+            with (self._scratch / launch.LOG).open("rb") as log:
+                log.seek(max(0, os.fstat(log.fileno()).st_size - LOG_BYTES))
+                printed = log.read(LOG_BYTES).decode("utf-8", "replace")
         except FileNotFoundError:  # it was not started, or has ended and removed its folder
             return []
-        return log.strip().splitlines()[-5:]
+        return printed.strip().splitlines()[-5:]
 
     def close(self) -> None:
         """End the interpreter and all that it started."""

@@ -19,6 +19,8 @@ END_SECONDS = 3.0  # for killed processes to be gone: one in an uninterruptible 
 GRACE_SECONDS = 3.0  # for an interpreter to end by itself when nobody listens any more
 PARENT_SECONDS = 0.5  # between two looks whether the parent is still there
 
+SIGKILL = 9  # by its number: Windows, where the plugin is imported too, has none
+
 _exit = os._exit  # what a model's code puts in its place must not be called
 
 
@@ -75,7 +77,7 @@ def resident(pid: int) -> int:
         return 0
 
 
-def kill(pid: int, number: int = signal.SIGKILL) -> None:
+def kill(pid: int, number: int = SIGKILL) -> None:
     """Send a signal to a process, where it is still there and may be sent one."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, number)
