@@ -125,6 +125,9 @@ def test_variables_are_named_exactly_or_with_a_star() -> None:
         ({"generations": True}, "a whole number from 1 to 10 is expected"),
         ({"timeout": "soon"}, "a number of seconds above 0 is expected"),
         ({"timeout": True}, "a number of seconds above 0 is expected"),
+        ({"memory_limit": "4 sheep"}, 'a number of bytes, or text such as "4GB", is expected'),
+        ({"memory_limit": 0}, 'a number of bytes, or text such as "4GB", is expected'),
+        ({"memory_limit": True}, 'a number of bytes, or text such as "4GB", is expected'),
         ({"timeout": 10**400}, "a number of seconds above 0 is expected"),
         ({"factory": "build"}, '"module:attribute" is expected'),
         ({"factory": "a:b:c"}, '"module:attribute" is expected'),
@@ -146,6 +149,8 @@ def test_what_is_accepted() -> None:
     assert resolve({"checks": "all"}).checks == resolve({"checks": ["all"]}).checks == NAMES.checks
     assert resolve({"imports": {"b", "a"}}).imports == ("a", "b")
     assert resolve({"timeout": "2.5"}).timeout == 2.5
+    for given, expected in ((7, 7), ("7", 7), ("1.5 GB", 15 * 10**8), ("2gib", 1 << 31)):
+        assert resolve({"memory_limit": given}).memory_limit == expected
     assert resolve({"rtol": 0, "atol": 1}).atol == 1.0
     expected = {"keras-tf215": "why"}
     assert resolve({"expected_failures": expected}).expected_failures == expected
