@@ -62,7 +62,8 @@ def environments(value: object, names: AvailableNames) -> Names:
 
 def checks(value: object, names: AvailableNames) -> Names:
     """Names of checks, or "all"."""
-    if isinstance(value, (str, list)) and value in ("all", ["all"]):
+    words = [value] if isinstance(value, str) else value
+    if isinstance(words, list) and [str(word) for word in words] == ["all"]:
         return tuple(names.checks)
     return _named(value, "check", names.checks)
 
@@ -183,7 +184,7 @@ def one_of(*valid: str) -> Callable[[object, AvailableNames], str]:
     """One of these words."""
 
     def check(value: object, names: AvailableNames) -> str:  # noqa: ARG001
-        if value not in valid:
+        if not isinstance(value, str) or value not in valid:
             raise SettingsError(unknown("value", value, valid))
         return str(value)
 

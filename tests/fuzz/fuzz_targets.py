@@ -102,6 +102,8 @@ def settings(random: Random, folder: Path) -> None:
         with contextlib.suppress(SettingsError):
             getattr(setting_values, name)(value, NAMES)
     with contextlib.suppress(SettingsError):
+        setting_values.one_of("auto", "off")(value, NAMES)
+    with contextlib.suppress(SettingsError):
         setting_values.folders([random.choice(forging.TEXTS)], NAMES)
 
 

@@ -14,10 +14,14 @@ import fuzz_targets
 import numpy as np
 import pytest
 
+from pytest_modelroundtrip import setting_values
 from pytest_modelroundtrip.portable import checks, codec, protocol
 from pytest_modelroundtrip.portable.aliases import Plain
+from pytest_modelroundtrip.portable.comparing import Tolerance
+from pytest_modelroundtrip.portable.comparing.nests import compare_nests
 from pytest_modelroundtrip.portable.protocol import LoadFailure
 from pytest_modelroundtrip.result import RoundTrip
+from pytest_modelroundtrip.setting_values import SettingsError
 
 GONE = object()  # stands for an item that is left out
 SEEN = ("fields", "observation", "encoder")
@@ -133,7 +137,7 @@ def test_a_second_reload_that_lacks_a_part_explains_nothing(tmp_path: Path) -> N
     ("path", "value"),
     [
         ((*SEEN, "outputs", "", "", "more"), DEEP),  # each leaf would be told with a long path
-        ((*SEEN, "weights"), [honest()["fields"]["observation"]["encoder"]["weights"][0]] * 3000),
+        ((*SEEN, "weights"), [honest()["fields"]["observation"]["encoder"]["weights"][0]] * 1000),
     ],
 )
 def test_memory_is_bounded_by_the_bytes_that_came(
@@ -155,6 +159,19 @@ def test_an_error_as_long_as_an_artifact_is_searched_in_part(text: str, tmp_path
     failure = LoadFailure("load", "ValueError", text * 1_000_000, "", [])
     data = protocol.encode_record(protocol.Reloaded({}, {}, failure=failure))
     assert far_side.judged(lambda _: data, tmp_path).verdict == "load error"
+
+
+def test_numbers_below_the_normal_ones_are_compared_where_numpy_raises() -> None:
+    with np.errstate(all="raise"):
+        assert compare_nests("", 5e-324, float("nan"), Tolerance()).outcome == "differs"
+
+
+def test_an_array_is_no_name_of_a_check() -> None:
+    for value in ([np.zeros(0)], [np.zeros(2)], np.array(["auto", "off"])):
+        for valid in (setting_values.checks, setting_values.one_of("auto", "off")):
+            with pytest.raises(SettingsError):
+                valid(value, fuzz_targets.NAMES)
+    assert setting_values.checks(["all"], fuzz_targets.NAMES) == ("weights", "outputs")
 
 
 @pytest.mark.parametrize("target", fuzz_targets.TARGETS)

@@ -209,7 +209,7 @@ def _apart(one: Array, other: Optional[Array]) -> float:
     some, others = one.astype(wide), other.astype(wide)
     if (np.isfinite(some) != np.isfinite(others)).any():
         return float("inf")
-    with np.errstate(invalid="ignore"):
+    with np.errstate(all="ignore"):
         return _size(some - others)
 
 

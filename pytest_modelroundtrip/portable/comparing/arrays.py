@@ -138,7 +138,7 @@ def _floating_difference(
     wrong = apart & ~_within(expected, actual, *tolerance.of(expected.dtype, _largest(expected)))
     if not wrong.any():
         return ""
-    with np.errstate(invalid="ignore", over="ignore"):
+    with np.errstate(all="ignore"):
         size = np.abs(_wide(expected) - _wide(actual))
     size = np.where(wrong, np.where(np.isnan(size), np.inf, size), -1.0)
     index = np.unravel_index(int(np.argmax(size)), size.shape)
@@ -180,7 +180,7 @@ def _within(expected: Array, actual: Array, rtol: float, atol: float) -> Array:
     if not rtol and not atol:
         return np.zeros(expected.shape, bool)
     one, other = _wide(expected), _wide(actual)
-    with np.errstate(invalid="ignore", over="ignore"):
+    with np.errstate(all="ignore"):
         near = np.abs(one - other) <= atol + rtol * np.abs(one)
         return np.asarray((one == other) | (np.isfinite(one) & np.isfinite(other) & near))
 

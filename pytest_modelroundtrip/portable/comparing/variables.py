@@ -175,7 +175,7 @@ def _cast_origin(expected: Array, actual: Array) -> Origin:
             narrow = dtype_named(name)
         except ValueError:  # no bfloat16 without ml_dtypes and TensorFlow
             continue
-        with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):
             cast = expected.astype(narrow).astype(expected.dtype)
         if arrays.same_bits(cast, actual):
             return Origin("cast", name)
