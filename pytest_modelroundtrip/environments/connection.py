@@ -23,9 +23,11 @@ from .provisioning import Notify
 
 END_SECONDS = 5  # to end by itself; then it is killed
 PIECE_SECONDS = 60  # for the other side to take or send a piece
+MANY_PIECES_SECONDS = 600  # to send all pieces of an answer
+SLOWEST = 1e6  # bytes a second of a folder
 LOG_BYTES = 4000  # of the end of what an interpreter printed
 LARGE_BYTES = 10_000_000  # the progress of sending more than this is shown
-MAX_CHUNKS = 100_000  # of one answer
+MAX_CHUNKS = 256  # of one answer, 64 MiB each
 
 WAITED_FOR: dict[type, str] = {
     protocol.Interpreter: "the end of its imports",
@@ -148,7 +150,18 @@ class Connection:
         count = _expected(int, self._channel.receive(seconds))
         if not 0 <= count <= MAX_CHUNKS:
             raise ValueError(f"{count} chunks are not possible")
-        return b"".join(_expected(bytes, self._channel.receive(seconds)) for _ in range(count))
+        get = self._pieces(MANY_PIECES_SECONDS)
+        return b"".join(get() for _ in range(count))
+
+    def _pieces(self, seconds: float) -> Callable[[], bytes]:
+        """What receives one piece of bytes after another, all of them within that time."""
+        end = time.monotonic() + seconds
+
+        def get() -> bytes:
+            left = max(0.0, end - time.monotonic())
+            return _expected(bytes, self._channel.receive(min(left, PIECE_SECONDS)))
+
+        return get
 
     def folder_there(self, name: str) -> str:
         """The path of the folder of that name on the other side."""
@@ -202,10 +215,7 @@ class Connection:
             BadAnswerError: when what comes is not a folder, and as `receive_answer`.
         """
         limit = transfer.limit_of(sent)
-
-        def get() -> bytes:
-            return _expected(bytes, self._channel.receive(PIECE_SECONDS))
-
+        get = self._pieces(MANY_PIECES_SECONDS + limit / SLOWEST)
         self.send_request(protocol.SendFolder(self.folder_there(name)))
         try:
             transfer.receive(get, folder, limit)

@@ -110,7 +110,7 @@ def test_an_answer_in_chunks_is_one() -> None:
         ([b"1"], "int is expected, not bytes"),
         ([None], "int is expected, not NoneType"),
         ([-1], "-1 chunks are not possible"),
-        ([100_001], "100001 chunks are not possible"),
+        ([257], "257 chunks are not possible"),
         ([10**30], "chunks are not possible"),
         ([1, "text"], "bytes is expected, not str"),
         ([1, 10**9], "bytes is expected, not int"),
@@ -299,7 +299,7 @@ def test_variables_and_folders_need_not_be_utf8(
         "        channel.send(os.environb[b'LC_NAME'] + os.environb[b'MY_OWN'])\n"
     )
     connection = Connection(replace(HERE, pass_env=("MY_*",)), archive_of(worker), 60)
-    assert Path(connection.folder_there("x")).parent.parent == tmp_path / odd
+    assert tmp_path / odd in Path(connection.folder_there("x")).parents
     connection.send_request(Probe([], []))
     assert connection._message(60) == b":\xff\n:\xff\n"
     connection.close()
