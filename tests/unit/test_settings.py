@@ -150,7 +150,7 @@ def test_what_is_accepted() -> None:
     assert resolve({"imports": {"b", "a"}}).imports == ("a", "b")
     assert resolve({"timeout": "2.5"}).timeout == 2.5
     for given, expected in ((7, 7), ("7", 7), ("1.5 GB", 15 * 10**8), ("2gib", 1 << 31)):
-        assert resolve({"memory_limit": given}).memory_limit == expected
+        assert resolve({"memory_limit": given}).memory_limit == limit
     assert resolve({"rtol": 0, "atol": 1}).atol == 1.0
     expected = {"keras-tf215": "why"}
     assert resolve({"expected_failures": expected}).expected_failures == expected
