@@ -149,7 +149,7 @@ def test_what_is_accepted() -> None:
     assert resolve({"checks": "all"}).checks == resolve({"checks": ["all"]}).checks == NAMES.checks
     assert resolve({"imports": {"b", "a"}}).imports == ("a", "b")
     assert resolve({"timeout": "2.5"}).timeout == 2.5
-    for given, expected in ((7, 7), ("7", 7), ("1.5 GB", 15 * 10**8), ("2gib", 1 << 31)):
+    for given, limit in ((7, 7), ("7", 7), ("1.5 GB", 15 * 10**8), ("2gib", 1 << 31)):
         assert resolve({"memory_limit": given}).memory_limit == limit
     assert resolve({"rtol": 0, "atol": 1}).atol == 1.0
     expected = {"keras-tf215": "why"}
