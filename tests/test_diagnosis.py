@@ -9,6 +9,7 @@ from types import ModuleType
 
 import pytest
 from inner_runs import REGISTERING, Run, adding_formats
+from known_losses import lost_by_keras_3_0
 
 IMPORTABLE = (
     REGISTERING
@@ -160,6 +161,7 @@ def test_weights_that_come_back_with_another_value_at_each_reload(
     result.stdout.fnmatch_lines(["  different after each reload:*"])
 
 
+@lost_by_keras_3_0("export writes wrong signatures")
 def test_an_export_that_augments_at_random_is_told_as_that(
     run: Run, tensorflow: ModuleType
 ) -> None:

@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 from inner_runs import REGISTERING, Run
+from known_losses import lost_by_keras_3_0
 
 IMPORTABLE = (
     REGISTERING
@@ -507,6 +508,7 @@ def test_layers_in_lists_are_among_the_weights_of_a_saved_model(trip: Trip) -> N
     assert result.ret == 0, result.stdout.str()
 
 
+@lost_by_keras_3_0("a checkpoint of a model leaves its optimizer out")
 def test_slots_of_weights_of_one_name(trip: Trip) -> None:
     result = trip("trained()", "checkpoint", factory="hard:trained_early")
     assert result.ret == 0, result.stdout.str()

@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 import sabotage
 from inner_runs import REGISTERING, Run
+from known_losses import lost_by_keras_3_0
 
 pytestmark = pytest.mark.usefixtures("keras_format")
 
@@ -234,6 +235,9 @@ def test_factory_that_trains():
 """
 
 
+@lost_by_keras_3_0(
+    "a checkpoint of a model leaves its optimizer out; steps_per_execution runs out of data"
+)
 def test_sound_models_pass(steps: Runner) -> None:
     result = steps(SOUND)
     assert result.parseoutcomes().get("passed") == 9, result.stdout.str()
@@ -264,6 +268,7 @@ def test_unchanged(roundtrip, fit):
 """
 
 
+@lost_by_keras_3_0("steps_per_execution runs out of data")
 def test_the_live_model_is_as_it_was(steps: Runner) -> None:
     result = steps(UNCHANGED)
     assert result.parseoutcomes().get("passed") == 2, result.stdout.str()
