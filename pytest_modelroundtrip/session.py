@@ -184,8 +184,9 @@ class Session:
         """End the clean interpreters."""
         self.release()
         if "environments" in vars(self):
-            for environment in self.environments.values():
-                environment.close()
+            with contextlib.ExitStack() as closing:
+                for environment in self.environments.values():
+                    closing.callback(environment.close)
 
 
 def _usage_error(hook: str, text: str) -> pytest.UsageError:

@@ -19,7 +19,8 @@ NO_PROCESSES = (errno.EAGAIN, errno.ENOMEM)  # what a failing fork raises
 
 # how libraries tell them, in exceptions of their own classes
 _WORDS = {os.strerror(code): code for code in (*NO_SPACE, *NO_DESCRIPTORS)}
-_TOLD = re.compile("|".join(map(re.escape, _WORDS)))
+# the longer ones first: one begins with another
+_IN_WORDS = re.compile("|".join(map(re.escape, sorted(_WORDS, key=len, reverse=True))))
 
 USUAL_ADVICE = (
     "pytest makes its folders in TMPDIR, or where --basetemp=PATH says: name a folder that is "
@@ -51,7 +52,7 @@ def is_one(error: BaseException) -> bool:
 
 def code_in(text: str) -> int | None:
     """The number of the system's error that this text tells, if it tells one."""
-    told = _TOLD.search(text)
+    told = _IN_WORDS.search(text)
     if told:
         return _WORDS[told[0]]
     folder = _temporary_folder()

@@ -185,7 +185,7 @@ def test_a_counter_of_another_width_is_the_same_across_backends_only(
 
 
 def _interpreter(installed: list[str], **versions: str) -> Interpreter:
-    return Interpreter(versions, installed, Machine("", "", [], 1), [], 0.0, "")
+    return Interpreter(versions, installed, Machine("", "", [], 1), [], 0.0, "", True)
 
 
 WITH_TF_KERAS = ["tensorflow", "keras", "tf_keras"]

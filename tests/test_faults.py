@@ -42,6 +42,15 @@ FAULTS = {
     "answers_with_a_device": Fault(
         HERE + "os.symlink('/dev/zero', folder + '/answer'); os._exit(0)", "answer is a link"
     ),
+    "answers_and_hangs": Fault(
+        HERE + "from pytest_modelroundtrip.portable import protocol; "
+        "answer = protocol.Reloaded({}, {}, observation={'': {}}); "
+        "open(folder + '/answer', 'wb').write(protocol.encode_record(answer)); time.sleep(1000)",
+        "took more than 3 s, in the step 'load'",
+    ),
+    "nests_folders": Fault(
+        "[(os.mkdir('a'), os.chdir('a')) for _ in range(2000)]; os._exit(6)", "exit status 6"
+    ),
     "prints_into_a_pipe": Fault(
         HERE + "os.remove(folder + '/output'); os.mkfifo(folder + '/output'); os._exit(4)",
         "exit status 4",

@@ -5,42 +5,45 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from shutil import rmtree
 from typing import TypeVar
 
 import execnet
 
 from .. import system_errors
-from ..portable import START_SECONDS, protocol, transfer
+from ..portable import START_SECONDS, plain_files, processes, protocol, transfer
 from . import launch
 from .archive import BOOTSTRAP
 from .kinds import Startable
 from .provisioning import Notify
 
-END_SECONDS = 5  # to end by itself; then it is killed
+CLOSE_SECONDS = 5  # to end by itself; then it is killed
 PIECE_SECONDS = 60  # for the other side to take or send a piece
 MANY_PIECES_SECONDS = 600  # to send all pieces of an answer
 SLOWEST = 1e6  # bytes a second of a folder
 LOG_BYTES = 4000  # of the end of what an interpreter printed
 LARGE_BYTES = 10_000_000  # the progress of sending more than this is shown
-MAX_CHUNKS = 256  # of one answer, 64 MiB each
 
 WAITED_FOR: dict[type, str] = {
     protocol.Interpreter: "the end of its imports",
-    protocol.Readable: "whether it can read a file of this machine",
+    protocol.Readable: "the answer whether it can read a file of this machine",
     protocol.Done: "the end of sending a folder",
     protocol.Reloaded: "the end of the reload",
 }
+
+Start = tuple[dict[bytes, bytes], bytes]  # the variables, and the archive
 
 A = TypeVar("A")
 
 
 class ConnectionEndedError(Exception):
     """The interpreter cannot be started, or is gone. The text says why."""
+
+
+class NoMorePiecesError(ValueError):
+    """The other side cannot send the rest; its answer says why."""
 
 
 class BadAnswerError(Exception):
@@ -69,10 +72,12 @@ class Connection:
         self._link = contextlib.ExitStack()  # ends the interpreter
         try:
             self._channel = self._connected(kind, connect_seconds)
-            self._channel.send((_encoded(kind), archive))
+            self._send((_encoded(kind), archive), connect_seconds)
             self._there, self.missing = _first_message(self._channel.receive(connect_seconds))
         except execnet.TimeoutError as error:
-            raise self._silent("its first message", connect_seconds) from error
+            raise self._late("its first message did not come", connect_seconds) from error
+        except ConnectionEndedError:
+            raise
         except (OSError, EOFError, AssertionError, ValueError, execnet.RemoteError) as error:
             if system_errors.is_one(error):  # of this side, for which no interpreter is to blame
                 self.close()
@@ -85,7 +90,8 @@ class Connection:
     def _connected(self, kind: Startable, seconds: float) -> execnet.Channel:
         line = kind.command_line(self._scratch)
         group, gateway = launch.connect(line, self._scratch, seconds)
-        self._link.callback(group.terminate, timeout=END_SECONDS)
+        self._link.callback(group.terminate, timeout=CLOSE_SECONDS)
+        self._link.callback(launch.go_on, self._scratch)
         channel = gateway.remote_exec(BOOTSTRAP)
         self._link.callback(_close, channel)  # the worker ends the child that it waits for
         return channel
@@ -94,7 +100,7 @@ class Connection:
         """Send a request and wait for its answer.
 
         Raises:
-            ConnectionEndedError, BadAnswerError: as `receive_answer`.
+            ConnectionEndedError, BadAnswerError, FailedError: as `receive_answer`.
         """
         self.send_request(request)
         return self.receive_answer(answer, seconds)
@@ -105,24 +111,23 @@ class Connection:
         Raises:
             ConnectionEndedError: when the interpreter is gone, or does not take it.
         """
-        try:
-            self._send(protocol.encode_request(request))
-        except OSError as error:
-            raise self._failed("is gone", error) from error
+        data = protocol.encode_request(request)
+        self._send(data, PIECE_SECONDS + len(data) / SLOWEST)
 
-    def _send(self, item: bytes) -> None:
-        """Send what the other side has to take in time: else it is ended.
+    def _send(self, item: bytes | Start, seconds: float) -> None:
+        """Send what the other side has to take within that time: else it is ended.
 
         Raises:
-            OSError: when it is gone.
+            ConnectionEndedError: when it is gone, or did not take it.
         """
-        timer = threading.Timer(PIECE_SECONDS, launch.end, [self._scratch])
-        timer.daemon = True
-        timer.start()
+        watchdog = launch.Watchdog(self._scratch, seconds)
         try:
-            self._channel.send(item)
-        finally:
-            timer.cancel()
+            with watchdog:
+                self._channel.send(item)
+        except OSError as error:
+            if watchdog.has_ended_it:
+                raise self._late("what was sent was not taken", seconds) from error
+            raise self._failed("is gone", error) from error
 
     def receive_answer(self, answer: type[A], seconds: float) -> A:
         """Wait for the answer to the last request, a record of that class.
@@ -141,25 +146,34 @@ class Connection:
         except ValueError as error:
             raise self._bad("sent an answer that cannot be read", error) from error
         except execnet.TimeoutError as error:
-            raise self._silent(WAITED_FOR[answer], seconds) from error
+            raise self._late(f"{WAITED_FOR[answer]} did not come", seconds) from error
         except (EOFError, OSError, execnet.RemoteError) as error:
             raise self._failed("gave no answer", error) from error
 
     def _message(self, seconds: float) -> bytes:
         """The bytes of an answer: the number of its chunks comes first, then the chunks."""
         count = _expected(int, self._channel.receive(seconds))
-        if not 0 <= count <= MAX_CHUNKS:
+        if not 0 <= count <= protocol.MAX_CHUNKS:
             raise ValueError(f"{count} chunks are not possible")
-        get = self._pieces(MANY_PIECES_SECONDS)
+        get = self._pieces(MANY_PIECES_SECONDS, protocol.CHUNK_BYTES)
         return b"".join(get() for _ in range(count))
 
-    def _pieces(self, seconds: float) -> Callable[[], bytes]:
-        """What receives one piece of bytes after another, all of them within that time."""
-        end = time.monotonic() + seconds
+    def _pieces(self, seconds: float, size: int) -> Callable[[], bytes]:
+        """What receives one piece of at most that size after another, all within that time.
+
+        It raises `NoMorePiecesError` where the other side cannot go on.
+        """
+        deadline = time.monotonic() + seconds
 
         def get() -> bytes:
-            left = max(0.0, end - time.monotonic())
-            return _expected(bytes, self._channel.receive(min(left, PIECE_SECONDS)))
+            left = max(0.0, deadline - time.monotonic())
+            piece = self._channel.receive(min(left, PIECE_SECONDS))
+            if piece is None:
+                raise NoMorePiecesError
+            data = _expected(bytes, piece)
+            if len(data) > size:
+                raise ValueError(f"a piece of {len(data)} bytes is too large")
+            return data
 
         return get
 
@@ -182,22 +196,25 @@ class Connection:
 
         Raises:
             ConnectionEndedError: when the folder cannot be read, or the interpreter is gone.
-            BadAnswerError: as `receive_answer`.
+            BadAnswerError, FailedError: as `receive_answer`.
         """
         copy = self.folder_there(name)
         if self._copies.get(name) == folder:
             return copy
+        self._copies.pop(name, None)
         try:
             show = _progress(transfer.size_of(folder), notify)
             self.send_request(protocol.ReceiveFolder(copy))
 
             def put(piece: bytes) -> None:
-                self._send(piece)
+                self._send(piece, PIECE_SECONDS)
                 show(len(piece))
 
             transfer.send(put, folder)
-        except OSError as error:
-            raise self._transfer_failed("sent", error) from error
+        except OSError as error:  # a file of this side
+            self.close()
+            what = f"{error.filename or folder} cannot be sent: {error.strerror}"
+            raise ConnectionEndedError(what) from error
         self.receive_answer(protocol.Done, START_SECONDS)
         self._copies[name] = folder
         return copy
@@ -213,51 +230,56 @@ class Connection:
         Raises:
             ConnectionEndedError: when the folder cannot be written, or the interpreter is gone.
             BadAnswerError: when what comes is not a folder, and as `receive_answer`.
+            FailedError: when it cannot be sent there.
         """
         limit = transfer.limit_of(sent)
-        get = self._pieces(MANY_PIECES_SECONDS + limit / SLOWEST)
+        seconds = MANY_PIECES_SECONDS + limit / SLOWEST
+        get = self._pieces(seconds, transfer.PIECE_BYTES)
         self.send_request(protocol.SendFolder(self.folder_there(name)))
         try:
             transfer.receive(get, folder, limit)
+        except NoMorePiecesError:
+            pass
+        except execnet.TimeoutError as error:
+            raise self._late("a piece of a folder did not come", PIECE_SECONDS) from error
         except (EOFError, OSError, execnet.RemoteError) as error:
-            raise self._transfer_failed("fetched", error) from error
+            if isinstance(error, OSError) and error.filename:  # a file of this side
+                self.close()
+                what = f"{error.filename} cannot be fetched: {error.strerror}"
+                raise ConnectionEndedError(what) from error
+            raise self._failed("ended while a folder was fetched", error) from error
         except ValueError as error:
             raise self._bad("sent a folder that cannot be read", error) from error
         self.receive_answer(protocol.Done, START_SECONDS)
 
     def log_tail(self) -> list[str]:
         """The last lines that the interpreter itself, or ssh, printed."""
-        try:
-            with (self._scratch / launch.LOG).open("rb") as log:
-                log.seek(max(0, os.fstat(log.fileno()).st_size - LOG_BYTES))
-                printed = log.read(LOG_BYTES).decode("utf-8", "replace")
-        except FileNotFoundError:  # it was not started, or has ended and removed its folder
-            return []
-        return printed.strip().splitlines()[-5:]
+        return plain_files.tail(self._scratch / launch.LOG, LOG_BYTES).strip().splitlines()[-5:]
 
     def close(self) -> None:
         """End the interpreter and all that it started."""
-        self._link.close()
-        rmtree(self._scratch, ignore_errors=True)
+        self._end()
+        processes.remove(str(self._scratch))
 
-    def _transfer_failed(self, done: str, error: Exception) -> ConnectionEndedError:
-        """What to raise when a folder could not be sent or fetched."""
-        if isinstance(error, OSError) and error.filename:  # a file of this side
-            self.close()
-            return ConnectionEndedError(f"{error.filename} cannot be {done}: {error.strerror}")
-        return self._failed(f"ended while an artifact was {done}", error)
+    def _end(self) -> None:
+        """End the interpreter; its log is still there."""
+        try:
+            with launch.Watchdog(self._scratch, 2 * CLOSE_SECONDS):
+                self._link.close()
+        except (OSError, RuntimeError):  # no descriptor or no thread is left for that
+            launch.end(self._scratch)
 
     def _failed(self, what: str, error: Exception) -> ConnectionEndedError:
         """Close it; the error to raise, with how it ended and what was printed last."""
         told = isinstance(error, (execnet.RemoteError, TimeoutError, ValueError))
         reason = str(error).strip().splitlines()[-1:] if told else []
-        self._link.close()
+        self._end()
         return self._ended(what, *(reason or [self._how_it_ended()]))
 
-    def _silent(self, waited_for: str, seconds: float) -> ConnectionEndedError:
-        """End it; the error to raise, with where it stood."""
+    def _late(self, what: str, seconds: float) -> ConnectionEndedError:
+        """End it; the error to raise, with what was printed last: where it stood."""
         launch.end(self._scratch)
-        return self._ended("does not answer", f"{waited_for} was waited for {seconds:g} s")
+        return self._ended("does not answer", f"{what} within {seconds:g} s")
 
     def _ended(self, what: str, reason: str) -> ConnectionEndedError:
         printed = self.log_tail()
@@ -267,10 +289,10 @@ class Connection:
         return ConnectionEndedError("\n  ".join([first, *last]))
 
     def _how_it_ended(self) -> str:
-        try:
-            return f"it ended with {(self._scratch / launch.STATUS).read_text()}"
-        except OSError:
-            return "it ended, and what watched it as well"
+        status = plain_files.tail(self._scratch / launch.STATUS, LOG_BYTES)
+        if status == "exit status 0":
+            return "it closed the connection, or sent what is no message"
+        return f"it ended with {status}" if status else "it ended, and its supervisor as well"
 
     def _bad(self, what: str, error: Exception) -> BadAnswerError:
         """Close it; the error to raise."""

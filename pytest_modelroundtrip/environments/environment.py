@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ..portable import START_SECONDS
+from ..portable import START_SECONDS, processes, watching
 from ..portable.protocol import (
     CanRead,
     FailedError,
@@ -24,7 +24,8 @@ from .install_hints import install_hint
 from .kinds import Kind
 from .provisioning import Notify, ProvisioningError
 
-GRACE_SECONDS = 5  # the worker keeps the time limit; beyond this it is taken for dead
+# the worker keeps the time limit, and then lets the child print its trace, and ends it
+GRACE_SECONDS = watching.TRACE_SECONDS + processes.END_SECONDS + 1
 PROBE = Probe([], [])  # what every reload needs
 # the names of what is sent and fetched where the file system is not shared
 ARTIFACT, SAVED_AGAIN = "artifact", "saved-again"
@@ -35,6 +36,10 @@ class BrokenEnvironmentError(Exception):
 
     The text says which, and what to do.
     """
+
+
+class _NotNowError(BrokenEnvironmentError):
+    """Its system did not let it be done. The next request may be answered."""
 
 
 def _ignore(text: str) -> None:
@@ -161,11 +166,11 @@ class Environment:
         with self._errors(lasting=False):
             connection = self._ready()
             there = self._job_there(connection, job)
-            forks = self._forks and hash_seed is None
-            if forks:
-                self._warm(connection, Probe(job.needs, [part.keras_major for part in job.parts]))
-            request = Reload(there, seconds, memory, forks, hash_seed)
-            limit = seconds + GRACE_SECONDS + (0 if forks else START_SECONDS)
+            needs = Probe(job.needs, [part.keras_major for part in job.parts])
+            forks = self._forks and hash_seed is None and self._can_fork(connection, needs)
+            start_seconds = 0 if forks else START_SECONDS
+            request = Reload(there, start_seconds, seconds, memory, forks, hash_seed)
+            limit = start_seconds + seconds + GRACE_SECONDS
             reloaded = connection.ask(request, Reloaded, limit)
             self._check_imports(connection, reloaded.broken)
             if job.save_to and reloaded.observation is not None and not self._shares_files:
@@ -174,13 +179,16 @@ class Environment:
         self._start_seconds = 0.0
         return reloaded._replace(seconds={**reloaded.seconds, "start": start})
 
-    def _warm(self, connection: Connection, probe: Probe) -> None:
-        """Let it import what forks of it need; this has a time limit of its own."""
-        if probe not in self._warmed:
-            found = connection.ask(probe, Interpreter, START_SECONDS)
+    def _can_fork(self, connection: Connection, needs: Probe) -> bool:
+        """Let it import what forks of it need, which has a time limit of its own; whether it can
+        be forked then.
+        """
+        if needs not in self._warmed:
+            connection.send_request(needs)
+            found = self._receive_interpreter(connection)
             self._start_seconds += found.seconds
-            self._check_imports(connection, found.broken)
-            self._warmed.append(probe)
+            self._warmed.append(needs)
+        return self._interpreter is not None and self._interpreter.can_fork
 
     def close(self) -> None:
         """End the interpreter and all that it started; it starts again when it is needed."""
@@ -205,8 +213,10 @@ class Environment:
         """
         try:
             yield
+        except _NotNowError:
+            raise
         except FailedError as error:
-            raise BrokenEnvironmentError(f"{self.description}: {error}") from error
+            raise _NotNowError(f"{self.description}: {error}") from error
         except (BrokenEnvironmentError, ConnectionEndedError, ProvisioningError) as error:
             if isinstance(error, ConnectionEndedError):
                 self._end()
@@ -231,8 +241,8 @@ class Environment:
         return self._connection
 
     def _receive_interpreter(self, connection: Connection) -> Interpreter:
-        found = connection.receive_answer(Interpreter, START_SECONDS)
         self._is_warming = False
+        found = connection.receive_answer(Interpreter, START_SECONDS)
         self._check_imports(connection, found.broken)
         self._interpreter = found
         return found

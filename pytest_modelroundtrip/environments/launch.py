@@ -8,6 +8,7 @@ and caches. The command line is that of its kind, see `kinds`.
 from __future__ import annotations
 
 import contextlib
+import errno
 import inspect
 import os
 import shlex
@@ -18,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..portable import processes
+from ..portable import plain_files, processes
 
 if TYPE_CHECKING:
     import execnet
@@ -97,7 +98,7 @@ def connect(
 
 def _await(thread: threading.Thread, scratch: Path, seconds: float) -> None:
     """Start a thread that starts an interpreter, and wait for its end."""
-    thread.start()
+    _start(thread)
     try:
         thread.join(seconds)
         if thread.is_alive():
@@ -107,7 +108,62 @@ def _await(thread: threading.Thread, scratch: Path, seconds: float) -> None:
             end(scratch)
 
 
+def _start(thread: threading.Thread) -> None:
+    """Start a thread.
+
+    Raises:
+        OSError: where this machine cannot start another one.
+    """
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise OSError(errno.EAGAIN, str(error)) from error
+
+
+class Watchdog:
+    """Ends an interpreter where a block of code takes longer than that.
+
+    Attributes:
+        has_ended_it: whether it did.
+    """
+
+    def __init__(self, scratch: Path, seconds: float) -> None:
+        """Nothing is started yet."""
+        self.has_ended_it = False
+        self._scratch = scratch
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+
+    def __enter__(self) -> None:
+        """Start to count.
+
+        Raises:
+            OSError: where this machine cannot start another thread.
+        """
+        _start(self._timer)
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self._timer.cancel()
+
+    def _end(self) -> None:
+        self.has_ended_it = True
+        end(self._scratch)
+
+
 def end(scratch: Path) -> None:
     """End the interpreter of that scratch folder, with all that it and its wrapper started."""
+    _signal(scratch, signal.SIGCONT, signal.SIGTERM)
+
+
+def go_on(scratch: Path) -> None:
+    """Let the supervisor of that interpreter go on, if it was stopped: it ends all by itself."""
+    _signal(scratch, signal.SIGCONT)
+
+
+def _signal(scratch: Path, *numbers: int) -> None:
     with contextlib.suppress(OSError, ValueError):
-        os.kill(int((scratch / SUPERVISOR).read_text()), signal.SIGTERM)
+        supervisor = int(plain_files.tail(scratch / SUPERVISOR, 20))
+        if supervisor > 1:  # what is there may have been written by the other side
+            for number in numbers:
+                os.kill(supervisor, number)

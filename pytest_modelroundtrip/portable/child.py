@@ -5,6 +5,7 @@ It dies with its parent, which watches it: see `watching`.
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import os
 import signal
@@ -16,14 +17,12 @@ import traceback
 import warnings
 from typing import Callable, NoReturn, Optional
 
-from . import FOLDERS, confinement, keras_libs, protocol, reload
+from . import FOLDERS, confinement, keras_libs, processes, protocol, reload
 from .confinement import Cage, Grant
 from .protocol import Job, Reloaded, StepReached
 
 # the files in a child's folder
 JOB, STEP, ANSWER, OUTPUT = "job", "step", "answer", "output"
-
-_exit = os._exit  # what a model's code puts in its place must not be called
 
 
 def fork(folder: str, lifeline: int, grant: Grant) -> int:
@@ -42,7 +41,7 @@ def fork(folder: str, lifeline: int, grant: Grant) -> int:
         traceback.print_exc()
         sys.stderr.flush()
     finally:
-        _exit(70)
+        processes.exit_now(70)
 
 
 def _reseed_numpy() -> None:
@@ -71,7 +70,7 @@ def in_fork(work: Callable[[], int]) -> int:
     finally:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-        _exit(status)
+        processes.exit_now(status)
 
 
 def start(folder: str, lifeline: int, grant: Grant, archive: str, hash_seed: Optional[str]) -> int:
@@ -124,7 +123,7 @@ def become_child(folder: str, lifeline: int, grant: Grant) -> NoReturn:
         _write_answer(folder, reload.unwritten(reloaded, error))
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    _exit(0)
+    processes.exit_now(0)
 
 
 def _write_answer(folder: str, answer: Reloaded) -> None:
@@ -140,8 +139,10 @@ def _redirect_streams(path: str, lifeline: int) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nothing, 0), (output, 1), (output, 2)):
         os.dup2(source, target)
-    os.closerange(3, lifeline)
-    os.closerange(lifeline + 1, 1024)
+    for name in os.listdir("/dev/fd"):
+        if int(name) > 2 and int(name) != lifeline:
+            with contextlib.suppress(OSError):  # the one that listed them
+                os.close(int(name))
     # they stay open as long as the process lives
     sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115
 
@@ -159,10 +160,7 @@ def _die_with_parent(lifeline: int) -> None:
 
     On Linux the kernel ends this process too, even while it is in C code.
     """
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    processes.ask_kernel(processes.DIE_WITH_PARENT, signal.SIGKILL)
 
     def watch() -> None:
         os.read(lifeline, 1)

@@ -9,27 +9,32 @@ This module stands alone: its text is also run by interpreters before they impor
 import contextlib
 import os
 import select
-import shutil
 import signal
+import stat
 import sys
 import time
-from typing import Dict, List, NoReturn, Tuple
+from typing import Dict, FrozenSet, List, NoReturn, Tuple
 
 END_SECONDS = 3.0  # for killed processes to be gone: one in an uninterruptible wait is left
-GRACE_SECONDS = 3.0  # for an interpreter to end by itself when nobody listens any more
+ORPHAN_SECONDS = 3.0  # for an interpreter to end by itself when nobody listens any more
 PARENT_SECONDS = 0.5  # between two looks whether the parent is still there
-
 SIGKILL = 9  # by its number: Windows, where the plugin is imported too, has none
+ADOPT_ORPHANS, DIE_WITH_PARENT = 36, 1  # for prctl
 
-_exit = os._exit  # what a model's code puts in its place must not be called
+exit_now = os._exit  # what a model's code puts in its place must not be called
 
 
 def adopt_orphans() -> None:
     """Become the parent of all orphans below this process, where the system can do that."""
+    ask_kernel(ADOPT_ORPHANS, 1)
+
+
+def ask_kernel(what: int, argument: int) -> None:
+    """Let Linux do something for this process; nothing elsewhere."""
     if sys.platform == "linux":
         import ctypes
 
-        ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
+        ctypes.CDLL(None).prctl(what, argument)
 
 
 def descendants(of: int) -> List[int]:
@@ -54,27 +59,52 @@ def descendants(of: int) -> List[int]:
     return found
 
 
-def end_descendants() -> None:
-    """Kill all processes below this one and collect what is left of them."""
-    limit = time.monotonic() + END_SECONDS
-    while time.monotonic() < limit:
-        try:
-            collected, _ = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:  # there are none, which is the rule
+def started_already() -> FrozenSet[int]:
+    """The processes below this one, as helpers that an import started."""
+    return frozenset(descendants(os.getpid()) if _has_children() else ())
+
+
+def end_descendants(but: FrozenSet[int] = frozenset()) -> None:
+    """Kill the processes below this one and collect what is left of them.
+
+    Args:
+        but: those that are left alone.
+    """
+    deadline = time.monotonic() + END_SECONDS
+    while _has_children() and time.monotonic() < deadline:
+        left = [pid for pid in descendants(os.getpid()) if pid not in but]
+        if not left:
             return
-        if not collected:
-            for pid in descendants(os.getpid()):
-                kill(pid)
-            time.sleep(0.01)
+        for pid in left:
+            kill(pid)
+            with contextlib.suppress(ChildProcessError):  # the child of another one below
+                os.waitpid(pid, os.WNOHANG)
+        time.sleep(0.01)
 
 
-def resident(pid: int) -> int:
-    """The bytes of memory that a process has; 0 where it has ended, or there is no `/proc`."""
+def _has_children() -> bool:
+    if not hasattr(os, "waitid"):  # macOS before Python 3.13
+        return True
     try:
-        with open(f"/proc/{pid}/statm") as source:
-            return int(source.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return 0
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:  # there are none, which is the rule
+        return False
+    return True
+
+
+def memory_of(pid: int) -> int:
+    """The bytes of memory that a process has, shared ones in proportion; 0 where it has ended.
+
+    0 too where there is no `/proc`.
+    """
+    nothing = contextlib.suppress(OSError, ValueError, IndexError)
+    with nothing, open(f"/proc/{pid}/smaps_rollup") as source:
+        for line in source:
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    with nothing, open(f"/proc/{pid}/statm") as source:
+        return int(source.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return 0
 
 
 def kill(pid: int, number: int = SIGKILL) -> None:
@@ -114,23 +144,24 @@ def supervise(folder: str = "", status_file: str = "") -> None:
         return
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 1)  # who reads it sees the end of the new process
-    status = _watched(pid, parent, woken, wakes)
+    status = _await_end(pid, parent, woken, wakes)
     end_descendants()
     if status_file and os.getppid() == parent:
-        with open(status_file, "w") as out:
+        # a full disk, or nobody waits for it
+        with contextlib.suppress(OSError), open(status_file, "w") as out:
             out.write(described(status) or "exit status 0")
     elif folder:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
     _end_as(status)
 
 
-def _watched(pid: int, parent: int, woken: int, wakes: int) -> int:
+def _await_end(pid: int, parent: int, woken: int, wakes: int) -> int:
     """Wait for the end of a process, or end it; its status."""
-    limits: List[float] = []
+    deadlines: List[float] = []
     os.set_blocking(wakes, False)
     signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.signal(signal.SIGTERM, lambda *_: limits.append(0))
+    signal.signal(signal.SIGTERM, lambda *_: deadlines.append(0))
     poll = select.poll()
     poll.register(woken, select.POLLIN)
     poll.register(0, 0)  # nothing is read: only its end shows
@@ -139,15 +170,15 @@ def _watched(pid: int, parent: int, woken: int, wakes: int) -> int:
         if ended:
             return status
         if os.getppid() != parent:
-            limits.append(time.monotonic() + GRACE_SECONDS)
-        if limits and time.monotonic() >= min(limits):
+            deadlines.append(time.monotonic() + ORPHAN_SECONDS)
+        if deadlines and time.monotonic() >= min(deadlines):
             kill(pid)
         for source, _ in poll.poll(PARENT_SECONDS * 1000):
             if source == woken:
                 os.read(woken, 512)
             else:
                 poll.unregister(source)
-                limits.append(time.monotonic() + GRACE_SECONDS)
+                deadlines.append(time.monotonic() + ORPHAN_SECONDS)
 
 
 def _end_as(status: int) -> NoReturn:
@@ -155,10 +186,13 @@ def _end_as(status: int) -> NoReturn:
     if os.WIFSIGNALED(status):
         import resource
 
+        number = os.WTERMSIG(status)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        os.kill(os.getpid(), os.WTERMSIG(status))
-    _exit(os.WEXITSTATUS(status))
+        with contextlib.suppress(OSError, ValueError):  # SIGKILL
+            signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+        exit_now(128 + number)  # the first process of a container cannot be killed
+    exit_now(os.WEXITSTATUS(status))
 
 
 def launch(scratch: str, names: Tuple[str, str], first_code: str, words: List[str]) -> NoReturn:
@@ -166,14 +200,49 @@ def launch(scratch: str, names: Tuple[str, str], first_code: str, words: List[st
 
     Args:
         scratch: a folder, deleted where nobody is left to do that.
-        names: of the files there for the number of this process, and for how the command ended.
+        names: of the files there for the pid of this process, and for how the command ended.
         first_code: what the command's Python, whose code is the last word, runs before that.
         words: the command.
     """
     os.setsid()
-    number, status = (os.path.join(scratch, name) for name in names)
-    with open(number, "w") as out:
+    supervisor, status = (os.path.join(scratch, name) for name in names)
+    with open(supervisor, "w") as out:
         out.write(str(os.getpid()))
     supervise(scratch, status)
     words[-1] = first_code + words[-1]
     os.execvp(words[0], words)
+
+
+def remove(folder: str) -> None:
+    """Delete a folder with all that is in it, as far as that is allowed.
+
+    However deep: `shutil.rmtree` recurses. Folders in folders are moved up before they are deleted.
+    """
+    waiting, count = [folder], 0
+    while waiting:
+        place = waiting.pop()
+        for name in _names_in(place):
+            path = os.path.join(place, name)
+            with contextlib.suppress(OSError):
+                if not stat.S_ISDIR(os.lstat(path).st_mode):
+                    os.unlink(path)
+                    continue
+                if place != folder:
+                    count += 1
+                    moved = os.path.join(folder, f"{count} {time.monotonic_ns()}")
+                    os.rename(path, moved)
+                    path = moved
+                waiting.append(path)
+        if place != folder:
+            with contextlib.suppress(OSError):
+                os.rmdir(place)
+    with contextlib.suppress(OSError):
+        os.rmdir(folder)
+
+
+def _names_in(folder: str) -> List[str]:
+    with contextlib.suppress(OSError):
+        if not os.path.islink(folder):
+            os.chmod(folder, 0o700)
+            return os.listdir(folder)
+    return []

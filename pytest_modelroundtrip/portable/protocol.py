@@ -12,6 +12,10 @@ from typing import Dict, List, NamedTuple, Optional, Tuple, Type, TypeVar, Union
 from . import codec, records
 from .aliases import Array, Nest, Plain
 
+CHUNK_BYTES = 1 << 26  # of an answer in one message
+MAX_CHUNKS = 256
+MAX_ANSWER = CHUNK_BYTES * MAX_CHUNKS
+
 # what is loaded
 
 
@@ -84,7 +88,8 @@ class LoadFailure(NamedTuple):
 
 
 TIMED_OUT = "timed out"
-MEMORY_LIMIT = "beyond the memory limit"
+BEYOND = "beyond"  # how an end begins that a limit made
+MEMORY_LIMIT = f"{BEYOND} the memory limit"
 ANSWERING = "answer"  # the step in which a reload writes what came of it
 UNREADABLE_ANSWER = "an answer that cannot be read"
 
@@ -93,7 +98,7 @@ class ChildEnd(NamedTuple):
     """How a reload ended that gave no answer."""
 
     step: str
-    # "signal 9 (SIGKILL)", "exit status 3", ..., `TIMED_OUT`, or begins with `MEMORY_LIMIT` or
+    # "signal 9 (SIGKILL)", "exit status 3", ..., `TIMED_OUT`, or begins with `BEYOND` or
     # `UNREADABLE_ANSWER`
     how: str
 
@@ -140,6 +145,7 @@ class Reload(NamedTuple):
     """Do this job in a process of its own. Answered by `Reloaded`."""
 
     job: Job
+    start_seconds: float  # for the imports of an interpreter of its own; 0 for a fork
     seconds: float  # for the reload, after its imports
     memory: Optional[int]  # bytes; None for any
     fork: bool
@@ -168,6 +174,7 @@ class Interpreter(NamedTuple):
     broken: List[str]  # what could not be imported, and why
     seconds: float  # that the imports took
     confinement: str  # that the system grants, in words
+    can_fork: bool  # whether a reload can be a fork of it: no runtime has started there
 
     def verify(self) -> None:
         """Versions that decide what can be read there begin with two numbers."""

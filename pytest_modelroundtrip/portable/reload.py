@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import importlib
 import os
-import shutil
 import sys
 import time
 import traceback
 from types import TracebackType
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from . import calling, checks, formats, keras_libs, model_weights, records
+from . import calling, checks, formats, keras_libs, model_weights, processes, records
 from .aliases import Model, Plain
 from .confinement import Cage
 from .protocol import ANSWERING, Job, LayerOutput, LoadFailure, PartJob, Reloaded
@@ -104,7 +103,7 @@ def _observed(job: Job, cage: Cage, timer: _StepTimer) -> _Seen:
     fmt = formats.referred(job.format)
     options = {part.name: _options(job, part) for part in job.parts}
     if job.save_to:
-        shutil.rmtree(job.save_to, ignore_errors=True)  # of an earlier reload that broke off there
+        processes.remove(job.save_to)  # of an earlier reload that broke off there
         os.mkdir(job.save_to)
     timer.enter("confine")
     saved = [job.save_to] if job.save_to else []

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 from typing import Callable, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple
 
-from . import protocol
+from . import processes, protocol
 from .protocol import Entry
 
 PIECE_BYTES = 1 << 20
 MAX_ENTRIES = 1_000_000
+MAX_DEPTH = 100
 MAX_ENTRY_BYTES = 1 << 16  # of an entry itself, which has a path in it
 LEFT_OUT = ("__pycache__", ".git", ".venv", "node_modules")
 
@@ -128,12 +128,12 @@ def receive(get: Get, folder: str, limit: Optional[int] = None) -> None:
         ValueError: when the pieces are not a folder within these bounds.
         OSError: when the folder cannot be written.
     """
-    shutil.rmtree(folder, ignore_errors=True)
+    processes.remove(folder)
     os.makedirs(folder)
     try:
         _Receiver(get, folder, limit).receive()
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        processes.remove(folder)
         raise
 
 
@@ -193,9 +193,12 @@ def _names(path: str) -> List[str]:
     """The names in a path that came, each of which stands for itself.
 
     Raises:
-        ValueError: when one does not: "..", an empty one (the path is absolute), or one with NUL.
+        ValueError: when one does not: "..", an empty one (the path is absolute), or one with NUL;
+            or when there are too many.
     """
     names = path.split("/")
+    if len(names) > MAX_DEPTH:
+        raise ValueError(f"{repr(path)[:80]} is more than {MAX_DEPTH} folders deep")
     if "\0" in path or any(name in ("", ".", "..") for name in names):
         raise ValueError(f"{repr(path)[:80]} is not a path inside of the folder")
     for name in names:

@@ -6,19 +6,18 @@ What it wrote is read as files that anybody may have written.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import re
-import shutil
 import signal
-import stat
 import tempfile
 import time
-from typing import BinaryIO, Callable, NamedTuple, Optional, Type, TypeVar
+from typing import Callable, NamedTuple, Optional, Type, TypeVar
 
-from . import START_SECONDS, processes, protocol
+from . import plain_files, processes, protocol
 from .child import ANSWER, JOB, OUTPUT, STEP
 from .protocol import (
+    BEYOND,
+    MAX_ANSWER,
     MEMORY_LIMIT,
     TIMED_OUT,
     UNREADABLE_ANSWER,
@@ -29,7 +28,7 @@ from .protocol import (
 )
 
 TAIL = 4000  # characters of what a child printed that are sent back
-MAX_ANSWER = 1 << 34  # bytes
+MAX_OUTPUT = 1_000_000_000  # bytes that a child may print
 TRACE_SECONDS = 1.0  # for a child that hangs to print where it stands
 
 R = TypeVar("R", StepReached, Reloaded)
@@ -40,6 +39,7 @@ Start = Callable[[str, int], int]  # (folder, lifeline) -> the child's pid
 class Limits(NamedTuple):
     """What a child may use."""
 
+    start_seconds: float  # for the imports of an interpreter of its own; 0 for a fork
     seconds: float  # for the reload, after its imports
     memory: Optional[int]  # bytes that are resident, of all its processes; None for any
     has_hung_up: Callable[[], bool]  # whether the other side is gone; then the child is ended
@@ -60,6 +60,7 @@ def run(job: Job, start: Start, scratch: str, limits: Limits) -> Reloaded:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # an import may have ignored it
     os.makedirs(scratch, exist_ok=True)  # a reload may have removed it
     folder = tempfile.mkdtemp(dir=scratch)
+    others = processes.started_already()
     try:
         with open(os.path.join(folder, JOB), "wb") as out:
             out.write(protocol.encode_record(job))
@@ -69,82 +70,95 @@ def run(job: Job, start: Start, scratch: str, limits: Limits) -> Reloaded:
                 pid = start(folder, lifeline)
             finally:
                 os.close(lifeline)
-            ended = _Watch(pid, os.path.join(folder, STEP), limits).ended()
+            ended = _Watch(pid, folder, limits).ended()
         finally:
             os.close(held)
         return _result(folder, ended)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        processes.end_descendants(but=others)
+        processes.remove(folder)
 
 
 class _Watch:
     """Watches a child until it ends, or has to be ended."""
 
-    def __init__(self, pid: int, step: str, limits: Limits) -> None:
+    def __init__(self, pid: int, folder: str, limits: Limits) -> None:
         """Remember what to watch.
 
         Args:
             pid: of the child.
-            step: the file that its first step writes: its imports come before.
+            folder: the child's. Its first step writes the file `STEP`: its imports come before.
             limits: beyond which it is killed.
         """
-        self._pid, self._step, self._limits = pid, step, limits
+        self._pid, self._folder, self._limits = pid, folder, limits
+        self._status: Optional[int] = None  # once it has ended
         self._begun = False
-        self._end = time.monotonic() + START_SECONDS
+        self._deadline = time.monotonic() + limits.start_seconds + limits.seconds
 
     def ended(self) -> str:
-        """Wait for the child, then end all that it started.
+        """Wait for the child, then end it.
 
         Returns:
             "" when it ended by itself with status 0, else how it ended.
         """
-        pause = 0.002
-        while True:
-            done, status = os.waitpid(self._pid, os.WNOHANG)
-            how = processes.described(status) if done else self._reason_to_end()
-            if done or how:
+        pause, reason = 0.002, ""
+        while not self._has_ended():
+            reason = self._reason_to_end()
+            if reason:
                 break
             time.sleep(pause)
             pause = min(pause * 1.5, 0.05)
-        if how == TIMED_OUT and not done:
+        if reason == TIMED_OUT:
             self._print_trace()
+        if not self._has_ended():
+            processes.kill(self._pid)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._pid, signal.SIGKILL)
-        processes.end_descendants()
-        return how
+        return reason or processes.described(self._status or 0)
+
+    def _has_ended(self) -> bool:
+        if self._status is None:
+            ended, status = os.waitpid(self._pid, os.WNOHANG)
+            self._status = status if ended else None
+        return self._status is not None
 
     def _reason_to_end(self) -> str:
         """Which limit it is beyond; "" where it may go on."""
-        if not self._begun and os.path.lexists(self._step):
-            self._begun, self._end = True, time.monotonic() + self._limits.seconds
-        if time.monotonic() > self._end or self._limits.has_hung_up():
+        if not self._begun and os.path.lexists(os.path.join(self._folder, STEP)):
+            self._begun, self._deadline = True, time.monotonic() + self._limits.seconds
+        if time.monotonic() > self._deadline or self._limits.has_hung_up():
             return TIMED_OUT
         if self._limits.memory is not None:
-            used = sum(map(processes.resident, [self._pid, *processes.descendants(self._pid)]))
+            pids = [self._pid, *processes.descendants(self._pid)]
+            used = sum(map(processes.memory_of, pids))
             if used > self._limits.memory:
                 return f"{MEMORY_LIMIT}: {used / 1e9:.2f} GB"
+        with contextlib.suppress(OSError):
+            if os.lstat(os.path.join(self._folder, OUTPUT)).st_size > MAX_OUTPUT:
+                return f"{BEYOND} {MAX_OUTPUT / 1e9:g} GB of output"
         return ""
 
     def _print_trace(self) -> None:
         """Let `faulthandler` print where the child stands, which ends it."""
         processes.kill(self._pid, signal.SIGABRT)
-        limit = time.monotonic() + TRACE_SECONDS
-        while time.monotonic() < limit and not os.waitpid(self._pid, os.WNOHANG)[0]:
+        deadline = time.monotonic() + TRACE_SECONDS
+        while not self._has_ended() and time.monotonic() < deadline:
             time.sleep(0.01)
 
 
 def _result(folder: str, ended: str) -> Reloaded:
     """What the child answered, or how it ended without an answer."""
-    output = _tail(os.path.join(folder, OUTPUT))
+    output = _printed(os.path.join(folder, OUTPUT))
     if ended == TIMED_OUT:
         output = output.replace("Fatal Python error: Aborted\n\n", "It was here:\n")
     how = ended or "exit status 0, before it answered"
-    try:
-        return _written(Reloaded, os.path.join(folder, ANSWER))._replace(output=output)
-    except OSError:
-        pass
-    except ValueError as error:
-        how = ended or f"{UNREADABLE_ANSWER}: {error}"
+    if not ended:
+        try:
+            return _written(Reloaded, os.path.join(folder, ANSWER))._replace(output=output)
+        except OSError:
+            pass
+        except ValueError as error:
+            how = f"{UNREADABLE_ANSWER}: {error}"
     try:
         last = _written(StepReached, os.path.join(folder, STEP))
     except (OSError, ValueError):
@@ -159,38 +173,17 @@ def _written(kind: Type[R], path: str) -> R:
         OSError: where the child did not get that far.
         ValueError: where it cannot be read.
     """
-    with _opened(path) as source:
+    with plain_files.opened(path) as source:
         size = os.fstat(source.fileno()).st_size
         if size > MAX_ANSWER:
             raise ValueError(f"{size} bytes are too many")
-        return protocol.decode_record(kind, source.read(MAX_ANSWER))
+        try:
+            return protocol.decode_record(kind, source.read(MAX_ANSWER))
+        except MemoryError:
+            raise ValueError(f"{size} bytes do not fit into the memory") from None
 
 
-def _opened(path: str) -> BinaryIO:
-    """The file of a child, if it is a plain file: no link, pipe or device.
-
-    Raises:
-        OSError: where it is not there.
-        ValueError: where it is something else.
-    """
-    try:
-        source = open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")  # noqa: SIM115
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise ValueError(f"{os.path.basename(path)} is a link") from None
-        raise
-    if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
-        source.close()
-        raise ValueError(f"{os.path.basename(path)} is no plain file")
-    return source
-
-
-def _tail(path: str) -> str:
+def _printed(path: str) -> str:
     """What was printed last, without the list of modules that ends Python's report of a crash."""
-    try:
-        with _opened(path) as source:
-            source.seek(max(0, os.fstat(source.fileno()).st_size - 4 * TAIL))
-            printed = source.read(4 * TAIL).decode("utf-8", "replace")
-    except (OSError, ValueError):
-        return ""
+    printed = plain_files.tail(path, 4 * TAIL)
     return re.sub(r"^Extension modules: .*\n?", "", printed, flags=re.MULTILINE)[-TAIL:]

@@ -6,11 +6,11 @@ starts here, so a fork is safe. Models are loaded in a child of this process (se
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import functools
 import hashlib
 import os
-import shutil
 import sys
 import tempfile
 from typing import Any, Callable, Dict, Iterator, List, Protocol, Type, Union
@@ -30,6 +30,7 @@ from . import (
     watching,
 )
 from .protocol import (
+    CHUNK_BYTES,
     Answer,
     CanRead,
     Done,
@@ -45,7 +46,6 @@ from .protocol import (
     SendFolder,
 )
 
-CHUNK = 1 << 26  # bytes of an answer that go into one message
 BEFORE_THE_END = 5  # seconds before an import is broken off, where it stands is printed
 
 
@@ -60,7 +60,7 @@ class Channel(Protocol):
     def receive(self) -> bytes:
         """The next message."""
 
-    def send(self, item: Union[int, bytes]) -> None:
+    def send(self, item: Union[int, bytes, None]) -> None:
         """Send a message."""
 
     def waitclose(self, timeout: float) -> None:
@@ -85,7 +85,8 @@ def serve(channel: Channel, archive: str, scratch: str) -> None:
     worker = _Worker(channel, archive, scratch)
     for message in channel:
         data = protocol.encode_record(worker.answer(message))
-        chunks = [data[start : start + CHUNK] for start in range(0, len(data), CHUNK)]
+        starts = range(0, len(data), CHUNK_BYTES)
+        chunks = [data[start : start + CHUNK_BYTES] for start in starts]
         channel.send(len(chunks))
         for chunk in chunks:
             channel.send(chunk)
@@ -123,9 +124,12 @@ class _Worker:
             return Failed(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
 
     def _probe(self, request: Probe) -> Interpreter:
-        faulthandler.dump_traceback_later(START_SECONDS - BEFORE_THE_END)
-        warmed = reload.warm(request.needs, request.keras_majors)
-        faulthandler.cancel_dump_traceback_later()
+        with contextlib.suppress(RuntimeError):  # where no thread can be started
+            faulthandler.dump_traceback_later(START_SECONDS - BEFORE_THE_END)
+        try:
+            warmed = reload.warm(request.needs, request.keras_majors)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
         return Interpreter(
             versions=keras_libs.versions(),
             installed=keras_libs.installed(),
@@ -133,6 +137,7 @@ class _Worker:
             broken=list(warmed.broken),
             seconds=warmed.seconds,
             confinement=str(self._grant),
+            can_fork=hasattr(os, "fork") and not _runtime_started(),
         )
 
     def _can_read(self, request: CanRead) -> Readable:
@@ -145,22 +150,25 @@ class _Worker:
     def _receive_folder(self, request: ReceiveFolder) -> Done:
         try:
             transfer.receive(self._channel.receive, request.folder)
-        except OSError:
+        except (OSError, ValueError) as error:
             transfer.drain(self._channel.receive)
-            raise
+            raise OSError(f"{request.folder}: {error}") from error
         return Done()
 
     def _send_folder(self, request: SendFolder) -> Done:
-        transfer.send(self._channel.send, request.folder)
-        shutil.rmtree(request.folder)
+        try:
+            transfer.send(self._channel.send, request.folder)
+        except OSError:
+            self._channel.send(None)  # no piece, but the end
+            raise
+        processes.remove(request.folder)
         return Done()
 
     def _reload(self, request: Reload) -> Reloaded:
         grant = self._grant
         if request.job.confinement == confinement.OFF:
             grant = confinement.NOTHING
-        # an import may have started the runtime
-        if request.fork and hasattr(os, "fork") and not _runtime_started():
+        if request.fork:
             return self._in_child(request, functools.partial(child.fork, grant=grant))
         start = functools.partial(
             child.start,
@@ -175,7 +183,9 @@ class _Worker:
             os.makedirs(self._scratch, exist_ok=True)
             with open(self._archive, "wb") as out:
                 out.write(self._package)
-        limits = watching.Limits(request.seconds, request.memory, self._has_hung_up)
+        limits = watching.Limits(
+            request.start_seconds, request.seconds, request.memory, self._has_hung_up
+        )
         return watching.run(request.job, start, self._scratch, limits)
 
     def _has_hung_up(self) -> bool:
@@ -220,7 +230,7 @@ def main(path: str, options: List[str]) -> int:
         return child.in_fork(lambda: _reload_and_print(job, folder))
     finally:
         processes.end_descendants()
-        shutil.rmtree(folder, ignore_errors=True)
+        processes.remove(folder)
 
 
 def _reload_and_print(job: Job, folder: str) -> int:

@@ -106,7 +106,13 @@ STEP = TrainingSighting(
 )
 VERSIONS = keras_libs.versions()
 INTERPRETER = Interpreter(
-    VERSIONS, ["tensorflow", "keras"], Machine("Linux", "x86_64", ["avx2"], 2), [], 2.5, "none"
+    VERSIONS,
+    ["tensorflow", "keras"],
+    Machine("Linux", "x86_64", ["avx2"], 2),
+    [],
+    2.5,
+    "none",
+    True,
 )
 
 

@@ -11,6 +11,7 @@ import os
 import resource
 import select
 import signal
+import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -33,17 +34,22 @@ from pytest_modelroundtrip.portable.protocol import (
     CanRead,
     Done,
     Entry,
+    Failed,
+    FailedError,
     Interpreter,
     Machine,
     Probe,
     Readable,
+    ReceiveFolder,
     Refused,
     encode_record,
 )
 
 pytestmark = pytest.mark.slow
 
-INTERPRETER = Interpreter({"python": "3"}, [], Machine("Linux", "a", [], 1), [], 2.5, "Landlock 7")
+INTERPRETER = Interpreter(
+    {"python": "3"}, [], Machine("Linux", "a", [], 1), [], 2.5, "Landlock 7", True
+)
 # it answers each request with the same messages; the first one with others, where the file exists
 WORKER = """
 import os
@@ -208,6 +214,66 @@ def test_one_that_does_not_answer_is_ended_with_all_that_it_started(tmp_path: Pa
         assert os.read(held, 1) == b""
     finally:
         os.close(held)
+
+
+DEAF = """#!{python}
+import os, time
+os.read(0, 1 << 16)
+os.write(1, b"1")  # the answer that execnet expects; nothing more is read
+time.sleep(1000)
+"""
+
+
+def test_one_that_takes_nothing_is_ended(tmp_path: Path) -> None:
+    wrapper = tmp_path / "wrapper"
+    wrapper.write_text(DEAF.format(python=sys.executable))
+    wrapper.chmod(0o755)
+    kind = parse(f"popen//python={wrapper} x", tmp_path)
+    deaf = Environment("deaf", kind, bytes(10**7), "fork", connect_seconds=3)
+    with pytest.raises(BrokenEnvironmentError, match="what was sent was not taken within 3 s"):
+        deaf.probe()
+
+
+def test_what_its_system_refuses_is_told_and_the_next_request_is_answered(tmp_path: Path) -> None:
+    (tmp_path / "first").touch()
+    good: list[object] = [1, encode_record(INTERPRETER)]
+    refused: list[object] = [1, encode_record(Failed("Too many open files: /tmp/x"))]
+    probed = environment(stub_archive(good, refused, str(tmp_path / "first")))
+    with pytest.raises(BrokenEnvironmentError, match="Too many open files: /tmp/x"):
+        probed.probe()
+    assert probed.broken is None
+    assert probed.probe() == INTERPRETER
+    probed.close()
+
+
+@pytest.mark.parametrize("made", ["os.mkfifo({})", "os.symlink('/etc/passwd', {})", "os.mkdir({})"])
+def test_what_it_makes_of_its_log_is_not_read(made: str) -> None:
+    """Where nothing confines it, it reaches the files that are kept of it on this side."""
+    source = (
+        "import os\n\ndef serve(channel, archive, scratch):\n"
+        "    above = os.path.dirname(scratch)\n"
+        "    for name in ('log', 'status', 'supervisor'):\n"
+        "        path = os.path.join(above, name)\n"
+        "        os.path.lexists(path) and os.remove(path)\n"
+        f"        {made.format('path')}\n"
+        "    os._exit(3)\n"
+    )
+    hostile = environment(archive_of(source))
+    with pytest.raises(BrokenEnvironmentError, match=": it ended") as raised:
+        hostile.probe()
+    assert "root:" not in str(raised.value)
+
+
+def test_a_folder_that_cannot_go_or_come_ends_nothing(connection: Connection) -> None:
+    with pytest.raises(FailedError, match="No such file or directory"):
+        connection.fetch_folder("missing", "/nowhere", os.getcwd())
+    there = connection.folder_there("there")
+    connection.send_request(ReceiveFolder(there))
+    for piece in (encode_record(Entry("/".join("a" * 200), None)), b""):
+        connection._send(piece, 60)
+    with pytest.raises(FailedError, match="more than 100 folders deep"):
+        connection.receive_answer(Done, 60)
+    assert not connection.ask(CanRead("/nowhere", ""), Readable, 60).readable
 
 
 def test_a_folder_goes_and_comes(connection: Connection, tmp_path: Path) -> None:

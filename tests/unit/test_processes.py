@@ -120,3 +120,42 @@ def test_without_a_parent_it_removes_its_folder(tmp_path: Path) -> None:
     assert select.select([read], [], [], 20)[0]
     os.close(read)
     assert not folder.exists()
+
+
+def test_helpers_that_were_there_before_are_left_alone() -> None:
+    code = f"""{SOURCE}
+import subprocess
+helper = subprocess.Popen(["sleep", "1000"])
+others = started_already()
+left = subprocess.Popen(["sleep", "1000"])
+adopt_orphans()
+subprocess.run(["sh", "-c", "setsid sleep 1000 &"])
+end_descendants(but=others)
+assert descendants(os.getpid()) == [helper.pid], descendants(os.getpid())
+helper.kill()
+"""
+    subprocess.run([sys.executable, "-ISc", code], check=True)
+
+
+def test_a_folder_is_removed_however_deep_and_whatever_its_rights(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").touch()
+    folder = tmp_path / "folder"
+    (folder / "closed").mkdir(parents=True)
+    (folder / "closed" / "file").touch()
+    (folder / "closed").chmod(0o500)
+    (folder / "link").symlink_to(outside)
+    here = os.getcwd()
+    os.chdir(folder)
+    try:
+        for _ in range(3000):  # deeper than Python recurses, and longer than a path may be
+            os.mkdir("deep")
+            os.chdir("deep")
+            Path("file").touch()
+    finally:
+        os.chdir(here)
+    processes.remove(str(folder))
+    assert not folder.exists()
+    assert (outside / "file").exists()
+    processes.remove(str(folder))

@@ -64,8 +64,8 @@ REQUESTS: list[protocol.Request] = [
     CanRead("/artifact/model.keras", "0" * 64),
     ReceiveFolder("/scratch"),
     SendFolder("/scratch"),
-    Reload(JOB, 300.0, None, True, None),
-    Reload(JOB._replace(save_to="/again", factory=None), 0.5, 1 << 30, False, "7"),
+    Reload(JOB, 0.0, 300.0, None, True, None),
+    Reload(JOB._replace(save_to="/again", factory=None), 300.0, 0.5, 1 << 30, False, "7"),
 ]
 MACHINE = Machine("Linux", "x86_64", ["avx2"], 2)
 RECORDS: list[Nest] = [
@@ -75,7 +75,7 @@ RECORDS: list[Nest] = [
     JOB,
     MACHINE,
     Interpreter(
-        {"keras": "3.15"}, ["h5py"], MACHINE, ["no module keras"], 2.5, "none: no Landlock"
+        {"keras": "3.15"}, ["h5py"], MACHINE, ["no module keras"], 2.5, "none: no Landlock", True
     ),
     Readable(True),
     Done(),
@@ -135,7 +135,7 @@ def test_a_request_comes_back(request_: protocol.Request) -> None:
     assert type(back) is type(request_)
 
 
-INTERPRETER = Interpreter({"keras": "3.15"}, [], MACHINE, [], 2.5, "none")
+INTERPRETER = Interpreter({"keras": "3.15"}, [], MACHINE, [], 2.5, "none", True)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ KNOWN = "known are probe, can read, receive folder, send folder, reload"
         ),
         (
             {"do": "reload", "job": {}},
-            "reload: the field fork, hash_seed, memory, seconds is expected",
+            "reload: the field fork, hash_seed, memory, seconds, start_seconds is expected",
         ),
     ],
 )
