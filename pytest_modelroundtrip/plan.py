@@ -59,12 +59,14 @@ def system_error(error: OSError, folder: Path) -> Stop:
     return Stop(Verdict.SYSTEM_ERROR, error_text(error), *facts, hint=hint)
 
 
-def recognized(stop: Stop, folder: Path) -> Stop:
+def recognized(stop: Stop, plan: Plan) -> Stop:
     """The same; where a machine is to blame, which its words say, with the verdict for that."""
     code = system_errors.code_in("\n".join(stop.problems))
     if code is not None and stop.verdict in PERHAPS_A_MACHINE:
-        stop.verdict, stop.hint = Verdict.SYSTEM_ERROR, system_errors.advice(code)
-        facts = system_errors.facts(code, [folder])
+        facts, advice = system_errors.facts(code, [plan.folder]), system_errors.advice(code)
+        if stop.verdict is not Verdict.SAVE_ERROR and not plan.environment.is_local:
+            facts, advice = [], f"It is not this machine: {plan.environment.description}."
+        stop.verdict, stop.hint = Verdict.SYSTEM_ERROR, advice
         stop.problems = [f"{os.strerror(code)}:", *facts, *stop.problems]
     return stop
 

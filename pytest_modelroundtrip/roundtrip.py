@@ -27,7 +27,7 @@ def round_trip(plan: Plan) -> RoundTrip:
     try:
         _run(plan, trip)
     except Stop as stop:
-        _end(trip, recognized(stop, plan.folder))
+        _end(trip, recognized(stop, plan))
     except OSError as error:  # of our own files: what formats and models raise is caught
         _end(trip, system_error(error, plan.folder))
     _make_presentable(trip)

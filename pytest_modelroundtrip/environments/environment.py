@@ -21,7 +21,7 @@ from ..portable.protocol import (
 from . import launch
 from .connection import Connection, ConnectionEndedError
 from .install_hints import install_hint
-from .kinds import Kind
+from .kinds import Kind, Startable
 from .provisioning import Notify, ProvisioningError
 
 # the worker keeps the time limit, and then lets the child print its trace, and ends it
@@ -94,6 +94,11 @@ class Environment:
     def description(self) -> str:
         """What is started, and where, for people."""
         return self._current.description
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it runs on this machine, with its file system, and not in a container."""
+        return isinstance(self._current, Startable) and self._current.is_local
 
     def reproduce_command(self, folder: str) -> str:
         """The command that reloads, without pytest, what is kept in that folder."""

@@ -56,7 +56,9 @@ class StubFormat(Format):
         self._act()
 
 
-def tried(folder: Path, save: Act = nothing, reload: Act = nothing) -> RoundTrip:
+def tried(
+    folder: Path, save: Act = nothing, reload: Act = nothing, is_local: bool = True
+) -> RoundTrip:
     """A round trip of no model, whose save and reload do this."""
     models = SimpleNamespace(
         models={}, parts={}, expected=None, unstable={}, observe=lambda *_, **__: {}
@@ -65,7 +67,9 @@ def tried(folder: Path, save: Act = nothing, reload: Act = nothing) -> RoundTrip
     def answer(*_: object) -> object:
         return reload() or Reloaded({}, {}, observation={})
 
-    environment = SimpleNamespace(name="here", broken=None, reload=answer)
+    environment = SimpleNamespace(
+        name="here", broken=None, reload=answer, is_local=is_local, description="host: python"
+    )
     plan: Any = Plan(models, StubFormat(save), environment, Settings(formats=()), folder)  # type: ignore[arg-type]
     return roundtrip.round_trip(plan)
 
@@ -157,8 +161,17 @@ def failed(step: str, kind: str, message: str) -> Reloaded:
     return Reloaded({}, {}, failure=LoadFailure(step, kind, message, "", []))
 
 
+def test_a_full_disk_on_a_host_is_not_one_here(tmp_path: Path) -> None:
+    full = raising(BrokenEnvironmentError("host: python: No space left on device: /tmp/x"))
+    trip = tried(tmp_path / "trip", reload=full, is_local=False)
+    assert trip.verdict is Verdict.SYSTEM_ERROR
+    assert trip.hint == "It is not this machine: host: python."
+    assert "free on this machine" not in " ".join(trip.problems)
+
+
 def test_values_that_speak_of_a_full_disk_are_values() -> None:
-    found = recognized(Stop(Verdict.DIFFERS, "'ok', expected 'No space left on device'"), Path())
+    plan: Any = None
+    found = recognized(Stop(Verdict.DIFFERS, "'ok', expected 'No space left on device'"), plan)
     assert found.verdict is Verdict.DIFFERS
 
 
