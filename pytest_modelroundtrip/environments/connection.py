@@ -271,8 +271,8 @@ class Connection:
 
     def _failed(self, what: str, error: Exception) -> ConnectionEndedError:
         """Close it; the error to raise, with how it ended and what was printed last."""
-        told = isinstance(error, (execnet.RemoteError, TimeoutError, ValueError))
-        reason = str(error).strip().splitlines()[-1:] if told else []
+        explains = isinstance(error, (execnet.RemoteError, TimeoutError, ValueError))
+        reason = str(error).strip().splitlines()[-1:] if explains else []
         self._end()
         return self._ended(what, *(reason or [self._how_it_ended()]))
 

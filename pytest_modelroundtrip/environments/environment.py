@@ -108,6 +108,9 @@ class Environment:
         """Start the interpreter, and let it import Keras while this process goes on.
 
         What goes wrong is raised at its first use.
+
+        Raises:
+            OSError: where this machine has no disk space, descriptors or processes left.
         """
         if self._connection is not None or self.broken is not None:
             return
@@ -136,6 +139,7 @@ class Environment:
         Raises:
             BrokenEnvironmentError: when it cannot be started or cannot import Keras.
             BadAnswerError: when its answer cannot be read.
+            OSError: as `begin`.
         """
         if self._interpreter is None:
             with self._errors(lasting=True):
@@ -167,6 +171,7 @@ class Environment:
         Raises:
             BrokenEnvironmentError: when the interpreter is gone or cannot import what it needs.
             BadAnswerError: when its answer cannot be read. It starts anew at its next use.
+            OSError: as `begin`.
         """
         with self._errors(lasting=False):
             connection = self._ready()

@@ -132,6 +132,9 @@ def supervise(folder: str = "", status_file: str = "") -> None:
     Args:
         folder: deleted at the end, unless the parent is there to read the status.
         status_file: where it is written how the new process ended.
+
+    Raises:
+        OSError: where no process can be started.
     """
     adopt_orphans()
     parent = os.getppid()
