@@ -319,15 +319,15 @@ def _opened(path: str) -> BinaryIO:
         ValueError: where it is something else.
     """
     try:
-        source = open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")  # noqa: SIM115
+        opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise ValueError(f"{os.path.basename(path)} is a link") from None
         raise
-    if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
-        source.close()
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
         raise ValueError(f"{os.path.basename(path)} is no plain file")
-    return source
+    return open(opened, "rb")
 
 
 def _tail(path: str) -> str:

@@ -74,10 +74,17 @@ def _failure(step: str, error: BaseException) -> LoadFailure:
     return LoadFailure(
         step=step,
         type=type(error).__name__,
-        message=str(error),
+        message=_text(error),
         traceback="".join(traceback.format_exception(type(raised), raised, frames)),
         reached=list(dict.fromkeys([*TRIPWIRE.reached.used, *TRIPWIRE.named_by(error)])),
     )
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # of the model's code too
+        return "its text cannot be made"
 
 
 def _beyond_us(frames: Optional[TracebackType]) -> Optional[TracebackType]:
