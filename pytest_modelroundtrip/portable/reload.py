@@ -16,7 +16,7 @@ from .aliases import Model, Plain
 from .confinement import Cage
 from .protocol import Job, LayerOutput, LoadFailure, PartJob, Reloaded
 from .subject import PREDICT, CallError, Subject, answer, resolved
-from .tripwire import TRIPWIRE
+from .tripwire import TRIPWIRE, text_of
 
 EnteringStep = Callable[[str], None]
 
@@ -74,17 +74,10 @@ def _failure(step: str, error: BaseException) -> LoadFailure:
     return LoadFailure(
         step=step,
         type=type(error).__name__,
-        message=_text(error),
+        message=text_of(error),
         traceback="".join(traceback.format_exception(type(raised), raised, frames)),
         reached=list(dict.fromkeys([*TRIPWIRE.reached.used, *TRIPWIRE.named_by(error)])),
     )
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:  # of the model's code too
-        return "its text cannot be made"
 
 
 def _beyond_us(frames: Optional[TracebackType]) -> Optional[TracebackType]:

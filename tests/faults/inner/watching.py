@@ -94,13 +94,12 @@ class Watcher:
             self._record["text"] = str(report.longrepr)
         if report.when == "teardown":
             name = report.nodeid.partition("::test_")[2].partition("[")[0]
-            left = self._left(is_good=name.startswith(("first", "after_")))
-            line = {"name": name, **self._record, **left}
+            line = {"name": name, **self._record, **self._left()}
             with self._out.open("a") as out:
                 out.write(json.dumps(line) + "\n")
 
-    def _left(self, is_good: bool) -> dict[str, Any]:
-        """What is there besides what is there after a good round trip."""
+    def _left(self) -> dict[str, Any]:
+        """What is there besides what is there after the first round trip."""
         limit = time.monotonic() + LEFT_SECONDS
         folder = Path(tempfile.gettempdir())
         while True:
@@ -111,8 +110,6 @@ class Watcher:
             count, usual = self._usual
             extra = files - usual
             more = processes if len(processes) > count else []
-            if is_good and not more and not extra:
-                self._usual = (len(processes), files)
             if (not more and not extra) or time.monotonic() > limit:
                 return {"processes": more, "files": sorted(extra)}
             time.sleep(0.05)
