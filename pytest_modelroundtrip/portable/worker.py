@@ -6,6 +6,7 @@ starts here, so a fork is safe. Models are loaded in a child of this process (se
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import functools
 import hashlib
@@ -122,7 +123,8 @@ class _Worker:
             return Failed(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
 
     def _probe(self, request: Probe) -> Interpreter:
-        faulthandler.dump_traceback_later(START_SECONDS - BEFORE_THE_END)
+        with contextlib.suppress(RuntimeError):  # where no thread can be started
+            faulthandler.dump_traceback_later(START_SECONDS - BEFORE_THE_END)
         warmed = reload.warm(request.needs, request.keras_majors)
         faulthandler.cancel_dump_traceback_later()
         return Interpreter(

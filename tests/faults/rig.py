@@ -26,6 +26,8 @@ WRAPPERS = {
     "sleeping.py": "time.sleep(1000)\n",
     "hanging/sitecustomize.py": "time.sleep(1000)\n",
 }
+# limits of processes do not hold for root; the files of this one are read all the same
+ANOTHER_USER = "setpriv --reuid 54321 --inh-caps +dac_override --ambient-caps +dac_override"
 IMPORTS = "import ctypes, os, resource, signal, subprocess, sys, time\n"
 
 
@@ -114,7 +116,10 @@ class FaultyRun:
         (lib / "tensorflow.py").write_text(source.replace(future, future + IMPORTS) + fault.body)
         if not fault.command:
             return self.interpreter(sys.executable, [lib])
-        command = fault.command.format(python=sys.executable, folder=self.folder)
+        user = ANOTHER_USER if os.geteuid() == 0 else ""
+        command = fault.command.format(
+            python=sys.executable, folder=self.folder, another_user=user
+        )
         return f"popen//python=env {TOKEN}={self.token} PYTHONPATH={lib} {command}"
 
     def interpreter(self, python: str, paths: Iterable[Path]) -> str:

@@ -442,14 +442,14 @@ INTERPRETERS = {
         body="resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))",
     ),
     "without_processes": Interpreter(
-        "another user, who may start no more processes (RLIMIT_NPROC)",
+        "it may start no more processes (RLIMIT_NPROC)",
         "Resource temporarily unavailable",
-        body="os.setresuid(54321, 54321, 0); os.seteuid(54321); "
-        "resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))",
+        command="{another_user} {python}",
+        body="resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))",
     ),
     "with_little_memory": Interpreter(
         "it may have 100 MB (RLIMIT_AS)",
-        "main cannot",
+        "cannot be started",
         command="prlimit --as=100000000 {python}",
     ),
     "that_ends_at_once": Interpreter(

@@ -43,7 +43,8 @@ def marked_processes(token: str) -> list[str]:
 
 def scratch_files(folder: Path) -> Counter[str]:
     """The files in the scratch folders below a folder, without their random names."""
-    files = [str(path.relative_to(folder)) for path in folder.rglob("*")]
+    paths = [path for path in folder.rglob("*") if not path.is_dir()]
+    files = [str(path.relative_to(folder)) for path in paths]
     return Counter(RANDOM.sub("*", file) for file in files)
 
 
