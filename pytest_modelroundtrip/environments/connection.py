@@ -78,6 +78,7 @@ class Connection:
         line = kind.command_line(self._scratch)
         group, gateway = launch.connect(line, self._scratch, seconds)
         self._link.callback(group.terminate, timeout=END_SECONDS)
+        self._link.callback(launch.let_end, self._scratch)
         channel = gateway.remote_exec(BOOTSTRAP)
         self._link.callback(_close, channel)  # the worker ends the child that it waits for
         return channel

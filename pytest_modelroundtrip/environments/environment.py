@@ -24,7 +24,7 @@ from .install_hints import install_hint
 from .kinds import Kind
 from .provisioning import Notify, ProvisioningError
 
-GRACE_SECONDS = 5  # the worker keeps the time limit; beyond this it is taken for dead
+GRACE_SECONDS = 4.5  # the worker keeps the time limit; beyond this it is taken for dead
 PROBE = Probe([], [])  # what every reload needs
 # the names of what is sent and fetched where the file system is not shared
 ARTIFACT, SAVED_AGAIN = "artifact", "saved-again"

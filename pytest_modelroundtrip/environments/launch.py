@@ -132,5 +132,16 @@ def _await(thread: threading.Thread, scratch: Path, seconds: float) -> None:
 
 def end(scratch: Path) -> None:
     """End the interpreter of that scratch folder, with all that it and its wrapper started."""
+    _signal(scratch, signal.SIGCONT, signal.SIGTERM)
+
+
+def let_end(scratch: Path) -> None:
+    """Let the supervisor of that interpreter go on, if it was stopped: it ends all by itself."""
+    _signal(scratch, signal.SIGCONT)
+
+
+def _signal(scratch: Path, *numbers: int) -> None:
     with contextlib.suppress(OSError, ValueError):
-        os.kill(int((scratch / SUPERVISOR).read_text()), signal.SIGTERM)
+        supervisor = int((scratch / SUPERVISOR).read_text())
+        for number in numbers:
+            os.kill(supervisor, number)
