@@ -38,6 +38,7 @@ from .protocol import (
 JOB, STEP, ANSWER, OUTPUT = "job", "step", "answer", "output"
 TAIL = 4000  # characters of what a child printed that are sent back
 MAX_ANSWER = 1 << 34  # bytes
+MAX_OUTPUT = 100_000_000  # bytes: a child that prints for minutes must not fill the disk
 TRACE_SECONDS = 1.0  # for a child that hangs to print where it stands
 
 _exit = os._exit  # what a model's code puts in its place must not be called
@@ -79,7 +80,7 @@ def run(job: Job, start: Start, scratch: str, limits: Limits) -> Reloaded:
                 pid = start(folder, lifeline)
             finally:
                 os.close(lifeline)
-            ended = _Watch(pid, os.path.join(folder, STEP), limits).ended()
+            ended = _Watch(pid, folder, limits).ended()
         finally:
             os.close(held)
         return _result(folder, ended)
@@ -225,17 +226,17 @@ def _die_with_parent(lifeline: int) -> None:
 class _Watch:
     """Watches a child until it ends, or has to be ended."""
 
-    def __init__(self, pid: int, step: str, limits: Limits) -> None:
+    def __init__(self, pid: int, folder: str, limits: Limits) -> None:
         """Remember what to watch.
 
         Args:
             pid: of the child.
-            step: the file that its first step writes: its imports come before.
+            folder: of its files. Its first step writes one: its imports come before.
             limits: beyond which it is killed.
         """
-        self._pid, self._step, self._limits = pid, step, limits
-        self._begun = False
-        self._end = time.monotonic() + START_SECONDS
+        self._pid, self._limits = pid, limits
+        self._step, self._output = os.path.join(folder, STEP), os.path.join(folder, OUTPUT)
+        self._begun, self._end = False, time.monotonic() + START_SECONDS
 
     def ended(self) -> str:
         """Wait for the child, then end all that it started.
@@ -249,6 +250,7 @@ class _Watch:
             how = processes.described(status) if done else self._reason_to_end()
             if done or how:
                 break
+            self._bound_output()
             time.sleep(pause)
             pause = min(pause * 1.5, 0.05)
         if how == TIMED_OUT and not done:
@@ -269,6 +271,13 @@ class _Watch:
             if used > self._limits.memory:
                 return f"{MEMORY_LIMIT}: {used / 1e9:.2f} GB"
         return ""
+
+    def _bound_output(self) -> None:
+        """Forget what it printed where that is too much; its end is all that is ever shown."""
+        with contextlib.suppress(OSError, ValueError):
+            if os.lstat(self._output).st_size > MAX_OUTPUT:
+                with _opened(self._output, os.O_RDWR) as output:
+                    os.ftruncate(output.fileno(), 0)
 
     def _print_trace(self) -> None:
         """Let `faulthandler` print where the child stands, which ends it."""
@@ -311,7 +320,7 @@ def _written(kind: Type[R], path: str) -> R:
         return protocol.decode_record(kind, source.read(MAX_ANSWER))
 
 
-def _opened(path: str) -> BinaryIO:
+def _opened(path: str, access: int = os.O_RDONLY) -> BinaryIO:
     """The file of a child, if it is a plain file: no link, pipe or device.
 
     Raises:
@@ -319,7 +328,7 @@ def _opened(path: str) -> BinaryIO:
         ValueError: where it is something else.
     """
     try:
-        opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        opened = os.open(path, access | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise ValueError(f"{os.path.basename(path)} is a link") from None

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from faults.inner.watching import LEFT_SECONDS, TOKEN, marked_processes
-from faults.table import FAULTS, INTERPRETERS
+from faults.table import FAULTS, INTERPRETERS, Fault, Interpreter
 
 TESTS = Path(__file__).parents[1]
-SOURCES = Path(__file__).parent / "inner"
+INNER = Path(__file__).parent / "inner"
 STANDIN = Path(__file__).parent / "standin"
 EXECS = "os.execvp(sys.argv[1], sys.argv[1:])\n"
 # what starts an interpreter, or is in its way
@@ -26,6 +26,14 @@ WRAPPERS = {
     "sleeping.py": "time.sleep(1000)\n",
     "hanging/sitecustomize.py": "time.sleep(1000)\n",
 }
+HEADER = """
+import os, time
+import numpy as np
+import pytest
+from faults.inner.faulty import Faulty
+from faults.inner.roundtrips import round_trip_of
+
+"""
 # limits of processes do not hold for root; the files of this one are read all the same
 ANOTHER_USER = "setpriv --reuid 54321 --inh-caps +dac_override --ambient-caps +dac_override"
 IMPORTS = "import ctypes, os, resource, signal, subprocess, sys, time\n"
@@ -49,7 +57,7 @@ class Record(NamedTuple):
 
 
 class FaultyRun:
-    """A run of pytest in a folder of its own, whose interpreters find a stand-in for TensorFlow.
+    """Runs of pytest in a folder of their own, where a stand-in for TensorFlow is found.
 
     Args:
         folder: is filled with what the run needs.
@@ -79,7 +87,7 @@ class FaultyRun:
         }
 
     def choose(self, names: Iterable[str]) -> None:
-        """Try these faults, in that order."""
+        """Define what these faults need; the run tries them in that order."""
         self.chosen = [*names]
         self.variables["ROUNDTRIP_FAULTS_CHOSEN"] = ",".join(self.chosen)
         for name in self.chosen:
@@ -129,22 +137,29 @@ class FaultyRun:
 
     def start(self, *args: str, before: Iterable[str] = ()) -> subprocess.Popen[str]:
         """Start the run; `before` are the words in front of its command."""
-        return subprocess.Popen(
-            [*before, *self.command(*args)],
-            env=self.variables,
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=(self.folder / "printed").open("a"),
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        with (self.folder / "printed").open("a") as printed:
+            return subprocess.Popen(
+                [*before, *self.command(*args)],
+                env=self.variables,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=printed,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
 
-    def faults(self, *args: str, before: Iterable[str] = ()) -> Mapping[str, Record]:
-        """Try the chosen faults; the records by name of the test."""
-        process = self.start(str(SOURCES / "roundtrips_with_faults.py"), *args, before=before)
-        process.wait()
+    def try_each(self, names: Iterable[str]) -> Mapping[str, Record]:
+        """Try these faults, each followed by a good round trip; the records by name of the test."""
+        self.choose(names)
+        self.start(str(INNER / "each_and_a_good_one.py")).wait()
         return self.records()
+
+    def write(self, source: str) -> str:
+        """Write a test file; its path."""
+        path = self.folder / "test_it.py"
+        path.write_text(HEADER + source)
+        return str(path)
 
     def records(self) -> Mapping[str, Record]:
         """What was written down so far, by name of the test."""
@@ -164,3 +179,19 @@ class FaultyRun:
             if not found or time.monotonic() > limit:
                 return found
             time.sleep(0.05)
+
+
+def what_is_wrong(name: str, records: Mapping[str, Record]) -> list[str]:
+    """What is not as the table has it: the verdict, its words, what is left, what follows."""
+    fault: Fault | Interpreter = FAULTS[name] if name in FAULTS else INTERPRETERS[name]
+    found, after = records.get(name), records.get(f"after_{name}")
+    if found is None or after is None:
+        return [f"{name}: it was not tried"]
+    wrong = []
+    if found.verdict != fault.verdict or fault.says not in found.text:
+        wrong.append(f"{name}: {found.verdict}, not {fault.verdict} {fault.says!r}: {found.text}")
+    if found.left or after.left:
+        wrong.append(f"{name}: left {found.left}, {after.left}")
+    if after.verdict != "exact":
+        wrong.append(f"after {name}: {after.verdict}: {after.text}")
+    return [line[:2000] for line in wrong]

@@ -44,7 +44,7 @@ FAULTS = {
     "exits": Fault("exits with status 3", "os._exit(3)", "in the step 'load': exit status 3"),
     "exits_with_success": Fault("exits with status 0", "os._exit(0)", NO_ANSWER),
     "aborts": Fault("aborts", "os.abort()", "signal 6 (SIGABRT)"),
-    "aborts_with_a_trace": Fault("aborts", "os.abort()", "Fatal Python error: Aborted"),
+    "aborts_with_a_trace": Fault("aborts, and shows where", "os.abort()", "Fatal Python error: Aborted"),
     "reads_a_null_pointer": Fault(
         "reads through a null pointer", "ctypes.string_at(0)", "signal 11 (SIGSEGV)"
     ),
@@ -126,6 +126,14 @@ FAULTS = {
         "stops itself", "os.kill(os.getpid(), 19)", TIMED_OUT, "timed out", options=SHORT,
         is_quick=False,
     ),  # fmt: skip
+    "prints_more_than_is_kept": Fault(
+        "prints 110 MB, of which no more than 100 MB stay on the disk",
+        "os.write(1, bytes(110 * 10 ** 6))\n"
+        "while os.fstat(1).st_size > 10 ** 8: time.sleep(0.01)\nraise RuntimeError('bounded')",
+        "RuntimeError: bounded",
+        "load error",
+        options={"timeout": 60},
+    ),
     "prints_endlessly": Fault(
         "prints without end",
         "while True: os.write(1, b'much of it\\n' * 10 ** 5)",
