@@ -104,7 +104,7 @@ class FaultyRun:
 
     def _settings(self) -> str:
         named = [name for name in self.chosen if name in INTERPRETERS]
-        interpreters = {"main": self.interpreter(sys.executable, self._paths)}
+        interpreters = {"main": self.interpreter(sys.executable)}
         interpreters.update({name: self._faulty_interpreter(name) for name in named})
         defined = [f"    {name}={text}" for name, text in interpreters.items()]
         return "\n".join([
@@ -123,17 +123,17 @@ class FaultyRun:
         future = "from __future__ import annotations\n"
         (lib / "tensorflow.py").write_text(source.replace(future, future + IMPORTS) + fault.body)
         if not fault.command:
-            return self.interpreter(sys.executable, [lib])
+            return self.interpreter(sys.executable, lib)
         user = ANOTHER_USER if os.geteuid() == 0 else ""
         command = fault.command.format(
             python=sys.executable, folder=self.folder, another_user=user
         )
         return f"popen//python=env {TOKEN}={self.token} PYTHONPATH={lib} {command}"
 
-    def interpreter(self, python: str, paths: Iterable[Path]) -> str:
-        """The specification of a marked interpreter."""
-        variables = [f"//env:PYTHONPATH={path}" for path in paths]
-        return "".join([python, f"//env:{TOKEN}={self.token}", *variables])
+    def interpreter(self, python: str, *paths: Path) -> str:
+        """The specification of a marked interpreter, by default with the library of the run."""
+        folders = [f"//env:PYTHONPATH={path}" for path in paths or self._paths]
+        return "".join([python, f"//env:{TOKEN}={self.token}", *folders])
 
     def start(self, *args: str, before: Iterable[str] = ()) -> subprocess.Popen[str]:
         """Start the run; `before` are the words in front of its command."""

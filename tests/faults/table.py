@@ -280,7 +280,7 @@ FAULTS = {
     ),
     "removes_the_scratch_folder": Fault(
         "removes the interpreter's folder",
-        "shutil.rmtree(os.path.dirname(folder)); os._exit(5)",
+        "shutil.rmtree(os.path.dirname(folder), ignore_errors=True); os._exit(5)",
         "exit status 5",
         options=OPEN,
     ),
