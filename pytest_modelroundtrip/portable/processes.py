@@ -115,9 +115,9 @@ def supervise(folder: str = "", status_file: str = "") -> None:
     status = _watched(pid, parent, woken, wakes)
     end_descendants()
     if status_file and os.getppid() == parent:
-        with contextlib.suppress(OSError):  # a full disk; or nobody waits for it
-            with open(status_file, "w") as out:
-                out.write(described(status) or "exit status 0")
+        # on a full disk it is not told; nor where nobody waits for it any more
+        with contextlib.suppress(OSError), open(status_file, "w") as out:
+            out.write(described(status) or "exit status 0")
     elif folder:
         shutil.rmtree(folder, ignore_errors=True)
     _end_as(status)

@@ -39,15 +39,15 @@ def main() -> int:
 
 def judged(records: Sequence[Record], names: Sequence[str], left: Sequence[str]) -> int:
     """Print the figures; 0 where each round trip was told as what it was and nothing is left."""
-    told = [is_told(record, name) for record, name in zip(records, names)]
-    faults = [ok for ok, name in zip(told, names) if name != "good"]
-    good = [ok for ok, name in zip(told, names) if name == "good"]
+    told = [is_told(record, name) for record, name in zip(records, names, strict=False)]
+    faults = [ok for ok, name in zip(told, names, strict=False) if name != "good"]
+    good = [ok for ok, name in zip(told, names, strict=False) if name == "good"]
     print(f"{sum(faults)} of {len(faults)} faults told as what they were")
     print(f"{sum(good)} of {len(good)} others passed")
     all_left = [*left, *(item for record in records for item in record.left)]
     print(f"left: {all_left or 'nothing'}")
     print(f"seconds of a good one, last hundred to first hundred: {slower(records, names):.2f}")
-    for record, name, ok in zip(records, names, told):
+    for record, name, ok in zip(records, names, told, strict=False):
         if not ok:
             print(f"{record.name} {name}: {record.verdict}: {record.text[:500]}")
     return int(not all(told) or len(records) < len(names) or bool(all_left))
@@ -62,7 +62,9 @@ def is_told(record: Record, name: str) -> bool:
 
 def slower(records: Sequence[Record], names: Sequence[str]) -> float:
     """How many times longer the last hundred good reloads took than the first hundred."""
-    seconds = [record.reload for record, name in zip(records, names) if name == "good"]
+    seconds = [
+        record.reload for record, name in zip(records, names, strict=False) if name == "good"
+    ]
     some = min(100, len(seconds) // 2)
     return sum(seconds[-some:]) / sum(seconds[:some])
 

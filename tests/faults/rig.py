@@ -1,4 +1,4 @@
-"""Runs of pytest with faults: in processes of their own, all of which can be found by a variable."""
+"""Runs of pytest with faults: all of their processes can be found by a variable."""
 
 from __future__ import annotations
 
@@ -99,7 +99,12 @@ class FaultyRun:
         (self.folder / "pytest.ini").write_text(self._settings())
         options = ["-q", "-p", "no:cacheprovider", "-p", "faults.inner.watching"]
         options += ["-c", str(self.folder / "pytest.ini"), "--rootdir", str(self.folder)]
-        options += ["--basetemp", str(self.folder / "run" / "base"), "--import-mode=importlib", "--noconftest"]
+        options += [
+            "--basetemp",
+            str(self.folder / "run" / "base"),
+            "--import-mode=importlib",
+            "--noconftest",
+        ]
         return [sys.executable, "-m", "pytest", *options, *args]
 
     def _settings(self) -> str:
@@ -107,14 +112,16 @@ class FaultyRun:
         interpreters = {"main": self.interpreter(sys.executable)}
         interpreters.update({name: self._faulty_interpreter(name) for name in named})
         defined = [f"    {name}={text}" for name, text in interpreters.items()]
-        return "\n".join([
-            "[pytest]",
-            f"roundtrip_pythonpath = {self.folder / 'lib'}",
-            "roundtrip_keep = none",
-            "roundtrip_environments = main",
-            "roundtrip_define_environment =",
-            *defined,
-        ])
+        return "\n".join(
+            [
+                "[pytest]",
+                f"roundtrip_pythonpath = {self.folder / 'lib'}",
+                "roundtrip_keep = none",
+                "roundtrip_environments = main",
+                "roundtrip_define_environment =",
+                *defined,
+            ]
+        )
 
     def _faulty_interpreter(self, name: str) -> str:
         fault, lib = INTERPRETERS[name], self.folder / f"tensorflow_{name}"
@@ -125,9 +132,7 @@ class FaultyRun:
         if not fault.command:
             return self.interpreter(sys.executable, lib)
         user = ANOTHER_USER if os.geteuid() == 0 else ""
-        command = fault.command.format(
-            python=sys.executable, folder=self.folder, another_user=user
-        )
+        command = fault.command.format(python=sys.executable, folder=self.folder, another_user=user)
         return f"popen//python=env {TOKEN}={self.token} PYTHONPATH={lib} {command}"
 
     def interpreter(self, python: str, *paths: Path) -> str:
@@ -149,10 +154,10 @@ class FaultyRun:
                 start_new_session=True,
             )
 
-    def try_each(self, names: Iterable[str]) -> Mapping[str, Record]:
+    def try_each(self, names: Iterable[str], *args: str) -> Mapping[str, Record]:
         """Try these faults, each followed by a good round trip; the records by name of the test."""
         self.choose(names)
-        self.start(str(INNER / "each_and_a_good_one.py")).wait()
+        self.start(str(INNER / "each_and_a_good_one.py"), *args).wait()
         return self.records()
 
     def write(self, source: str) -> str:

@@ -36,9 +36,9 @@ def tell_all(names: list[str], records: Mapping[str, Record]) -> None:
         tell(Row(injected, found.verdict, beyond, left, after.verdict))
 
 
-def assert_all_are_told(run: FaultyRun, names: list[str]) -> None:
+def assert_all_are_told(run: FaultyRun, names: list[str], *args: str) -> None:
     """Try these faults; assert of each what the table has, and that nothing is left."""
-    records = run.try_each(names)
+    records = run.try_each(names, *args)
     assert "first" in records and records["first"].verdict == "exact", run.printed[-3000:]
     wrong = [line for name in names for line in what_is_wrong(name, records)]
     assert not wrong, "\n".join(wrong)
@@ -53,6 +53,11 @@ def assert_all_are_told(run: FaultyRun, names: list[str]) -> None:
 def test_faults_of_a_model(tmp_path: Path, library: str) -> None:
     names = [name for name, fault in FAULTS.items() if ROWS or fault.is_quick]
     assert_all_are_told(FaultyRun(tmp_path, library), names)
+
+
+def test_faults_of_a_model_in_an_interpreter_of_its_own(tmp_path: Path) -> None:
+    names = ["exits", "aborts_with_a_trace", "leaves_a_daemon", "sleeps", "prints_much"]
+    assert_all_are_told(FaultyRun(tmp_path), names, "--roundtrip-isolation=spawn")
 
 
 def test_faults_of_an_interpreter(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`portable.processes`: whoever is killed, all below is ended; nobody needs to be there to see it."""
+"""`portable.processes`: whoever is killed, all below is ended; nobody needs to see it."""
 
 from __future__ import annotations
 

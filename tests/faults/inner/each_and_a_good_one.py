@@ -6,7 +6,7 @@ import os
 
 from faults.inner.roundtrips import round_trip_with
 
-test_first = round_trip_with("good")
+globals()["test_first"] = round_trip_with("good")
 for fault in os.environ["ROUNDTRIP_FAULTS_CHOSEN"].split(","):
     globals()[f"test_{fault}"] = round_trip_with(fault)
     globals()[f"test_after_{fault}"] = round_trip_with("good")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Dict, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from pytest_modelroundtrip.portable.formats import Format, LoadOptions
 
@@ -26,7 +27,7 @@ class Faulty:
     def __init__(self, faults: Mapping[str, str], is_reloaded: bool = False) -> None:
         self.faults, self.is_reloaded = dict(faults), is_reloaded
 
-    def get_config(self) -> Dict[str, Any]:
+    def get_config(self) -> dict[str, Any]:
         """Nothing is needed to build it."""
         return {}
 

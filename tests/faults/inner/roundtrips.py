@@ -14,11 +14,11 @@ from faults.table import FAULTS, INTERPRETERS
 def round_trip_of(faults: dict[str, str], **options: Any) -> Callable[[], Any]:
     """A test that returns a model with these faults."""
 
-    @pytest.mark.roundtrip(formats=["faulty"], **options)
     def test() -> Any:
         return Faulty(faults), np.ones(2)
 
-    return test
+    marked: Callable[[], Any] = pytest.mark.roundtrip(formats=["faulty"], **options)(test)
+    return marked
 
 
 def round_trip_with(name: str) -> Callable[[], Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -43,8 +42,12 @@ def marked_processes(token: str) -> list[str]:
 
 def scratch_files(folder: Path) -> Counter[str]:
     """The files in the scratch folders below a folder, without their random names."""
-    paths = [path for path in folder.rglob("*") if not path.is_dir()]
-    files = [str(path.relative_to(folder)) for path in paths]
+    walked = os.walk(folder)  # which passes over what is removed meanwhile
+    files = [
+        os.path.relpath(os.path.join(where, name), folder)
+        for where, _, names in walked
+        for name in names
+    ]
     return Counter(RANDOM.sub("*", file) for file in files)
 
 
@@ -102,7 +105,7 @@ class Watcher:
     def _left(self) -> dict[str, Any]:
         """What is there besides what is there after the first round trip."""
         limit = time.monotonic() + LEFT_SECONDS
-        folder = Path(tempfile.gettempdir())
+        folder = Path(os.environ["TMPDIR"])
         while True:
             processes = marked_processes(os.environ[TOKEN])
             files = scratch_files(folder)
@@ -120,7 +123,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Watch each process that runs tests."""
     seconds = os.environ.get("ROUNDTRIP_FAULTS_SECONDS")
     if seconds:  # instead of the minutes that the imports of TensorFlow may take
-        environment.START_SECONDS = float(seconds)  # type: ignore[assignment]
+        environment.START_SECONDS = float(seconds)  # type: ignore[attr-defined, assignment]
     config.pluginmanager.register(Watcher(config))
 
 
