@@ -43,6 +43,7 @@ def assert_all_are_told(run: FaultyRun, names: list[str], *args: str) -> None:
     wrong = [line for name in names for line in what_is_wrong(name, records)]
     assert not wrong, "\n".join(wrong)
     assert not run.left()
+    assert "in supervise" not in run.printed, run.printed  # no traceback of ours in a terminal
     if ROWS:
         excess = {name: beyond_its_limit(name, records[name]) or 0 for name in names}
         assert not {name for name, beyond in excess.items() if beyond > BEYOND_SECONDS}, excess
