@@ -91,12 +91,13 @@ def _classify_failed_reload(plan: Plan, job: Job, reloaded: Reloaded, trip: Roun
         return Stop(Verdict.BAD_ANSWER, "it has neither an observation nor an error")
     if ended.how.startswith(protocol.UNREADABLE_ANSWER):
         return Stop(Verdict.BAD_ANSWER, f"the clean interpreter wrote {ended.how}")
-    if ended.how.startswith(protocol.BEYOND):
-        hint = "If it only needs more, pass memory_limit=... or set the ini option "
-        hint += "roundtrip_memory_limit."
-        went = f"the reload went {ended.how} in the step {ended.step!r}; it was killed"
-        is_memory = ended.how.startswith(protocol.MEMORY_LIMIT)
-        return Stop(Verdict.CRASHED, went, hint=hint if is_memory else "")
+    if ended.how.startswith(protocol.MEMORY_LIMIT):
+        return Stop(
+            Verdict.CRASHED,
+            f"the reload went {ended.how} in the step {ended.step!r}; it was killed",
+            hint="If it only needs more, pass memory_limit=... or set the ini option "
+            "roundtrip_memory_limit.",
+        )
     if ended.how != protocol.TIMED_OUT:
         died = f"the clean interpreter died in the step {ended.step!r}: {ended.how}"
         return Stop(Verdict.CRASHED, died)

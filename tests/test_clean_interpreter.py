@@ -7,10 +7,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -162,68 +160,6 @@ def test_it():
     return tf.keras.Sequential([tf.keras.Input((4,)), tf.keras.layers.Dense(2)])
 """
 
-TROUBLE = """
-@pytest.mark.roundtrip(formats=FORMATS, timeout=3)
-def test_it():
-    return dense()
-
-@pytest.mark.roundtrip(formats=["h5"])
-def test_after():
-    return dense()
-"""
-
-TROUBLE_FORMAT = '''
-"""Trouble."""
-import os, subprocess, sys
-from pytest_modelroundtrip.portable.formats.h5 import H5Format
-
-class Trouble(H5Format):
-    """Trouble."""
-
-    name = "trouble_{name}"
-
-    def load(self, folder, options):
-        {body}
-'''
-
-TROUBLES = {
-    "loops": "while True: pass",
-    "loops_in_c": "import re; re.match('(a+)+$', 'a' * 64 + 'b')",
-    "aborts": "os.abort()",
-    "exits": "os._exit(3)",
-    "prints": "os.write(1, b'much of it\\n' * 10 ** 6); sys.stderr.write('the end'); "
-    "raise RuntimeError('printed')",
-    "leaves": "subprocess.Popen(['sleep', '1000']); os._exit(0)",
-}
-
-
-def troubles(pytester: pytest.Pytester) -> None:
-    for name, body in TROUBLES.items():
-        pytester.makepyfile(**{f"trouble_{name}": TROUBLE_FORMAT.format(name=name, body=body)})
-    pytester.syspathinsert()
-    pytester.makeconftest(adding_formats(*(f"trouble_{name}:Trouble" for name in TROUBLES)))
-
-
-@pytest.mark.parametrize("isolation", ["fork", "spawn"])
-def test_a_reload_that_dies_or_hangs_is_a_failure_and_the_next_one_works(
-    run: Run, pytester: pytest.Pytester, isolation: str
-) -> None:
-    troubles(pytester)
-    names = [*TROUBLES] if isolation == "fork" else ["loops", "aborts", "leaves"]
-    source = TROUBLE.replace("FORMATS", repr([f"trouble_{name}" for name in names]))
-    result = run(source, "-v", f"--roundtrip-isolation={isolation}")
-    result.assert_outcomes(passed=1, failed=len(names))
-    text = " ".join(result.stdout.str().split())
-    assert text.count("the reload took more than 3 s, in the step 'load'; it was killed") == (
-        2 if isolation == "fork" else 1
-    )
-    assert "the clean interpreter died in the step 'load': signal 6 (SIGABRT)" in text
-    assert "Fatal Python error: Aborted" in text  # faulthandler's word
-    assert "exit status 0, before it answered" in text
-    if isolation == "fork":
-        assert "RuntimeError: printed" in text and "exit status 3" in text
-    assert not _alive("sleep 1000")
-
 
 def test_one_import_serves_all_formats(run: Run) -> None:
     """With -v it shows how many interpreters imported TensorFlow, and the seconds by phase."""
@@ -238,52 +174,6 @@ def test_one_import_serves_all_formats(run: Run) -> None:
     )  # 0: an earlier test of ours has warmed it
     assert "TensorFlow imports in clean interpreters: 3," in printed["spawn"]
     assert re.search(r"test_it\[h5\]: .*reload: load \d+\.\d\d", printed["fork"])
-
-
-def _alive(command: str) -> bool:
-    return subprocess.run(["pgrep", "-f", f"^{command}"], capture_output=True).returncode == 0
-
-
-@pytest.mark.usefixtures("tensorflow")
-def test_no_child_outlives_a_killed_test_run(pytester: pytest.Pytester) -> None:
-    troubles(pytester)
-    body = "while True: open(os.environ['TF_ALIVE'], 'w').write(str(os.getpid()))"
-    pytester.makepyfile(trouble_loops=TROUBLE_FORMAT.format(name="loops", body=body))
-    alive = pytester.path / "alive"
-    alive.touch()
-    pytester.makepyfile(test_it=HEADER_ALONE.replace('"h5"', '"trouble_loops"'))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-q", "--roundtrip-pass-env=TF_ALIVE"],
-        env={**os.environ, "TF_ALIVE": str(alive)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    child = int(_until(lambda: alive.exists() and alive.read_text(), 120))
-    (scratch,) = set(
-        re.findall(
-            rb"HOME=(/[^\0]*/roundtrip-[^/\0]*)", Path(f"/proc/{child}/environ").read_bytes()
-        )
-    )
-    process.send_signal(signal.SIGKILL)
-    process.wait(10)
-    _until(
-        lambda: (
-            not Path(f"/proc/{child}").exists()
-            or Path(f"/proc/{child}/stat").read_text().split()[2] == "Z"
-        ),
-        60,
-    )
-    _until(lambda: not os.path.exists(scratch), 60)
-
-
-def _until(find: Any, seconds: float) -> Any:
-    """What `find` finds, as soon as it finds something."""
-    end = time.monotonic() + seconds
-    while not (found := find()):
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.05)
-    return found
 
 
 def test_a_format_of_the_users_package_does_not_hide_that_package(

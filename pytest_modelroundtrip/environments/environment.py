@@ -25,7 +25,7 @@ from .kinds import Kind, Startable
 from .provisioning import Notify, ProvisioningError
 
 # the worker keeps the time limit, and then lets the child print its trace, and ends it
-GRACE_SECONDS = watching.TRACE_SECONDS + processes.END_SECONDS + 1
+GRACE_SECONDS = watching.TRACE_SECONDS + processes.END_SECONDS + 0.5
 PROBE = Probe([], [])  # what every reload needs
 # the names of what is sent and fetched where the file system is not shared
 ARTIFACT, SAVED_AGAIN = "artifact", "saved-again"

@@ -8,7 +8,7 @@ import stat
 from typing import BinaryIO, Union
 
 
-def opened(path: Union[str, os.PathLike[str]]) -> BinaryIO:
+def opened(path: Union[str, os.PathLike[str]], flags: int = os.O_RDONLY) -> BinaryIO:
     """The file there, if it is a plain file: no link, pipe, device or folder.
 
     Raises:
@@ -16,7 +16,7 @@ def opened(path: Union[str, os.PathLike[str]]) -> BinaryIO:
         ValueError: where it is something else.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise ValueError(f"{os.path.basename(path)} is a link") from None

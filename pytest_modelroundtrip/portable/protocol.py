@@ -88,8 +88,7 @@ class LoadFailure(NamedTuple):
 
 
 TIMED_OUT = "timed out"
-BEYOND = "beyond"  # how an end begins that a limit made
-MEMORY_LIMIT = f"{BEYOND} the memory limit"
+MEMORY_LIMIT = "beyond the memory limit"
 ANSWERING = "answer"  # the step in which a reload writes what came of it
 UNREADABLE_ANSWER = "an answer that cannot be read"
 
@@ -98,7 +97,7 @@ class ChildEnd(NamedTuple):
     """How a reload ended that gave no answer."""
 
     step: str
-    # "signal 9 (SIGKILL)", "exit status 3", ..., `TIMED_OUT`, or begins with `BEYOND` or
+    # "signal 9 (SIGKILL)", "exit status 3", ..., `TIMED_OUT`, or begins with `MEMORY_LIMIT` or
     # `UNREADABLE_ANSWER`
     how: str
 

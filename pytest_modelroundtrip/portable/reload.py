@@ -15,7 +15,7 @@ from .aliases import Model, Plain
 from .confinement import Cage
 from .protocol import ANSWERING, Job, LayerOutput, LoadFailure, PartJob, Reloaded
 from .subject import PREDICT, CallError, Subject, answer, resolved
-from .tripwire import TRIPWIRE
+from .tripwire import TRIPWIRE, text_of
 
 EnteringStep = Callable[[str], None]
 
@@ -79,7 +79,7 @@ def _failure(step: str, error: BaseException) -> LoadFailure:
     return LoadFailure(
         step=step,
         type=type(error).__name__,
-        message=str(error),
+        message=text_of(error),
         traceback="".join(traceback.format_exception(type(raised), raised, frames)),
         reached=list(dict.fromkeys([*TRIPWIRE.reached.used, *TRIPWIRE.named_by(error)])),
     )

@@ -75,7 +75,7 @@ class Tripwire:
         """
         noted = " ".join(self.reached.used)
         for raised in _chain(error):
-            text = FRAME.sub("", f"{type(raised).__name__}: {raised}")
+            text = FRAME.sub("", f"{type(raised).__name__}: {text_of(raised)}")
             if not self._armed or not REFUSALS.search(text):
                 continue
             for match in PATH.finditer(text):
@@ -151,6 +151,14 @@ def _text(path: Any) -> str:
         return os.fsdecode(path)
     except TypeError:
         return ""
+
+
+def text_of(error: BaseException) -> str:
+    """The text of an error, which code of the model's may make."""
+    try:
+        return str(error)
+    except Exception:
+        return "its text cannot be made"
 
 
 def _chain(error: Any) -> Iterator[BaseException]:

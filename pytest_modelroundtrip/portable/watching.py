@@ -16,7 +16,6 @@ from typing import Callable, NamedTuple, Optional, Type, TypeVar
 from . import plain_files, processes, protocol
 from .child import ANSWER, JOB, OUTPUT, STEP
 from .protocol import (
-    BEYOND,
     MAX_ANSWER,
     MEMORY_LIMIT,
     TIMED_OUT,
@@ -28,7 +27,7 @@ from .protocol import (
 )
 
 TAIL = 4000  # characters of what a child printed that are sent back
-MAX_OUTPUT = 1_000_000_000  # bytes that a child may print
+MAX_OUTPUT = 100_000_000  # bytes: a child that prints for minutes must not fill the disk
 TRACE_SECONDS = 1.0  # for a child that hangs to print where it stands
 
 R = TypeVar("R", StepReached, Reloaded)
@@ -106,6 +105,7 @@ class _Watch:
             reason = self._reason_to_end()
             if reason:
                 break
+            self._bound_output()
             time.sleep(pause)
             pause = min(pause * 1.5, 0.05)
         if reason == TIMED_OUT:
@@ -133,10 +133,15 @@ class _Watch:
             used = sum(map(processes.memory_of, pids))
             if used > self._limits.memory:
                 return f"{MEMORY_LIMIT}: {used / 1e9:.2f} GB"
-        with contextlib.suppress(OSError):
-            if os.lstat(os.path.join(self._folder, OUTPUT)).st_size > MAX_OUTPUT:
-                return f"{BEYOND} {MAX_OUTPUT / 1e9:g} GB of output"
         return ""
+
+    def _bound_output(self) -> None:
+        """Forget what it printed where that is too much; its end is all that is ever shown."""
+        path = os.path.join(self._folder, OUTPUT)
+        with contextlib.suppress(OSError, ValueError):
+            if os.lstat(path).st_size > MAX_OUTPUT:
+                with plain_files.opened(path, os.O_RDWR) as output:
+                    os.ftruncate(output.fileno(), 0)
 
     def _print_trace(self) -> None:
         """Let `faulthandler` print where the child stands, which ends it."""

@@ -1,0 +1,132 @@
+"""A plugin of the runs with faults: writes down what each round trip came to and what it left."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faults.inner.faulty import FaultyFormat
+
+from pytest_modelroundtrip import RoundTrip, plugin
+from pytest_modelroundtrip.environments import environment, launch
+from pytest_modelroundtrip.environments.kinds import Kind
+from pytest_modelroundtrip.portable.formats import Format
+from pytest_modelroundtrip.session import Session
+
+TOKEN = "ROUNDTRIP_FAULTS"  # the variable that marks all processes of a run
+RANDOM = re.compile(r"\b(roundtrip-|tmp)[a-z0-9_]{8}\b")  # what tempfile makes of a name
+LEFT_SECONDS = 5.0  # in which everything has to be gone
+
+
+def marked_processes(token: str) -> list[str]:
+    """The processes that have the variable with that value, except this one: number, command."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit() or int(folder.name) == os.getpid():
+            continue
+        try:
+            variables = (folder / "environ").read_bytes().split(b"\0")
+            if f"{TOKEN}={token}".encode() in variables:
+                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
+                found.append(f"{folder.name} {command[-60:].decode(errors='replace')}")
+        except OSError:  # it has ended
+            continue
+    return found
+
+
+def scratch_files(folder: Path) -> Counter[str]:
+    """The files in the scratch folders below a folder, without their random names."""
+    walked = os.walk(folder)  # which passes over what is removed meanwhile
+    files = [
+        os.path.relpath(os.path.join(where, name), folder)
+        for where, _, names in walked
+        for name in names
+    ]
+    return Counter(RANDOM.sub("*", file) for file in files)
+
+
+class Timed(environment.Environment):
+    """Knows how long its start took."""
+
+    spent = 0.0
+
+    def begin(self) -> None:
+        """Start it, and add the seconds."""
+        began = time.monotonic()
+        super().begin()
+        self.spent += time.monotonic() - began
+
+
+class Watcher:
+    """Writes a line of JSON for each test."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._out = Path(os.environ["ROUNDTRIP_FAULTS_RECORDS"])
+        self._seconds = float(os.environ.get("ROUNDTRIP_FAULTS_SECONDS", "120"))
+        self._session = Session(config, self._environment)
+        self._usual: tuple[int, Counter[str]] | None = None  # between two good round trips
+        self._record: dict[str, Any] = {}
+        config.stash[plugin.SESSION] = self._session
+
+    def _environment(self, name: str, kind: Kind, archive: bytes, isolation: str) -> Timed:
+        seconds = self._seconds if name != "main" else launch.CONNECT_SECONDS
+        return Timed(name, kind, archive, isolation, seconds)
+
+    @pytest.hookimpl
+    def pytest_modelroundtrip_finished(self, trip: RoundTrip) -> None:
+        """Remember the result."""
+        environments: dict[str, Any] = self._session.environments
+        start = trip.seconds.get("reload: start", 0.0)
+        self._record.update(
+            verdict=str(trip.verdict.value),
+            text=" ".join("\n".join([*trip.problems, trip.hint, trip.detail]).split()),
+            reload=trip.seconds.get("reload", 0.0) - start,
+            start=environments[trip.environment].spent,
+        )
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Write the record at the end of the test."""
+        if report.when == "setup":
+            self._record = {"verdict": "none", "text": "", "reload": 0.0, "start": 0.0}
+        if report.failed and self._record["verdict"] == "none":
+            self._record["text"] = str(report.longrepr)
+        if report.when == "teardown":
+            name = report.nodeid.partition("::test_")[2].partition("[")[0]
+            line = {"name": name, **self._record, **self._left()}
+            with self._out.open("a") as out:
+                out.write(json.dumps(line) + "\n")
+
+    def _left(self) -> dict[str, Any]:
+        """What is there besides what is there after the first round trip."""
+        limit = time.monotonic() + LEFT_SECONDS
+        folder = Path(os.environ["TMPDIR"])
+        while True:
+            processes = marked_processes(os.environ[TOKEN])
+            files = scratch_files(folder)
+            if self._usual is None:
+                self._usual = (len(processes), files)
+            count, usual = self._usual
+            extra = files - usual
+            more = processes if len(processes) > count else []
+            if (not more and not extra) or time.monotonic() > limit:
+                return {"processes": more, "files": sorted(extra)}
+            time.sleep(0.05)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Watch each process that runs tests."""
+    seconds = os.environ.get("ROUNDTRIP_FAULTS_SECONDS")
+    if seconds:  # instead of the minutes that the imports of TensorFlow may take
+        environment.START_SECONDS = float(seconds)  # type: ignore[attr-defined, assignment]
+    config.pluginmanager.register(Watcher(config))
+
+
+def pytest_modelroundtrip_formats() -> list[type[Format]]:
+    """The format of models with faults."""
+    return [FaultyFormat]

@@ -1,0 +1,166 @@
+"""The run itself is killed, cut off, started twice, or loses a worker of pytest-xdist."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from faults.rig import FaultyRun
+from faults.told import ROWS, Row, tell
+
+pytestmark = pytest.mark.slow
+
+whole = pytest.mark.skipif(not ROWS, reason="tried by `tox -e faults`")
+GOOD = "\ntest_after = round_trip_of({})\n"
+# in the phase of the variable it says so by a file, and waits
+WAITS = """
+from pytest_modelroundtrip import judgement
+
+PHASE, HERE = os.environ["PHASE"], os.environ["HERE"]
+wait = f"open({HERE!r}, 'w').close(); time.sleep(1000)"
+if PHASE == "collect":
+    exec(wait)
+if PHASE == "compare":
+    judgement.compare = lambda *_: exec(wait)
+faults = {"load" if PHASE == "reload" else PHASE: wait}
+test_it = round_trip_of(faults, confinement="off")
+"""
+
+
+def tell_of(fault: str, verdict: str, left: list[str], following: str) -> None:
+    """Add the row of a fault that has no limit."""
+    tell(Row(fault, verdict, None, len(left), following))
+
+
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    """Wait until there is that file, as long as that process runs."""
+    limit = time.monotonic() + 120
+    while not path.exists():
+        assert process.poll() is None and time.monotonic() < limit
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("phase", "name"),
+    [
+        ("reload", "SIGKILL"),
+        ("reload", "SIGINT"),
+        *(pytest.param("reload", name, marks=whole) for name in ("SIGTERM", "SIGHUP")),
+        *(pytest.param(phase, "SIGKILL", marks=whole) for phase in ("collect", "save", "compare")),
+        *(pytest.param(phase, "SIGINT", marks=whole) for phase in ("collect", "save", "compare")),
+    ],
+)
+def test_a_run_that_is_ended_leaves_nothing(tmp_path: Path, phase: str, name: str) -> None:
+    run, here = FaultyRun(tmp_path), tmp_path / "here"
+    run.variables.update(PHASE=phase, HERE=str(here))
+    process = run.start(run.write(WAITS))
+    wait_for(here, process)
+    process.send_signal(signal.Signals[name])
+    process.wait(60)
+    left = run.left()
+    tell_of(f"pytest is sent {name} as it does: {phase}", "no verdict", left, "")
+    assert not left
+    assert "INTERNALERROR" not in run.printed and "in supervise" not in run.printed
+
+
+def test_two_runs_at_once(tmp_path: Path) -> None:
+    runs = []
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        runs.append(FaultyRun(tmp_path / name))
+        runs[-1].variables["TMPDIR"] = str(runs[0].scratch)
+    started = [run.start(run.write("test_it = round_trip_of({})\n" + GOOD)) for run in runs]
+    assert [process.wait() for process in started] == [0, 0], runs[0].printed + runs[1].printed
+    left = [*runs[0].left(), *runs[1].left()]
+    tell_of("two runs at once, in one temporary folder", "exact", left, "exact")
+    assert not left
+
+
+@whole
+def test_a_worker_of_xdist_that_crashes(tmp_path: Path) -> None:
+    pytest.importorskip("xdist")
+    run = FaultyRun(tmp_path)
+    source = "test_crashing = round_trip_of({'save': 'os._exit(3)'})\n"
+    source += "".join(f"test_{number} = round_trip_of({{}})\n" for number in range(5))
+    run.start(run.write(source), "-n2").wait()
+    assert re.search(r"1 failed, 5 passed", run.printed), run.printed
+    assert "crashed while running" in run.printed
+    left = run.left()
+    tell_of("a worker of pytest-xdist crashes", "crashed (of pytest-xdist)", left, "exact")
+    assert not left
+
+
+HANGS = """
+test_hangs_here = round_trip_of({"save": "time.sleep(1000)"})
+test_after_the_first = round_trip_of({})
+test_hangs_there = round_trip_of({"load": "time.sleep(1000)"})
+"""
+
+
+@whole
+@pytest.mark.parametrize("method", ["signal", "thread"])
+def test_pytest_timeout(tmp_path: Path, method: str) -> None:
+    pytest.importorskip("pytest_timeout")
+    run = FaultyRun(tmp_path)
+    run.start(run.write(HANGS + GOOD), "--timeout=5", f"--timeout-method={method}").wait()
+    assert "Timeout" in run.printed
+    if method == "signal":  # the other ends pytest
+        assert "2 failed, 2 passed" in run.printed, run.printed
+    left = run.left()
+    verdict = "failed" if method == "signal" else "no verdict"
+    following = "exact" if method == "signal" else ""
+    tell_of(f"pytest-timeout cuts off a test, by its method {method}", verdict, left, following)
+    assert not left
+
+
+@whole
+def test_reruns(tmp_path: Path) -> None:
+    pytest.importorskip("pytest_rerunfailures")
+    run, seen = FaultyRun(tmp_path), tmp_path / "seen"
+    once = f"os.path.exists({str(seen)!r}) or (open({str(seen)!r}, 'w').close(), os._exit(3))"
+    source = f"test_once = round_trip_of({{'load': {once!r}}}, confinement='off')\n"
+    run.start(run.write(source + GOOD), "--reruns=1").wait()
+    assert "2 passed, 1 rerun" in run.printed, run.printed
+    left = run.left()
+    tell_of("a reload crashes once, and is rerun (pytest-rerunfailures)", "exact", left, "exact")
+    assert not left
+
+
+SSH = """#!/bin/sh
+# the last argument is the command; the connection is this process
+echo $$ > "{folder}/connection"
+for command; do :; done
+sh -c "$command"
+"""
+
+
+@whole
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM"])
+def test_a_connection_that_breaks(tmp_path: Path, name: str) -> None:
+    run, here = FaultyRun(tmp_path), tmp_path / "here"
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "ssh").write_text(SSH.format(folder=tmp_path))
+    (tmp_path / "bin" / "ssh").chmod(0o755)
+    run.variables["PATH"] = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+    wait = f"open({str(here)!r}, 'w').close(); time.sleep(1000)"
+    source = f"test_it = round_trip_of({{'load': {wait!r}}}, confinement='off')\n"
+    host = run.interpreter(f"ssh=host//python={sys.executable}")
+    process = run.start(
+        run.write(source + GOOD),
+        f"--roundtrip-define-environment=host={host}",
+        "--roundtrip-environments=host",
+    )
+    wait_for(here, process)
+    os.kill(int((tmp_path / "connection").read_text()), signal.Signals[name])
+    process.wait()
+    records, left = run.records(), run.left()
+    told = f"it ended with signal {signal.Signals[name].value} ({name})"
+    assert records["it"].verdict == "environment broken" and told in records["it"].text
+    tell_of(f"ssh is sent {name}", records["it"].verdict, left, records["after"].verdict)
+    assert records["after"].verdict == "exact" and not left

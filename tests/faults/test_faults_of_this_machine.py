@@ -1,0 +1,108 @@
+"""A disk that is full, a temporary folder that cannot be written, too few descriptors."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from faults.rig import FaultyRun
+from faults.told import ROWS, Row, tell
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not ROWS, reason="tried by `tox -e faults`"),
+]
+
+MOUNT = 'mount -t tmpfs -o {} none "$0"'
+ELSEWHERE = pytest.mark.xfail(reason="mended in another branch")
+FULL = "No space left on device"
+FILLS = "open('x', 'wb').write(bytes(10 ** 8))"
+# the answer with what it returned is larger than the disk
+LARGE = """
+class Large(Faulty):
+    def __call__(self, x):
+        return np.zeros(10 ** 6) + np.sum(x + x)
+
+@pytest.mark.roundtrip(formats=["faulty"])
+def test_it():
+    return Large({"observe": "pass"}), np.ones(2)
+"""
+# the artifact is
+HEAVY = 'test_it = round_trip_of({"save": "pass", "x": "x" * 10 ** 8})\n'
+DISKS = {
+    "a reload fills the disk": (f'test_it = round_trip_of({{"load": {FILLS!r}}})\n', "scratch"),
+    "the answer does not fit on the disk": (LARGE, "scratch"),
+    "the artifact does not fit on the disk": (HEAVY, "run"),
+}
+
+
+def mounted(folder: Path, options: str) -> list[str]:
+    """The words before a command that mount a file system of its own on a folder."""
+    if shutil.which("unshare") is None:
+        pytest.skip("there is no unshare(1)")
+    script = f'{MOUNT.format(options)} && exec "$@"'
+    words = ["unshare", "-rm", "sh", "-c", script, str(folder)]
+    tried = subprocess.run([*words, "true"], capture_output=True, text=True)
+    if tried.returncode:
+        pytest.skip(f"no file system can be mounted here: {tried.stderr.strip()}")
+    return words
+
+
+def assert_told(run: FaultyRun, fault: str, says: str) -> None:
+    """Assert that a run told its first round trip as that, and that the second one is good."""
+    records, left = run.records(), run.left()
+    first, after = records["it"], records["after"]
+    assert says in first.text and first.verdict != "none", first
+    assert after.verdict == "exact" and not left and not first.left and not after.left
+    tell(Row(fault, first.verdict, None, len(left), after.verdict))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param("a reload fills the disk", marks=ELSEWHERE),
+        pytest.param("the answer does not fit on the disk", marks=ELSEWHERE),
+        "the artifact does not fit on the disk",
+    ],
+)
+def test_a_disk_that_is_full(tmp_path: Path, fault: str) -> None:
+    source, where = DISKS[fault]
+    run = FaultyRun(tmp_path)
+    test = run.write(source + "\ntest_after = round_trip_of({})\n")
+    run.start(test, before=mounted(tmp_path / where, "size=4m")).wait()
+    assert_told(run, fault, FULL)
+
+
+def test_a_temporary_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    run = FaultyRun(tmp_path)
+    test = run.write("test_it = round_trip_of({})\ntest_after = round_trip_of({})\n")
+    run.start(test, before=mounted(run.scratch, "size=4m,ro")).wait()
+    assert_told(run, "TMPDIR cannot be written: Python's next one is used", "")
+
+
+@ELSEWHERE
+def test_too_few_descriptors_here(tmp_path: Path) -> None:
+    run = FaultyRun(tmp_path)
+    test = run.write(FEW + "test_after = round_trip_of({})\n")
+    run.start(test).wait()
+    assert_told(run, "the test process has no descriptors left", "Too many open files")
+
+
+FEW = """
+import resource
+
+usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+@pytest.fixture
+def few():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, usual[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+
+@pytest.mark.roundtrip(formats=["faulty"])
+def test_it(few):
+    return Faulty({}), np.ones(2)
+
+"""

@@ -1,0 +1,25 @@
+"""What is left is noticed."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from faults.inner.watching import TOKEN, marked_processes, scratch_files
+
+
+def test_marked_processes_are_found() -> None:
+    marked = subprocess.Popen(["sleep", "1000"], env={TOKEN: "of-this-test"})
+    try:
+        assert marked_processes("of-this-test") == [f"{marked.pid} sleep 1000 "]
+    finally:
+        marked.kill()
+        marked.wait()
+    assert not marked_processes("of-this-test")
+
+
+def test_files_are_counted_without_random_names(tmp_path: Path) -> None:
+    for name in ("roundtrip-12345678", "roundtrip-abcdefgh"):
+        (tmp_path / name / "tmp_1234567").mkdir(parents=True)
+        (tmp_path / name / "tmp_1234567" / "left").touch()
+    assert scratch_files(tmp_path) == {"*/*/left": 2}
