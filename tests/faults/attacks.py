@@ -54,6 +54,20 @@ ATTACKS = {
         is_quick=False,
     ),
     # what it does to its answer
+    "answers_and_hangs": Fault(
+        "writes an answer that nothing was seen, and hangs",
+        "from pytest_modelroundtrip.portable import protocol; "
+        "answer = protocol.Reloaded({}, {}, observation={'': {}}); "
+        "open(folder + '/answer', 'wb').write(protocol.encode_record(answer)); time.sleep(1000)",
+        TIMED_OUT,
+        "timed out",
+        options=SHORT,
+    ),
+    "nests_folders": Fault(
+        "makes 2000 folders, each in the one before",
+        "[(os.mkdir('a'), os.chdir('a')) for _ in range(2000)]; os._exit(6)",
+        "exit status 6",
+    ),
     "answers_with_a_pipe": Fault(
         "replaces its answer by a pipe",
         "os.mkfifo(folder + '/answer'); os._exit(0)",
@@ -136,7 +150,7 @@ ATTACKS = {
     "kills_the_wrapper": Fault(
         "kills the supervisor of the test process's side",
         PARENT + DAEMON + "os.kill(parent(parent(parent(os.getppid()))), 9); time.sleep(1000)",
-        "it ended, and what watched it as well",
+        "it ended, and its supervisor as well",
         "environment broken",
         options=OPEN,
     ),
