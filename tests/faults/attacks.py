@@ -229,7 +229,7 @@ ATTACKS = {
         "raises as it is saved again",
         "raise OSError(28, 'No space left on device')",
         "No space left on device",
-        "load error",
+        "system error",
         step="save again",
         options=AGAIN,
     ),

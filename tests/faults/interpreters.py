@@ -45,6 +45,7 @@ INTERPRETERS = {
     "with_few_descriptors": Interpreter(
         "it has no descriptors left",
         "Too many open files",
+        "system error",
         body="resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))",
     ),
     "without_processes": Interpreter(
