@@ -12,6 +12,8 @@ from .portable.aliases import Model
 from .portable.formats import Format
 from .settings import Settings
 
+END = 5_000  # characters of an error
+
 
 class Loading(NamedTuple):
     """What was loaded, in which format, and with which settings."""
@@ -177,6 +179,14 @@ SAVE_ERRORS: tuple[tuple[str, str], ...] = (
 )
 
 
+def ends_of(error: str) -> str:
+    """What of an error is searched for known words: its ends, which have them.
+
+    What a pattern takes may grow with the square of the length.
+    """
+    return error if len(error) <= 2 * END else f"{error[:END]}\n{error[-END:]}"
+
+
 def load_error_hint(error: str, loading: Loading) -> str:
     """What to do about a load error; "" where its words are not known."""
     for pattern, advise in LOAD_ERRORS:
@@ -190,7 +200,7 @@ def load_error_hint(error: str, loading: Loading) -> str:
 def save_error_hint(error: str) -> str:
     """What to do about an error that a save raised; "" where its words are not known."""
     for pattern, hint in SAVE_ERRORS:
-        match = re.search(pattern, error)
+        match = re.search(pattern, ends_of(error))
         if match:
             return hint.format(**match.groupdict())
     return ""

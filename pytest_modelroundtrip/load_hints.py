@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .known_errors import Loading, load_error_hint
+from .known_errors import Loading, ends_of, load_error_hint
 from .own_objects import OwnObject, own_objects
 from .portable.aliases import Model
 
@@ -44,6 +44,7 @@ class LookedFor(NamedTuple):
 
 def load_hint(error: str, loading: Loading) -> str:
     """What to do about a load error, `Type: message`; "" where it is not known."""
+    error = ends_of(error)
     looked_for = _looked_for(error)
     if looked_for is not None:
         return _about_unknown_name(looked_for, error, loading) or load_error_hint(error, loading)

@@ -249,4 +249,11 @@ ATTACKS = {
         "save error",
         step="save",
     ),
+    "raises_a_long_text_as_it_is_saved": Fault(
+        "raises an error of 10 MB as it is saved",
+        "raise RuntimeError('x' * 10 ** 7)",
+        "xxx",
+        "save error",
+        step="save",
+    ),
 }

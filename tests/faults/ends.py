@@ -59,6 +59,9 @@ ENDS = {
         "RuntimeError",
         "load error",
     ),
+    "raises_a_long_text": Fault(
+        "raises an error of 10 MB", "raise RuntimeError('x' * 10 ** 7)", "xxx", "load error"
+    ),
     # how long it takes
     "sleeps": Fault("sleeps", "time.sleep(1000)", TIMED_OUT, "timed out", options=SHORT),
     "tells_where_it_slept": Fault(
