@@ -18,21 +18,23 @@ pytestmark = [
 MOUNT = 'mount -t tmpfs -o {} none "$0"'
 FULL = "No space left on device"
 FILLS = "open('x', 'wb').write(bytes(10 ** 8))"
-# the answer with what it returned is larger than the disk
-LARGE = """
-class Large(Faulty):
-    def __call__(self, x):
-        return np.zeros(10 ** 6) + np.sum(x + x)
-
-@pytest.mark.roundtrip(formats=["faulty"])
-def test_it():
-    return Large({"observe": "pass"}), np.ones(2)
+# fills it without an error: then there is no room for the answer
+LEAVES_NO_ROOM = """
+file = open('x', 'wb', 0)
+try:
+    while True:
+        file.write(bytes(4096))
+except OSError:
+    pass
 """
-# the artifact is
+# the artifact is larger than the disk
 HEAVY = 'test_it = round_trip_of({"save": "pass", "x": "x" * 10 ** 8})\n'
 DISKS = {
     "a reload fills the disk": (f'test_it = round_trip_of({{"load": {FILLS!r}}})\n', "scratch"),
-    "the answer does not fit on the disk": (LARGE, "scratch"),
+    "the answer does not fit on the disk": (
+        f'test_it = round_trip_of({{"observe": {LEAVES_NO_ROOM!r}}})\n',
+        "scratch",
+    ),
     "the artifact does not fit on the disk": (HEAVY, "run"),
 }
 
@@ -91,6 +93,7 @@ def test_too_few_descriptors_here(tmp_path: Path) -> None:
 FEW = """
 import resource
 
+test_before = round_trip_of({})  # imports what it needs
 usual = resource.getrlimit(resource.RLIMIT_NOFILE)
 
 @pytest.fixture
