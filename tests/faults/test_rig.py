@@ -9,12 +9,15 @@ from faults.inner.watching import TOKEN, marked_processes, scratch_files
 
 
 def test_marked_processes_are_found() -> None:
-    marked = subprocess.Popen(["sleep", "1000"], env={TOKEN: "of-this-test"})
-    try:
-        assert marked_processes("of-this-test") == [f"{marked.pid} sleep 1000 "]
-    finally:
-        marked.kill()
-        marked.wait()
+    with subprocess.Popen(
+        ["/bin/sh", "-c", "echo; read line"],
+        env={TOKEN: "of-this-test"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as marked:
+        assert marked.stdout is not None
+        marked.stdout.readline()  # it has begun
+        assert marked_processes("of-this-test") == [f"{marked.pid} /bin/sh -c echo; read line "]
     assert not marked_processes("of-this-test")
 
 
