@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
+from forging import has_dtype
 
 from pytest_modelroundtrip.environments import BadAnswerError
 from pytest_modelroundtrip.model import ModelGroup
@@ -46,6 +47,7 @@ from pytest_modelroundtrip.roundtrip import round_trip
 from pytest_modelroundtrip.settings import Settings
 
 PARTS = ("encoder", "decoder")
+HALF = "bfloat16" if has_dtype("bfloat16") else "float16"
 KERNEL = np.linspace(-1, 1, 6, dtype="float32").reshape(2, 3)
 WORDS = np.array([b"a", b"\xff", b""], dtype=object)
 Answer = Callable[[list[str]], bytes]  # what comes for these checks
@@ -57,7 +59,7 @@ def weight(path: str, value: Array) -> WeightValue:
 
 WEIGHTS = [
     weight("dense/kernel", KERNEL),
-    weight("dense/bias", KERNEL[0].astype(dtype_named("bfloat16"))),
+    weight("dense/bias", KERNEL[0].astype(dtype_named(HALF))),
     weight("counter", np.array(3)),
     weight("words", WORDS),
     weight("dense_1/kernel", KERNEL)._replace(tied_to="dense/kernel"),

@@ -20,8 +20,21 @@ TEXTS = (
 FIELDS = ("not_checked", "config", "name", "class_name", "module", "step 0", "batch_shape")
 NUMBERS = (0, 1, -1, 2, 7, 2**31, 2**62, 2**63, -(2**63), 10**400, 0.5, -0.0, 1e308, 5e-324)
 SCALARS: tuple[Plain, ...] = (None, True, False, math.nan, math.inf, -math.inf, *NUMBERS, *TEXTS)
-DTYPES = ("bool", "int8", "int64", "uint64", "float16", "float32", "float64", "complex64",
-          "bfloat16", "int4", "float8_e4m3fn", "float8_e8m0fnu", "float4_e2m1fn")  # fmt: skip
+
+
+def has_dtype(name: str) -> bool:
+    """Whether this NumPy, and ml_dtypes where that is installed, has a dtype of that name."""
+    try:
+        dtype_named(name)
+    except ValueError:
+        return False
+    return True
+
+
+DTYPES = list(filter(has_dtype, (
+    "bool", "int8", "int64", "uint64", "float16", "float32", "float64", "complex64",
+    "bfloat16", "int4", "float8_e4m3fn", "float8_e8m0fnu", "float4_e2m1fn",
+)))  # fmt: skip
 SHAPES = ((), (0,), (1,), (3,), (2, 2), (2, 0), (0, 2), (1, 1, 1), (2**40, 0), (0, 2**40))
 
 
