@@ -55,9 +55,10 @@ INTERPRETERS = {
         body="resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))",
     ),
     "with_little_memory": Interpreter(
-        "it may have 100 MB (RLIMIT_AS)",
-        "cannot be started",
-        command="prlimit --as=100000000 {python}",
+        "its TensorFlow needs more memory than it may have (RLIMIT_AS)",
+        "tensorflow: MemoryError",
+        command="prlimit --as=4000000000 {python}",
+        body="bytearray(1 << 33)",
     ),
     "that_ends_at_once": Interpreter(
         "what starts it ends at once", "it ended with exit status 1", command="false {python}"

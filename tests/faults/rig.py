@@ -12,9 +12,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 from faults.inner.watching import LEFT_SECONDS, TOKEN, marked_processes
 from faults.table import FAULTS, INTERPRETERS, Fault, Interpreter
 
+# they are found in /proc
+linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are watched on Linux only")
 TESTS = Path(__file__).parents[1]
 INNER = Path(__file__).parent / "inner"
 STANDIN = Path(__file__).parent / "standin"

@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
-from faults.rig import FaultyRun
+from faults.rig import FaultyRun, linux
 from faults.told import ROWS, Row, tell
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, linux]
 
 whole = pytest.mark.skipif(not ROWS, reason="tried by `tox -e faults`")
 GOOD = "\ntest_after = round_trip_of({})\n"

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from faults.rig import FaultyRun, Record, what_is_wrong
+from faults.rig import FaultyRun, Record, linux, what_is_wrong
 from faults.table import FAULTS, INTERPRETERS
 from faults.told import ROWS, Row, tell
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, linux]
 
 START_SECONDS = 10.0  # for an interpreter, instead of minutes
 BEYOND_SECONDS = 5.0  # a limit may be exceeded by that

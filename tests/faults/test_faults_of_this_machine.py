@@ -7,10 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from faults.rig import FaultyRun
+from faults.rig import FaultyRun, linux
 from faults.told import ROWS, Row, tell
 
 pytestmark = [
+    linux,
     pytest.mark.slow,
     pytest.mark.skipif(not ROWS, reason="tried by `tox -e faults`"),
 ]

@@ -6,6 +6,9 @@ import subprocess
 from pathlib import Path
 
 from faults.inner.watching import TOKEN, marked_processes, scratch_files
+from faults.rig import linux
+
+pytestmark = linux
 
 
 def test_marked_processes_are_found() -> None:
