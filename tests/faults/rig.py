@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -155,6 +156,7 @@ class FaultyRun:
                 stderr=subprocess.STDOUT,
                 text=True,
                 start_new_session=True,
+                preexec_fn=_takes_interrupts,
             )
 
     def try_each(self, names: Iterable[str], *args: str) -> Mapping[str, Record]:
@@ -187,6 +189,11 @@ class FaultyRun:
             if not found or time.monotonic() > limit:
                 return found
             time.sleep(0.05)
+
+
+def _takes_interrupts() -> None:
+    """Undo what a shell does to what it runs in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def what_is_wrong(name: str, records: Mapping[str, Record]) -> list[str]:
