@@ -60,9 +60,12 @@ def test_a_run_that_is_ended_leaves_nothing(tmp_path: Path, phase: str, name: st
     run, here = FaultyRun(tmp_path), tmp_path / "here"
     run.variables.update(PHASE=phase, HERE=str(here))
     process = run.start(run.write(WAITS))
-    wait_for(here, process)
-    process.send_signal(signal.Signals[name])
-    process.wait(60)
+    try:
+        wait_for(here, process)
+        process.send_signal(signal.Signals[name])
+        process.wait(60)
+    finally:
+        process.kill()
     left = run.left()
     tell_of(f"pytest is sent {name} as it does: {phase}", "no verdict", left, "")
     assert not left
