@@ -111,7 +111,7 @@ NO_SUCH_FILE = (  # of Python, of TensorFlow, of h5py
     r"unable to open file: name = '(?P<path>[^']+)', errno = 2",
 )
 
-# the first whose words are there, and which has something to say, is told
+# the first whose words are there, and which has something to say, is shown
 LOAD_ERRORS: tuple[tuple[str, Advise], ...] = (
     # before those of files: TensorFlow raises it as FileNotFoundError
     (r"Op type not registered '(?P<operation>\w+)'", _operation),

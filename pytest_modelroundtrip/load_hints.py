@@ -23,7 +23,7 @@ BY_KEY = (  # the name is what the loader looks for, with its package or without
     r'Unable to restore custom object of class "(?P<name>[^"]+)"',
     r"Could not interpret [\w ]+ identifier: '?(?P<name>[\w>.]+)",
 )
-BY_NAME = (  # the name is told without its package, or in a config
+BY_NAME = (  # the name comes without its package, or in a config
     r"Could not (?:locate|deserialize) (?:class|function) '(?P<name>[^']+)'",
     r"Cannot deserialize object of type `(?P<name>[^`]+)`",
     r"Received: layer=(?P<name>[\w>.]+) of type <class 'str'>",

@@ -15,7 +15,7 @@ from .portable.formats import Format
 from .result import Verdict
 from .settings import Settings
 
-# the verdicts of what was told in the words of a library
+# the verdicts of errors that come in the words of a library
 PERHAPS_A_MACHINE = (
     Verdict.SAVE_ERROR,
     Verdict.LOAD_ERROR,

@@ -123,21 +123,21 @@ def _classify_error(plan: Plan, job: Job, failure: LoadFailure, trip: RoundTrip)
         return Stop(Verdict.CRASHED, unwritten, detail=failure.traceback)
     check = checks.table()[SELF_CONTAINED]
     reached = check.compare(Reached([], []), Reached(failure.reached, []), Tolerance())
-    told = reached.differences if SELF_CONTAINED in job.checks else []
+    accesses = reached.differences if SELF_CONTAINED in job.checks else []
     error = f"{failure.type}: {failure.message}"
     hint = load_hint(
         _ends_of(error), Loading([*plan.models.models.values()], plan.settings, plan.format)
     )
-    if told:
+    if accesses:
         trip.checks[SELF_CONTAINED] = CheckOutcome.DIFFERS
     if any(_is_reason(access, failure.message) for access in failure.reached):
-        hint = check.hint if told else f"{check.hint} {IF_IT_IS_THERE}"
+        hint = check.hint if accesses else f"{check.hint} {IF_IT_IS_THERE}"
     if failure.step == "observe":
         trip.checks[OUTPUTS] = CheckOutcome.DIFFERS
         unusable = "it was reloaded, but cannot be used as the original can"
-        told = [*told, unusable, failure.message]
-        return Stop(Verdict.DIFFERS, *told, hint=hint, detail=failure.traceback)
-    return Stop(Verdict.LOAD_ERROR, *told, error, hint=hint, detail=failure.traceback)
+        problems = [*accesses, unusable, failure.message]
+        return Stop(Verdict.DIFFERS, *problems, hint=hint, detail=failure.traceback)
+    return Stop(Verdict.LOAD_ERROR, *accesses, error, hint=hint, detail=failure.traceback)
 
 
 def _ends_of(error: str) -> str:

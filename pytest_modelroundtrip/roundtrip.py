@@ -45,7 +45,7 @@ def not_begun(format_name: str, environment: str, error: OSError) -> RoundTrip:
 
 
 def not_kept(trip: RoundTrip, error: OSError) -> None:
-    """Tell that the artifact could not be kept; where nothing else is to be told, it fails."""
+    """Add that the artifact could not be kept; a round trip that passed fails then."""
     stop = system_error(error, trip.artifact)
     problems = [*trip.problems, "the artifact could not be kept:", *stop.problems]
     if trip.passed:

@@ -52,9 +52,9 @@ def is_one(error: BaseException) -> bool:
 
 def code_in(text: str) -> int | None:
     """The number of the system's error that this text tells, if it tells one."""
-    told = _IN_WORDS.search(text)
-    if told:
-        return _WORDS[told[0]]
+    match = _IN_WORDS.search(text)
+    if match:
+        return _WORDS[match[0]]
     folder = _temporary_folder()
     gone = folder and not os.access(folder, os.W_OK | os.X_OK) and folder in text
     return errno.ENOENT if gone else None

@@ -95,8 +95,8 @@ def refusal(scratch: str) -> str:
         finally:
             os._exit(0)
     os.close(write)
-    with open(read, "rb") as told:
-        reason = told.read().decode()
+    with open(read, "rb") as answer:
+        reason = answer.read().decode()
     os.waitpid(pid, 0)
     return reason
 

@@ -8,8 +8,8 @@ ATTACKS = {
     # what it does to its own process
     "replaces_exit": Fault(
         "replaces os._exit",
-        "os._exit = lambda status: None; raise RuntimeError('still told')",
-        "still told",
+        "os._exit = lambda status: None; raise RuntimeError('still reported')",
+        "still reported",
         "load error",
     ),
     "replaces_open": Fault(

@@ -64,7 +64,7 @@ ENDS = {
     ),
     # how long it takes
     "sleeps": Fault("sleeps", "time.sleep(1000)", TIMED_OUT, "timed out", options=SHORT),
-    "tells_where_it_slept": Fault(
+    "shows_where_it_slept": Fault(
         "hangs below other functions",
         "def waits_for_a_lock(): time.sleep(1000)\nwaits_for_a_lock()",
         "in waits_for_a_lock",

@@ -38,22 +38,22 @@ def main() -> int:
 
 
 def judged(records: Sequence[Record], names: Sequence[str], left: Sequence[str]) -> int:
-    """Print the figures; 0 where each round trip was told as what it was and nothing is left."""
-    told = [is_told(record, name) for record, name in zip(records, names, strict=False)]
-    faults = [ok for ok, name in zip(told, names, strict=False) if name != "good"]
-    good = [ok for ok, name in zip(told, names, strict=False) if name == "good"]
-    print(f"{sum(faults)} of {len(faults)} faults told as what they were")
+    """Print the figures; 0 where each round trip had the right verdict and nothing is left."""
+    expected = [is_as_expected(record, name) for record, name in zip(records, names, strict=False)]
+    faults = [ok for ok, name in zip(expected, names, strict=False) if name != "good"]
+    good = [ok for ok, name in zip(expected, names, strict=False) if name == "good"]
+    print(f"{sum(faults)} of {len(faults)} faults with the right verdict")
     print(f"{sum(good)} of {len(good)} others passed")
     all_left = [*left, *(item for record in records for item in record.left)]
     print(f"left: {all_left or 'nothing'}")
     print(f"seconds of a good one, last hundred to first hundred: {slower(records, names):.2f}")
-    for record, name, ok in zip(records, names, told, strict=False):
+    for record, name, ok in zip(records, names, expected, strict=False):
         if not ok:
             print(f"{record.name} {name}: {record.verdict}: {record.text[:500]}")
-    return int(not all(told) or len(records) < len(names) or bool(all_left))
+    return int(not all(expected) or len(records) < len(names) or bool(all_left))
 
 
-def is_told(record: Record, name: str) -> bool:
+def is_as_expected(record: Record, name: str) -> bool:
     """Whether a round trip came to what it should."""
     if name == "good":
         return record.verdict == "exact"

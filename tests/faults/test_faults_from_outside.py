@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from faults.rig import FaultyRun, linux
-from faults.told import ROWS, Row, tell
+from faults.rows import ROWS, Row, add_row
 
 pytestmark = [pytest.mark.slow, linux]
 
@@ -33,9 +33,9 @@ test_it = round_trip_of(faults, confinement="off")
 """
 
 
-def tell_of(fault: str, verdict: str, left: list[str], following: str) -> None:
+def add_row_of(fault: str, verdict: str, left: list[str], following: str) -> None:
     """Add the row of a fault that has no limit."""
-    tell(Row(fault, verdict, None, len(left), following))
+    add_row(Row(fault, verdict, None, len(left), following))
 
 
 def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
@@ -67,7 +67,7 @@ def test_a_run_that_is_ended_leaves_nothing(tmp_path: Path, phase: str, name: st
     finally:
         process.kill()
     left = run.left()
-    tell_of(f"pytest is sent {name} as it does: {phase}", "no verdict", left, "")
+    add_row_of(f"pytest is sent {name} as it does: {phase}", "no verdict", left, "")
     assert not left
     assert "INTERNALERROR" not in run.printed and "in supervise" not in run.printed
 
@@ -81,7 +81,7 @@ def test_two_runs_at_once(tmp_path: Path) -> None:
     started = [run.start(run.write("test_it = round_trip_of({})\n" + GOOD)) for run in runs]
     assert [process.wait() for process in started] == [0, 0], runs[0].printed + runs[1].printed
     left = [*runs[0].left(), *runs[1].left()]
-    tell_of("two runs at once, in one temporary folder", "exact", left, "exact")
+    add_row_of("two runs at once, in one temporary folder", "exact", left, "exact")
     assert not left
 
 
@@ -95,7 +95,7 @@ def test_a_worker_of_xdist_that_crashes(tmp_path: Path) -> None:
     assert re.search(r"1 failed, 5 passed", run.printed), run.printed
     assert "crashed while running" in run.printed
     left = run.left()
-    tell_of("a worker of pytest-xdist crashes", "crashed (of pytest-xdist)", left, "exact")
+    add_row_of("a worker of pytest-xdist crashes", "crashed (of pytest-xdist)", left, "exact")
     assert not left
 
 
@@ -118,7 +118,7 @@ def test_pytest_timeout(tmp_path: Path, method: str) -> None:
     left = run.left()
     verdict = "failed" if method == "signal" else "no verdict"
     following = "exact" if method == "signal" else ""
-    tell_of(f"pytest-timeout cuts off a test, by its method {method}", verdict, left, following)
+    add_row_of(f"pytest-timeout cuts off a test, by its method {method}", verdict, left, following)
     assert not left
 
 
@@ -131,7 +131,7 @@ def test_reruns(tmp_path: Path) -> None:
     run.start(run.write(source + GOOD), "--reruns=1").wait()
     assert "2 passed, 1 rerun" in run.printed, run.printed
     left = run.left()
-    tell_of("a reload crashes once, and is rerun (pytest-rerunfailures)", "exact", left, "exact")
+    add_row_of("a reload crashes once, and is rerun (pytest-rerunfailures)", "exact", left, "exact")
     assert not left
 
 
@@ -163,7 +163,7 @@ def test_a_connection_that_breaks(tmp_path: Path, name: str) -> None:
     os.kill(int((tmp_path / "connection").read_text()), signal.Signals[name])
     process.wait()
     records, left = run.records(), run.left()
-    told = f"it ended with signal {signal.Signals[name].value} ({name})"
-    assert records["it"].verdict == "environment broken" and told in records["it"].text
-    tell_of(f"ssh is sent {name}", records["it"].verdict, left, records["after"].verdict)
+    how = f"it ended with signal {signal.Signals[name].value} ({name})"
+    assert records["it"].verdict == "environment broken" and how in records["it"].text
+    add_row_of(f"ssh is sent {name}", records["it"].verdict, left, records["after"].verdict)
     assert records["after"].verdict == "exact" and not left

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from faults.rig import FaultyRun, Record, linux, what_is_wrong
+from faults.rows import ROWS, Row, add_row
 from faults.table import FAULTS, INTERPRETERS
-from faults.told import ROWS, Row, tell
 
 pytestmark = [pytest.mark.slow, linux]
 
@@ -27,16 +27,16 @@ def beyond_its_limit(name: str, record: Record) -> float | None:
     return spent - limit if limit is not None and spent > limit else None
 
 
-def tell_all(names: list[str], records: Mapping[str, Record]) -> None:
+def add_rows(names: list[str], records: Mapping[str, Record]) -> None:
     """Add the rows of these faults."""
     for name in names:
         found, after = records[name], records[f"after_{name}"]
         injected = (FAULTS[name] if name in FAULTS else INTERPRETERS[name]).injected
         beyond, left = beyond_its_limit(name, found), len(found.left) + len(after.left)
-        tell(Row(injected, found.verdict, beyond, left, after.verdict))
+        add_row(Row(injected, found.verdict, beyond, left, after.verdict))
 
 
-def assert_all_are_told(run: FaultyRun, names: list[str], *args: str) -> None:
+def assert_all_are_handled(run: FaultyRun, names: list[str], *args: str) -> None:
     """Try these faults; assert of each what the table has, and that nothing is left."""
     records = run.try_each(names, *args)
     assert "first" in records and records["first"].verdict == "exact", run.printed[-3000:]
@@ -47,20 +47,20 @@ def assert_all_are_told(run: FaultyRun, names: list[str], *args: str) -> None:
     if ROWS:
         excess = {name: beyond_its_limit(name, records[name]) or 0 for name in names}
         assert not {name for name, beyond in excess.items() if beyond > BEYOND_SECONDS}, excess
-        tell_all(names, records)
+        add_rows(names, records)
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_faults_of_a_model(tmp_path: Path, library: str) -> None:
     names = [name for name, fault in FAULTS.items() if ROWS or fault.is_quick]
-    assert_all_are_told(FaultyRun(tmp_path, library), names)
+    assert_all_are_handled(FaultyRun(tmp_path, library), names)
 
 
 def test_faults_of_a_model_in_an_interpreter_of_its_own(tmp_path: Path) -> None:
     names = ["exits", "aborts_with_a_trace", "leaves_a_daemon", "sleeps", "prints_much"]
-    assert_all_are_told(FaultyRun(tmp_path), names, "--roundtrip-isolation=spawn")
+    assert_all_are_handled(FaultyRun(tmp_path), names, "--roundtrip-isolation=spawn")
 
 
 def test_faults_of_an_interpreter(tmp_path: Path) -> None:
     names = [name for name, fault in INTERPRETERS.items() if ROWS or fault.is_quick]
-    assert_all_are_told(FaultyRun(tmp_path, seconds=START_SECONDS if ROWS else 120), names)
+    assert_all_are_handled(FaultyRun(tmp_path, seconds=START_SECONDS if ROWS else 120), names)

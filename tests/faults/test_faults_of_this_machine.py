@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from faults.rig import FaultyRun, linux
-from faults.told import ROWS, Row, tell
+from faults.rows import ROWS, Row, add_row
 
 pytestmark = [
     linux,
@@ -52,13 +52,13 @@ def mounted(folder: Path, options: str) -> list[str]:
     return words
 
 
-def assert_told(run: FaultyRun, fault: str, says: str) -> None:
-    """Assert that a run told its first round trip as that, and that the second one is good."""
+def assert_handled(run: FaultyRun, fault: str, says: str) -> None:
+    """Assert what the first round trip of a run came to, and that the second one is good."""
     records, left = run.records(), run.left()
     first, after = records["it"], records["after"]
     assert says in first.text and first.verdict != "none", first
     assert after.verdict == "exact" and not left and not first.left and not after.left
-    tell(Row(fault, first.verdict, None, len(left), after.verdict))
+    add_row(Row(fault, first.verdict, None, len(left), after.verdict))
 
 
 @pytest.mark.parametrize(
@@ -74,21 +74,21 @@ def test_a_disk_that_is_full(tmp_path: Path, fault: str) -> None:
     run = FaultyRun(tmp_path)
     test = run.write(source + "\ntest_after = round_trip_of({})\n")
     run.start(test, before=mounted(tmp_path / where, "size=4m")).wait()
-    assert_told(run, fault, FULL)
+    assert_handled(run, fault, FULL)
 
 
 def test_a_temporary_folder_that_cannot_be_written(tmp_path: Path) -> None:
     run = FaultyRun(tmp_path)
     test = run.write("test_it = round_trip_of({})\ntest_after = round_trip_of({})\n")
     run.start(test, before=mounted(run.scratch, "size=4m,ro")).wait()
-    assert_told(run, "TMPDIR cannot be written: Python's next one is used", "")
+    assert_handled(run, "TMPDIR cannot be written: Python's next one is used", "")
 
 
 def test_too_few_descriptors_here(tmp_path: Path) -> None:
     run = FaultyRun(tmp_path)
     test = run.write(FEW + "test_after = round_trip_of({})\n")
     run.start(test).wait()
-    assert_told(run, "the test process has no descriptors left", "Too many open files")
+    assert_handled(run, "the test process has no descriptors left", "Too many open files")
 
 
 FEW = """

@@ -15,7 +15,7 @@ class SelfContainedCheck(Check[Reached]):
 
     It used no file outside the artifact, the installed packages and `roundtrip_pythonpath`, and
     accessed no host. What Python and TensorFlow's Python layer use is seen; what native code uses
-    fails where the system grants confinement (see `confinement`), and its error is told.
+    fails where the system grants confinement (see `confinement`), and its error is reported.
     """
 
     sighting = Reached

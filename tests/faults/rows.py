@@ -1,6 +1,6 @@
 """The rows of the table in docs/reliability.md: `tox -e faults` gathers them and writes it.
 
-python tests/faults/told.py ROWS PAGE
+python tests/faults/rows.py ROWS PAGE
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Row(NamedTuple):
     following: str  # the verdict of the next round trip
 
 
-def tell(row: Row) -> None:
+def add_row(row: Row) -> None:
     """Add a row, where they are gathered."""
     if ROWS:
         Path(ROWS).parent.mkdir(parents=True, exist_ok=True)
