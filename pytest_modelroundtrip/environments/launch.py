@@ -47,7 +47,7 @@ if sys.version_info >= (3, 8):
     os.environ[{SCRATCH!r}] = tempfile.mkdtemp(prefix="roundtrip-")
     names = {{}}
     exec({inspect.getsource(processes)!r}, names)
-    names["supervise"](os.environ[{SCRATCH!r}])
+    names["supervise"](os.environ[{SCRATCH!r}], patience=1.0)
     names["supervise"]()
 """
 # started with a scratch folder of this side and the words of a command

@@ -7,6 +7,7 @@ This module stands alone: its text is also run by interpreters before they impor
 """
 
 import contextlib
+import math
 import os
 import select
 import signal
@@ -64,19 +65,22 @@ def started_already() -> FrozenSet[int]:
     return frozenset(descendants(os.getpid()) if _has_children() else ())
 
 
-def end_descendants(but: FrozenSet[int] = frozenset()) -> None:
+def end_descendants(but: FrozenSet[int] = frozenset(), patience: float = 0.0) -> None:
     """Kill the processes below this one and collect what is left of them.
 
     Args:
         but: those that are left alone.
+        patience: seconds in which they are only asked to end: other supervisors clean up.
     """
-    deadline = time.monotonic() + END_SECONDS
+    asked_until = time.monotonic() + patience
+    deadline = asked_until + END_SECONDS
     while _has_children() and time.monotonic() < deadline:
+        number = signal.SIGTERM if time.monotonic() < asked_until else SIGKILL
         left = [pid for pid in descendants(os.getpid()) if pid not in but]
         if not left:
             return
         for pid in left:
-            kill(pid)
+            kill(pid, number)
             with contextlib.suppress(ChildProcessError):  # the child of another one below
                 os.waitpid(pid, os.WNOHANG)
         time.sleep(0.01)
@@ -122,16 +126,18 @@ def described(status: int) -> str:
     return f"exit status {os.WEXITSTATUS(status)}" if status else ""
 
 
-def supervise(folder: str = "", status_file: str = "") -> None:
+def supervise(folder: str = "", status_file: str = "", patience: float = 0.0) -> None:
     """Go on in a new process, while this one stays behind, watches it and ends as it does.
 
     All that it started is ended with it. It is ended soon after the parent of this process has
-    ended, or the other side of standard input was closed; at once where this process is sent
-    SIGTERM.
+    ended, or the other side of standard input was closed; where this process is sent SIGTERM it
+    is ended now.
 
     Args:
         folder: deleted at the end, unless the parent is there to read the status.
         status_file: where it is written how the new process ended.
+        patience: seconds in which those below are only asked to end: another supervisor needs them
+            to clean up.
 
     Raises:
         OSError: where no process can be started.
@@ -147,8 +153,8 @@ def supervise(folder: str = "", status_file: str = "") -> None:
         return
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 1)  # who reads it sees the end of the new process
-    status = _await_end(pid, parent, woken, wakes)
-    end_descendants()
+    status = _await_end(pid, (parent, woken, wakes), patience)
+    end_descendants(patience=patience)
     if status_file and os.getppid() == parent:
         # a full disk, or nobody waits for it
         with contextlib.suppress(OSError), open(status_file, "w") as out:
@@ -158,13 +164,14 @@ def supervise(folder: str = "", status_file: str = "") -> None:
     _end_as(status)
 
 
-def _await_end(pid: int, parent: int, woken: int, wakes: int) -> int:
+def _await_end(pid: int, seen: Tuple[int, int, int], patience: float) -> int:
     """Wait for the end of a process, or end it; its status."""
+    parent, woken, wakes = seen
     deadlines: List[float] = []
     os.set_blocking(wakes, False)
     signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.signal(signal.SIGTERM, lambda *_: deadlines.append(0))
+    signal.signal(signal.SIGTERM, lambda *_: deadlines.append(time.monotonic()))
     poll = select.poll()
     poll.register(woken, select.POLLIN)
     poll.register(0, 0)  # nothing is read: only its end shows
@@ -174,8 +181,9 @@ def _await_end(pid: int, parent: int, woken: int, wakes: int) -> int:
             return status
         if os.getppid() != parent:
             deadlines.append(time.monotonic() + ORPHAN_SECONDS)
-        if deadlines and time.monotonic() >= min(deadlines):
-            kill(pid)
+        late = time.monotonic() - min(deadlines, default=math.inf)
+        if late >= 0:
+            kill(pid, signal.SIGTERM if late < patience else SIGKILL)
         for source, _ in poll.poll(PARENT_SECONDS * 1000):
             if source == woken:
                 os.read(woken, 512)
@@ -211,7 +219,7 @@ def launch(scratch: str, names: Tuple[str, str], first_code: str, words: List[st
     supervisor, status = (os.path.join(scratch, name) for name in names)
     with open(supervisor, "w") as out:
         out.write(str(os.getpid()))
-    supervise(scratch, status)
+    supervise(scratch, status, patience=2.0)
     words[-1] = first_code + words[-1]
     os.execvp(words[0], words)
 

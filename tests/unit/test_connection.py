@@ -26,6 +26,7 @@ from pytest_modelroundtrip.environments import (
     BadAnswerError,
     BrokenEnvironmentError,
     Environment,
+    launch,
 )
 from pytest_modelroundtrip.environments.archive import portable_archive
 from pytest_modelroundtrip.environments.connection import Connection, ConnectionEndedError
@@ -232,6 +233,18 @@ def test_one_that_takes_nothing_is_ended(tmp_path: Path) -> None:
     deaf = Environment("deaf", kind, bytes(10**7), "fork", connect_seconds=3)
     with pytest.raises(BrokenEnvironmentError, match="what was sent was not taken within 3 s"):
         deaf.probe()
+
+
+def test_one_behind_a_wrapper_that_is_ended_removes_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    kind = parse(f"popen//python=env {sys.executable}", tmp_path)
+    wrapped = Connection(kind, portable_archive([]), 60)
+    assert Path(wrapped.folder_there("x")).parent.parent == tmp_path
+    launch.end(wrapped._scratch)
+    wrapped.close()
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_its_system_refuses_is_told_and_the_next_request_is_answered(tmp_path: Path) -> None:
