@@ -239,7 +239,7 @@ def test_one_behind_a_wrapper_that_is_ended_removes_its_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    kind = parse(f"popen//python=env {sys.executable}", tmp_path)
+    kind = parse(f"popen//python=env {sys.executable}", tmp_path).resolved(print)
     wrapped = Connection(kind, portable_archive([]), 60)
     assert Path(wrapped.folder_there("x")).parent.parent == tmp_path
     launch.end(wrapped._scratch)
