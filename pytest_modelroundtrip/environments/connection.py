@@ -291,7 +291,7 @@ class Connection:
     def _how_it_ended(self) -> str:
         status = plain_files.tail(self._scratch / launch.STATUS, LOG_BYTES)
         if status == "exit status 0":
-            return "it closed the connection, or sent what is no message"
+            return "it ended with exit status 0, or sent what is no message"
         return f"it ended with {status}" if status else "it ended, and its supervisor as well"
 
     def _bad(self, what: str, error: Exception) -> BadAnswerError:
