@@ -42,9 +42,9 @@ def array(random: Random) -> Array:
     """Any bits of any dtype in any shape."""
     shape = random.choice(SHAPES)
     if random.random() < 0.2:
-        strings = np.empty(shape, dtype=object)
+        strings = np.empty(math.prod(shape), dtype=object)
         strings[...] = random.choice([b"", b"a", b"\xff\0"])
-        return strings
+        return strings.reshape(shape)
     dtype = dtype_named(random.choice(DTYPES))
     made: Array = np.frombuffer(random.randbytes(math.prod(shape) * dtype.itemsize), dtype)
     return made.reshape(shape)
