@@ -8,11 +8,13 @@ from collections.abc import Iterable
 
 from . import axes
 from .portable import calling, checks, keras_libs, model_weights, variables
-from .portable.aliases import Call, Model, Plain
+from .portable.aliases import Model, Plain
+from .portable.calling import NumpyCall
 from .portable.checks import NotChecked, Observation
 from .portable.comparing import Comparison, Comparisons, Tolerance, differing
 from .portable.comparing.nests import compare_nests
 from .portable.protocol import Batch
+from .portable.randomness import has_drawing_operation, is_seed
 from .portable.subject import GIVEN, PREDICT, TRAINING, CallError, Subject
 
 OUTPUTS, LOSSES = "outputs", "losses"  # names of checks
@@ -35,7 +37,7 @@ class Calls:
     def __init__(self, model: Model, args: list[Plain], kwargs: dict[str, Plain]) -> None:
         self._model = model
         usual, self.losses = calling.callers(model)
-        self.ways: dict[str, Call] = {"": usual}
+        self.ways: dict[str, NumpyCall] = {"": usual}
         self.batches = [Batch(GIVEN, args, kwargs)]
         is_keras = keras_libs.keras_major(model) is not None
         if is_keras and not model.built:
@@ -76,7 +78,7 @@ class Calls:
         calling_it = [name for name, check in checks.table().items() if check.calls_model]
         return checks.observe(subject, calling_it)
 
-    def _returned(self, way: str, call: Call, batch: Batch) -> Plain:
+    def _returned(self, way: str, call: NumpyCall, batch: Batch) -> Plain:
         return Subject(self._model, {way: call}, []).called(way, batch)
 
     def _add_resized(self, sizes: axes.Sizes) -> None:
@@ -101,8 +103,8 @@ class Calls:
 
     def _add_training(self) -> None:
         """Add the given inputs in training mode, where that draws no random numbers."""
-        batch = Batch(TRAINING, self.batches[0].args, {"training": True})
-        if self._repeats_itself(self.ways[""], batch):
+        batch, call = Batch(TRAINING, self.batches[0].args, {"training": True}), self.ways[""]
+        if self._repeats_itself(call, batch) and not has_drawing_operation(call, batch):
             self._add(batch)
 
     def _add_predict(self) -> None:
@@ -114,8 +116,8 @@ class Calls:
                 self.ways[PREDICT] = call
                 self.seen[OUTPUTS][PREDICT] = {GIVEN: self._returned(PREDICT, call, given)}
 
-    def _repeats_itself(self, call: Call, batch: Batch) -> bool:
-        """Whether two calls in a row return the same tensors.
+    def _repeats_itself(self, call: NumpyCall, batch: Batch) -> bool:
+        """Whether two calls in a row return the same tensors, and move no seed.
 
         The state is restored after both: what depends on it, such as the numbers that Keras draws,
         differs.
@@ -123,9 +125,10 @@ class Calls:
         snapshot = variables.StateSnapshot(variables.state_of(self._model))
         try:
             first, second = ({"": {GIVEN: call(batch.args, batch.kwargs)}} for _ in range(2))
+            draws = any(map(is_seed, snapshot.changed()))
         except Exception:  # whatever the model raises: it takes other arguments, or cannot train
             return False
         finally:
             snapshot.restore()
         found = checks.compare({OUTPUTS: first}, {OUTPUTS: second}, Tolerance())
-        return not differing(found)
+        return not draws and not differing(found)

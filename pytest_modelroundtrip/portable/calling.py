@@ -13,15 +13,42 @@ from typing import Dict, Iterator, List, Mapping, Optional, Tuple, Union
 import numpy as np
 
 from . import keras_libs, tensors
-from .aliases import Call, Model, Nest, Plain, Tensor
+from .aliases import Call, Function, Model, Nest, Plain, Tensor
 
 
-def caller(model: Model, structure: Plain = None) -> Call:
+class NumpyCall:
+    """Calls a model with arguments in NumPy form, and returns its outputs in that form."""
+
+    def __init__(self, model: Model, call: Call, item: Optional[int] = None) -> None:
+        """Remember what to call.
+
+        Args:
+            model: the model, whose backend the tensors are of.
+            call: what is called with tensors.
+            item: which item of what this returns is wanted; None: all of it.
+        """
+        self._model, self._call, self._item = model, call, item
+
+    def __call__(self, args: List[Plain], kwargs: Mapping[str, Plain]) -> Plain:
+        """Call it."""
+        outputs = self._call(*self._in_tensors(args, kwargs))
+        return tensors.to_numpy(outputs if self._item is None else outputs[self._item])
+
+    def graph(self, args: List[Plain], kwargs: Mapping[str, Plain]) -> Optional[Function]:
+        """TensorFlow's graph of that call; None where it is not called in a graph."""
+        concrete = getattr(self._call, "get_concrete_function", None)
+        return concrete and concrete(*self._in_tensors(args, kwargs)).graph
+
+    def _in_tensors(self, args: List[Plain], kwargs: Mapping[str, Plain]) -> Tuple[Nest, Nest]:
+        return to_tensors(self._model, args), to_tensors(self._model, kwargs)
+
+
+def caller(model: Model, structure: Plain = None) -> NumpyCall:
     """What calls the model; see `callers`."""
     return callers(model, structure)[0]
 
 
-def callers(model: Model, structure: Plain = None) -> Tuple[Call, Optional[Call]]:
+def callers(model: Model, structure: Plain = None) -> Tuple[NumpyCall, Optional[NumpyCall]]:
     """What calls the model for its outputs, and what calls it for its losses.
 
     Only Keras models have losses.
@@ -36,8 +63,7 @@ def callers(model: Model, structure: Plain = None) -> Tuple[Call, Optional[Call]
     """
     if keras_libs.keras_major(model):
         call = _keras_call(model)
-        outputs = _in_numpy(model, lambda args, kwargs: call(args, kwargs)[0])
-        return outputs, _in_numpy(model, lambda args, kwargs: call(args, kwargs)[1])
+        return NumpyCall(model, call, 0), NumpyCall(model, call, 1)
     if callable(model):
         call = _inference(_fitted(model, model.__call__))
     elif hasattr(model, "serve"):
@@ -47,7 +73,7 @@ def callers(model: Model, structure: Plain = None) -> Tuple[Call, Optional[Call]
     else:
         lacks = "it has no __call__, no `serve` and no signature"
         raise TypeError(f"{type(model).__name__} cannot be called: {lacks}")
-    return _in_numpy(model, call), None
+    return NumpyCall(model, call), None
 
 
 def structure_of(value: Plain) -> Plain:
@@ -63,12 +89,6 @@ def structure_of(value: Plain) -> Plain:
 
 
 # NumPy form <-> tensors
-
-
-def _in_numpy(model: Model, call: Call) -> Call:
-    return lambda args, kwargs: tensors.to_numpy(
-        call(to_tensors(model, args), to_tensors(model, kwargs))
-    )
 
 
 def to_tensors(model: Model, value: Plain) -> Nest:
@@ -125,14 +145,14 @@ def _has_graph(model: Model) -> bool:
     return not eager
 
 
-def eager_call(model: Model) -> Optional[Call]:
+def eager_call(model: Model) -> Optional[NumpyCall]:
     """Calls a Keras model operation by operation; None for what is not usually called in a graph.
 
     The two need not return the same bits.
     """
     if not keras_libs.keras_major(model) or not _has_graph(model):
         return None
-    return _in_numpy(model, lambda args, kwargs: model(*args, **kwargs))
+    return NumpyCall(model, lambda args, kwargs: model(*args, **kwargs))
 
 
 def _inference(call: Call) -> Call:
@@ -207,13 +227,11 @@ def _cast(leaf: Tensor, spec: Tensor) -> Tensor:
     return tf.cast(leaf, dtype) if both_integer or both_floating else leaf
 
 
-def predict_call(model: Model) -> Call:
+def predict_call(model: Model) -> NumpyCall:
     """Calls a Keras model by `predict`, with the one argument that this takes."""
     parameters = inspect.signature(model.predict).parameters
     quiet = {"verbose": 0} if "verbose" in parameters else {}
-    return lambda args, _kwargs: tensors.to_numpy(
-        model.predict(to_tensors(model, args[0]), **quiet)
-    )
+    return NumpyCall(model, lambda args, _kwargs: model.predict(args[0], **quiet))
 
 
 # signatures

@@ -6,7 +6,8 @@ import re
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from . import calling, keras_libs, layer_outputs, model_weights, tensors, variables
-from .aliases import Call, Model, Plain
+from .aliases import Model, Plain
+from .calling import NumpyCall
 from .model_weights import Weight
 from .protocol import Batch, LayerOutput
 
@@ -24,9 +25,9 @@ class Subject(NamedTuple):
     """A live model, how it is called and with what, and its weights."""
 
     model: Model
-    calls: Dict[str, Call]  # the ways to call it, by name: mostly the one way, ""
+    calls: Dict[str, NumpyCall]  # the ways to call it, by name: mostly the one way, ""
     weights: List[Weight]
-    losses: Optional[Call] = None  # returns its losses; only Keras models have any
+    losses: Optional[NumpyCall] = None  # returns its losses; only Keras models have any
     batches: Sequence[Batch] = ()
     other_parts: Sequence[Weight] = ()  # of the same artifact, which may share variables
     keeps_execution: bool = False  # whether the format keeps how `compile` lets the model run
@@ -39,7 +40,7 @@ class Subject(NamedTuple):
         """
         return self._called(self.calls[way], way, batch)
 
-    def called_for_losses(self, call: Call, batch: Batch) -> Plain:
+    def called_for_losses(self, call: NumpyCall, batch: Batch) -> Plain:
         """The losses for a batch; the state that the call changes is restored.
 
         Raises:
@@ -56,7 +57,7 @@ class Subject(NamedTuple):
         finally:
             snapshot.restore()
 
-    def _called(self, call: Call, way: str, batch: Batch) -> Plain:
+    def _called(self, call: NumpyCall, way: str, batch: Batch) -> Plain:
         snapshot = variables.StateSnapshot(variables.state_of(self.model))
         try:
             return call(batch.args, batch.kwargs)

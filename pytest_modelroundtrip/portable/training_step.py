@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from . import calling, keras_libs, model_weights, optimizers, tensors, variables
+from . import calling, keras_libs, model_weights, optimizers, randomness, tensors, variables
 from .aliases import Array, Model, Nest, Plain
 from .protocol import WeightValue
 from .undoing import training_state, undone
@@ -84,7 +84,7 @@ def _prepare(model: Model) -> None:
     if build is not None and not is_built:
         build(model.trainable_variables)  # a loader may have done so
     for variable in model.variables:
-        if str(getattr(variable, "path", "")).endswith("seed_generator_state"):
+        if randomness.is_seed(variable):
             variable.assign(np.array([7, 0], "uint32"))  # no Keras format keeps these
     attributes: Dict[str, Any] = model.__dict__
     for name in ("train_function", "train_tf_function"):

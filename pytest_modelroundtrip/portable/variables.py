@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, List, Optional, Sequence
+from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -111,9 +111,17 @@ class StateSnapshot:
 
     def restore(self) -> None:
         """Assign each variable its value again where it has changed."""
+        for variable, value in self._changed():
+            variable.assign(value)
+
+    def changed(self) -> List[Variable]:
+        """The variables that have another value now."""
+        return [variable for variable, _ in self._changed()]
+
+    def _changed(self) -> Iterator[Tuple[Variable, Array]]:
         for variable, value in self._values:
             if value.dtype != object and not _same(value, value_of(variable)):
-                variable.assign(value)
+                yield variable, value
 
 
 def _same(one: Array, other: Array) -> bool:

@@ -10,7 +10,8 @@ from .. import keras_libs, targets, tensors, training_step
 from ..aliases import Array, Model, Plain
 from ..comparing import Comparison, Tolerance, arrays
 from ..comparing.variables import paired
-from ..protocol import WeightValue
+from ..protocol import Batch, WeightValue
+from ..randomness import has_drawing_operation
 from ..subject import Subject, short_message
 from . import Check, NotCheckableError
 
@@ -64,6 +65,10 @@ class TrainingCheck(Check[TrainingSighting]):
         batch = subject.batches[0]
         if set(batch.kwargs) - {"training"}:
             raise NotCheckableError("inputs are passed by name, which fit does not take")
+        if _draws(subject, batch):
+            raise NotCheckableError(
+                "training is random: it draws random numbers whose seed cannot be set"
+            )
         inputs = batch.args[0] if len(batch.args) == 1 else batch.args
         seen = _sighting(model, *_steps(model, inputs, subject.called("", batch)))
         if _is_random(seen):
@@ -91,6 +96,15 @@ class TrainingCheck(Check[TrainingSighting]):
             floor = _at(expected.floors, held[0]) + _at(actual.floors, held[1])
             comparing.compare(f"the next step's change of {path}", changes, noise, floor)
         return found
+
+
+def _draws(subject: Subject, batch: Batch) -> bool:
+    """Whether a call in training mode draws numbers that no seed of Keras 3's decides."""
+    try:
+        in_training = batch._replace(kwargs={"training": True})
+        return has_drawing_operation(subject.calls[""], in_training)
+    except Exception:  # whatever the model raises: then it cannot be trained, which is told
+        return False
 
 
 def _paired_logs(expected: Dict[str, Any], actual: Dict[str, Any]) -> List[Tuple[str, str]]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import Dict, List, Optional
+from typing import Optional
 
-from .. import calling, keras_libs, tensors
-from ..aliases import Model, Plain
+from .. import calling, keras_libs
+from ..aliases import Model
 from ..subject import Subject
 from . import LoadOptions
 from .saved_model import SavedModelFormat
@@ -46,10 +46,7 @@ class HubFormat(SavedModelFormat):
 
         # as a layer it would cast inputs of every floating dtype to float32
         layer = hub.KerasLayer(model, autocast=False)
-
-        def call(args: List[Plain], _kwargs: Dict[str, Plain]) -> Plain:
-            return tensors.to_numpy(layer(calling.to_tensorflow(args[0])))
-
+        call = calling.NumpyCall(model, lambda args, _kwargs: layer(args[0]))
         return subject._replace(calls={**subject.calls, "hub.KerasLayer": call})
 
 
