@@ -124,14 +124,14 @@ def _tensors(nest: Plain) -> list[Plain]:
 
 def _has_fixed_batch(model: Model) -> bool:
     """Whether the model was declared for one batch size; Keras 2 itself does not mind another."""
-    symbolic = getattr(model, "inputs", None) if keras_libs.is_graph(model) else None
-    return any(tensor.shape[0] is not None for tensor in symbolic or ())
+    declared = keras_libs.symbolic(model, "inputs") if keras_libs.is_graph(model) else []
+    return any(tensor.shape[0] is not None for tensor in declared)
 
 
 def _declared_shapes(model: Model, args: Sequence[Plain]) -> Iterator[list[Shape | None]]:
     """What the model declares of the tensors that it is called with, from each source."""
     if keras_libs.is_graph(model):
-        symbolic = getattr(model, "inputs", None) or ()
+        symbolic = keras_libs.symbolic(model, "inputs")
         named = dict(zip(getattr(model, "input_names", ()), symbolic, strict=False))
         if len(args) == 1 and isinstance(args[0], dict) and named.keys() == args[0].keys():
             yield _shapes_of(named)

@@ -70,12 +70,12 @@ class _Spec(NamedTuple):
 def _keras_spec(model: Model) -> Nest:
     """The inputs of a functional or sequential model, or what a subclass was built with."""
     if keras_libs.is_graph(model):
-        symbolic = getattr(model, "inputs", None)
+        symbolic = keras_libs.symbolic(model, "inputs")
         if symbolic:
             nest = keras_libs.input_nest(model)
             if isinstance(nest, dict):
                 return nest
-            return symbolic[0] if len(symbolic) == 1 else list(symbolic)
+            return symbolic[0] if len(symbolic) == 1 else symbolic
     if keras_libs.keras_major(model) == 2 and keras_libs.is_model(model) and model.save_spec():
         args, _ = model.save_spec()
         return args[0] if len(args) == 1 else list(args)

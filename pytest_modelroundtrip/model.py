@@ -247,7 +247,7 @@ def _arguments(
 
 def _advice(model: Model, args: Sequence[Nest]) -> str:
     """What was probably meant."""
-    takes = len(getattr(model, "inputs", None) or ()) if keras_libs.is_graph(model) else 0
+    takes = len(keras_libs.symbolic(model, "inputs")) if keras_libs.is_graph(model) else 0
     if len(args) > 1 and takes == len(args):
         return "\nhint: this model takes its inputs as one list: `return model, [x, y]`"
     if not _is_utf8(tempfile.gettempdir()):

@@ -90,7 +90,6 @@ def predicted(run: Run, pytester: pytest.Pytester, tensorflow: ModuleType) -> Pr
     return predicted
 
 
-@lost_by_keras_3_0("a subclassed model does not come back from .keras")
 @pytest.mark.usefixtures("keras_format")
 def test_predict_is_compared_where_the_class_has_its_own(predicted: Predicted) -> None:
     """In `saved_model` there is none; one that is random, or returns no tensors, is left alone."""

@@ -484,7 +484,12 @@ def test_what_was_built_before_changes_no_verdict(trip: Trip, run: Run) -> None:
     ("model", "kept_as", "keras"),
     [
         ("(Unbuilt(), np.ones((2, 4), 'float32'))", "saved_model", "23"),
-        ("of_dict()", "saved_model", "3"),  # Keras 2 cannot call it
+        pytest.param(
+            "of_dict()",
+            "saved_model",
+            "3",  # Keras 2 cannot call it
+            marks=lost_by_keras_3_0("a SavedModel of a Sequential of a dict has no signature"),
+        ),
         ("(Constrained(), np.ones(2, 'float32'))", "saved_model", "23"),
         ("around(TwoOfOneName())", "keras_saved_model", "2"),
     ],

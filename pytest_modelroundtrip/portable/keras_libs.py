@@ -14,7 +14,7 @@ import re
 import sys
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
-from .aliases import Model, Module, Nest
+from .aliases import Model, Module, Nest, Tensor
 
 # modules whose classes are not the user's own
 LIBRARIES = (
@@ -97,11 +97,22 @@ def input_nest(model: Model) -> Nest:
     Its property `input` cannot be used: it raises where the model is a subclass.
     """
     graph = getattr(model, "_functional", None) or model  # inside a Sequential of Keras 3
-    for name in ("_inputs_struct", "_nested_inputs", "inputs"):
+    for name in ("_inputs_struct", "_nested_inputs"):
         nest: Nest = getattr(graph, name, None)
         if nest is not None:
             return nest
-    return None
+    return symbolic(model, "inputs") or None
+
+
+def symbolic(model: Model, name: str) -> List[Tensor]:
+    """The symbolic "inputs" or "outputs" of such a model; none where it declares none.
+
+    A Sequential of Keras 3.0 raises a ValueError where it does.
+    """
+    try:
+        return list(getattr(model, name, None) or ())
+    except ValueError:
+        return []
 
 
 def backend(model: Model) -> str:

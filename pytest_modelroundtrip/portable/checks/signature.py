@@ -99,8 +99,7 @@ class SignatureCheck(Check[SignatureSighting]):
 
 def _keras_call(model: Model) -> Optional[CallSignature]:
     # a Sequential that was called with a dict has neither
-    inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
-    inputs, outputs = list(inputs or ()), list(outputs or ())
+    inputs, outputs = keras_libs.symbolic(model, "inputs"), keras_libs.symbolic(model, "outputs")
     if not inputs or any(_is_composite(tensor) for tensor in inputs + outputs):
         return None  # each format flattens ragged and sparse tensors in its own way
     names = list(getattr(model, "input_names", None) or [None] * len(inputs))
