@@ -7,19 +7,42 @@ from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 import numpy as np
 
 from . import keras_libs, model_weights, tensors
-from .aliases import Array, Layer, Model, Variable
+from .aliases import Array, Layer, Model, Tensor, Variable
+from .bits import same_bits
 
 # values
 
 
 def value_of(variable: Variable) -> Array:
-    """The variable's value in NumPy form."""
+    """The variable's value in NumPy form, which later assignments do not change.
+
+    Of TensorFlow's variables nothing is copied: the array is the memory of the variable, and an
+    assignment gives the variable other memory as long as anything else holds this.
+    """
     if isinstance(variable, np.ndarray):
         return variable  # not a variable but kept like one: a vocabulary
     value = getattr(variable, "value", variable)  # a method in Keras 2, a property in Keras 3
-    array = tensors.to_numpy(variable if callable(value) else value)
+    held: Variable = variable if callable(value) else value
+    array = _memory_of(held.read_value()) if hasattr(held, "read_value") else None
+    if array is None:
+        array = tensors.to_numpy(held)
     assert isinstance(array, np.ndarray)
     return array
+
+
+def _memory_of(tensor: Tensor) -> Optional[Array]:
+    """The memory of a tensor of TensorFlow's as an array; None where NumPy cannot read it."""
+    import tensorflow as tf
+
+    dtype = tensor.dtype.name
+    try:
+        if dtype == "bfloat16":  # which buffers cannot name
+            bits = np.asarray(memoryview(tf.bitcast(tensor, tf.uint16)))
+            return bits.view(tensors.dtype_named(dtype))
+        array = np.asarray(memoryview(tensor))
+    except (TypeError, ValueError, BufferError):
+        return None
+    return array if array.dtype.name == dtype else None
 
 
 def ties(variables: Sequence[Variable]) -> List[Optional[int]]:
@@ -120,12 +143,8 @@ class StateSnapshot:
 
     def _changed(self) -> Iterator[Tuple[Variable, Array]]:
         for variable, value in self._values:
-            if value.dtype != object and not _same(value, value_of(variable)):
+            if value.dtype != object and not same_bits(value, value_of(variable)):
                 yield variable, value
-
-
-def _same(one: Array, other: Array) -> bool:
-    return one.shape == other.shape and one.tobytes() == other.tobytes()
 
 
 def overwrite_with_sentinels(model: Model) -> None:

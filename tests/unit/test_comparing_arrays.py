@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pytest_modelroundtrip.portable.aliases import Array, Plain
+from pytest_modelroundtrip.portable.bits import PIECE
 from pytest_modelroundtrip.portable.comparing import EXACT, Comparison, Tolerance, arrays
 from pytest_modelroundtrip.portable.tensors import DTYPES, dtype_named
 
@@ -344,3 +345,19 @@ def test_views_are_compared_by_their_elements() -> None:
     assert "at [2, 0]: 2.0 came back as 9.0" in difference(
         grid.T, np.array([[0.0, 3.0], [1.0, 4.0], [9.0, 5.0]])
     )
+
+
+def test_large_arrays_are_compared_in_pieces() -> None:
+    """The largest difference is found wherever it is; what is near is counted in no piece."""
+    size = 2 * PIECE + 5
+    expected = np.ones((size, 1), np.float32)
+    actual = expected.copy()
+    expected[1] = actual[1] = np.nan
+    expected[2], actual[2] = -0.0, 0.0
+    actual[PIECE + 1] = 1 + 1e-7
+    close = found(expected, actual, DEFAULT)
+    assert (close.differences, close.bits_differ, close.max_ulp) == ([], True, 1)
+    actual[3], actual[-2], actual[-1] = 1.5, 3.0, -1.0
+    text = difference(expected, actual, DEFAULT)
+    assert f"differs in 3 of {size} elements" in text
+    assert f"at [{size - 2}, 0]: 1.0 came back as 3.0" in text

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ml_dtype import dtype_or_skip
 
 from pytest_modelroundtrip.portable.aliases import Array, Plain
+from pytest_modelroundtrip.portable.bits import same_bits
 from pytest_modelroundtrip.portable.comparing import EXACT, Comparison, Tolerance, arrays
 from pytest_modelroundtrip.portable.tensors import DTYPES, PartOutput, Ragged, Sparse
 
@@ -130,13 +131,13 @@ def test_sparse_tensors(field: str) -> None:
 
 def test_the_same_bits() -> None:
     one = np.array([1.0, 2.0], np.float32)
-    assert arrays.same_bits(one, one.copy())
-    assert not arrays.same_bits(one, one.view(np.int32))
-    assert not arrays.same_bits(one, one.reshape(1, 2))
-    assert not arrays.same_bits(one, np.array([1.0, 3.0], np.float32))
-    assert not arrays.same_bits(np.zeros(1), -np.zeros(1))
-    assert arrays.same_bits(np.array([1 + 2j]), np.array([1 + 2j]))
-    assert not arrays.same_bits(np.array([1 + 2j]), np.array([1 + 3j]))
+    assert same_bits(one, one.copy())
+    assert not same_bits(one, one.view(np.int32))
+    assert not same_bits(one, one.reshape(1, 2))
+    assert not same_bits(one, np.array([1.0, 3.0], np.float32))
+    assert not same_bits(np.zeros(1), -np.zeros(1))
+    assert same_bits(np.array([1 + 2j]), np.array([1 + 2j]))
+    assert not same_bits(np.array([1 + 2j]), np.array([1 + 3j]))
 
 
 def test_the_same_leaf() -> None:

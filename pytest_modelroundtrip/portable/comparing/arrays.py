@@ -6,11 +6,12 @@ differs may still be within the tolerance. One NaN is like another.
 
 from __future__ import annotations
 
-from typing import Iterable, List, Tuple
+from typing import Iterable, List, NamedTuple, Tuple
 
 import numpy as np
 
 from ..aliases import Array, Plain
+from ..bits import PIECE, raw, same_bits
 from ..tensors import PartOutput, Ragged, Sparse
 from . import EXACT, Comparison, Tolerance, is_floating
 
@@ -47,13 +48,6 @@ def same_leaf(expected: Plain, actual: Plain) -> bool:
     if isinstance(expected, np.ndarray) and expected.dtype != object:
         return isinstance(actual, np.ndarray) and same_bits(expected, actual)
     return not leaf_difference(expected, actual, EXACT, Comparison())
-
-
-def same_bits(expected: Array, actual: Array) -> bool:
-    """Whether two arrays of numbers have the same dtype, shape and bits."""
-    if expected.dtype != actual.dtype or expected.shape != actual.shape:
-        return False
-    return bool((_raw(expected) == _raw(actual)).all())
 
 
 def described(leaf: Plain) -> str:
@@ -122,33 +116,56 @@ def _exact_difference(expected: Array, actual: Array, apart: Array, found: Compa
     if not apart.any():
         return ""
     found.bits_differ = True
-    index = np.unravel_index(int(np.argmax(apart)), apart.shape)
-    return _worst(expected, actual, apart, index)
+    return _in_words(expected, actual, int(np.count_nonzero(apart)), int(np.argmax(apart)))
+
+
+class _Piece(NamedTuple):
+    """What differs in one piece of two arrays."""
+
+    max_ulp: int
+    wrong: int  # how many numbers differ by more than the tolerance
+    size: float  # the largest of these differences
+    position: int  # where that is, in the flat array
+    ulp: int  # the distance there
 
 
 def _floating_difference(
     expected: Array, actual: Array, tolerance: Tolerance, found: Comparison
 ) -> str:
-    apart = _bits_apart(expected, actual)
-    if not apart.any():
+    """Compared in pieces: what is widened is a piece, not an array that is as large as a model."""
+    one, other = expected.reshape(-1), actual.reshape(-1)
+    pieces = [slice(at, at + PIECE) for at in range(0, one.size, PIECE)]
+    unequal = [piece for piece in pieces if _bits_apart(one[piece], other[piece]).any()]
+    if not unequal:
         return ""
+    allowed = tolerance.of(expected.dtype, max(_largest(one[piece]) for piece in pieces))
+    seen = [_piece(one[piece], other[piece], piece.start, allowed) for piece in unequal]
     found.bits_differ = True
-    distance = ulp(expected, actual)
-    found.measure(int(distance.max()))
-    wrong = apart & ~_within(expected, actual, *tolerance.of(expected.dtype, _largest(expected)))
-    if not wrong.any():
+    found.measure(max(piece.max_ulp for piece in seen))
+    wrong = sum(piece.wrong for piece in seen)
+    if not wrong:
         return ""
+    worst = max(seen, key=lambda piece: piece.size)
+    return _in_words(expected, actual, wrong, worst.position) + f" ({worst.ulp} ulp)"
+
+
+def _piece(expected: Array, actual: Array, start: int, allowed: Tuple[float, float]) -> _Piece:
+    distance = ulp(expected, actual)
+    wrong = _bits_apart(expected, actual) & ~_within(expected, actual, *allowed)
     with np.errstate(all="ignore"):
         size = np.abs(_wide(expected) - _wide(actual))
     size = np.where(wrong, np.where(np.isnan(size), np.inf, size), -1.0)
-    index = np.unravel_index(int(np.argmax(size)), size.shape)
-    return _worst(expected, actual, wrong, index) + f" ({int(distance[index])} ulp)"
+    at = int(np.argmax(size))
+    count = int(np.count_nonzero(wrong))
+    return _Piece(int(distance.max()), count, float(size[at]), start + at, int(distance[at]))
 
 
-def _worst(expected: Array, actual: Array, wrong: Array, index: Tuple[np.intp, ...]) -> str:
-    where = f" at {[int(position) for position in index]}" if index else ""
+def _in_words(expected: Array, actual: Array, wrong: int, position: int) -> str:
+    """How many elements differ, and the largest difference, at that position of the flat array."""
+    index = np.unravel_index(position, expected.shape)
+    where = f" at {[int(along) for along in index]}" if index else ""
     largest = f"{_item(expected[index])} came back as {_item(actual[index])}"
-    count = f"{int(wrong.sum())} of {wrong.size} elements"
+    count = f"{wrong} of {expected.size} elements"
     return f"differs in {count}; the largest difference{where}: {largest}"
 
 
@@ -217,14 +234,8 @@ def _is_nan(array: Array) -> Array:
     return np.asarray(np.isnan(_wide(array)))
 
 
-def _raw(array: Array) -> Array:
-    """The bytes of an array, as few unsigned integers as can be."""
-    flat: Array = np.ascontiguousarray(array).reshape(-1)
-    return flat.view(f"u{min(array.dtype.itemsize, 8)}")
-
-
 def _bits(array: Array) -> Array:
-    return np.reshape(_raw(array), array.shape).astype(np.uint64)
+    return np.reshape(raw(array), array.shape).astype(np.uint64)
 
 
 def _ordered(array: Array) -> Array:

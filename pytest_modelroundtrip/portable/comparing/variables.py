@@ -8,6 +8,7 @@ from typing import Dict, Iterator, List, NamedTuple
 import numpy as np
 
 from ..aliases import Array, Plain
+from ..bits import same_bits
 from ..protocol import WeightValue
 from ..tensors import dtype_named
 from ..variables import sentinel_values
@@ -152,7 +153,7 @@ def _origin(path: str, originals: Dict[str, WeightValue], actual: Plain) -> Orig
         return UNKNOWN
     if actual.size < 2 or actual.dtype == object:
         return UNKNOWN
-    if arrays.same_bits(actual, sentinel_values(actual)):
+    if same_bits(actual, sentinel_values(actual)):
         return Origin("sentinel", "")
     if _is_constant(actual):
         constant = Origin("constant", str(actual.flat[0]))
@@ -177,6 +178,6 @@ def _cast_origin(expected: Array, actual: Array) -> Origin:
             continue
         with np.errstate(all="ignore"):
             cast = expected.astype(narrow).astype(expected.dtype)
-        if arrays.same_bits(cast, actual):
+        if same_bits(cast, actual):
             return Origin("cast", name)
     return UNKNOWN
