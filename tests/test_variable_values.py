@@ -16,7 +16,7 @@ def test_no_assignment_changes_it(tensorflow: ModuleType, dtype: str) -> None:
     variable = tf.Variable(tf.cast(tf.range(6) % 2, dtype))
     seen, expected = value_of(variable), variable.numpy()
 
-    @tf.function(jit_compile=dtype != "bool")
+    @tf.function(jit_compile=dtype != "bool")  # type: ignore[untyped-decorator]
     def negate() -> None:
         variable.assign(tf.logical_not(variable) if dtype == "bool" else -variable)
 
