@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 
 from . import inputs, part_names
 from .calls import Calls
-from .portable import calling, checks, codec, keras_libs, model_weights
-from .portable.aliases import Model, Nest, Plain
+from .portable import calling, checks, codec, keras_libs, model_weights, records
+from .portable.aliases import Array, Model, Nest, Plain
 from .portable.checks import Observation, Observations
 from .portable.checks.config import attributes
 from .portable.comparing import Comparisons, merged
 from .portable.comparing.values import value_difference
 from .portable.formats import Format, LoadOptions
+from .portable.known_arrays import Digests
 from .portable.layer_alone import in_a_model
 from .portable.protocol import Batch, LayerOutput
 from .portable.subject import GIVEN, CallError, Subject, resolved
@@ -127,9 +128,14 @@ class ModelGroup:
 
     def __init__(self, parts: Mapping[str, ReferenceModel]) -> None:
         self.parts = parts
+        self._digests = Digests()
         self.unstable: Comparisons = merged(
             (name, part.calls.unstable) for name, part in parts.items()
         )
+
+    def large_arrays(self, observations: Observations) -> dict[str, Array]:
+        """The large arrays of what was seen of the parts, by their hashes."""
+        return self._digests.of(records.to_plain(observations))
 
     @property
     def models(self) -> dict[str, Model]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from . import diagnosis
 from .calls import OUTPUTS
@@ -12,8 +13,10 @@ from .known_errors import Loading
 from .load_hints import load_hint
 from .plan import Plan, Stop
 from .portable import calling, checks, protocol
+from .portable.aliases import Array
 from .portable.checks import Observations
 from .portable.comparing import CheckOutcome, Tolerance
+from .portable.known_arrays import with_known
 from .portable.protocol import Job, LoadFailure, PartJob, Reloaded
 from .portable.subject import PREDICT
 from .portable.tripwire import Reached
@@ -28,9 +31,17 @@ IF_IT_IS_THERE = (
 )
 
 
-def make_job(plan: Plan, names: Sequence[str], expected: Observations, generation: int) -> Job:
-    """What the clean interpreter is to do; also written beside the artifact, for `reload.pyz`."""
+class Task(NamedTuple):
+    """What the clean interpreter is to do, and the arrays that it need not send."""
+
+    job: Job
+    known: Mapping[str, Array]  # by their hashes
+
+
+def make_task(plan: Plan, names: Sequence[str], expected: Observations, generation: int) -> Task:
+    """What is to be done; the job is also written beside the artifact, for `reload.pyz`."""
     last, settings = plan.settings.generations, plan.settings
+    known = plan.models.large_arrays(expected)
     folders = ["artifact", *(f"generation{number}" for number in range(2, last + 1))]
     job = Job(
         format=plan.format.reference,
@@ -56,18 +67,20 @@ def make_job(plan: Plan, names: Sequence[str], expected: Observations, generatio
             )
             for name, part in plan.models.parts.items()
         ],
+        known=(*known,),
     )
-    kept = job._replace(artifact=folders[generation - 1], save_to=None)
+    kept = job._replace(artifact=folders[generation - 1], save_to=None, known=())
     (plan.folder / "job").write_bytes(protocol.encode_record(kept))
-    return job
+    return Task(job, known)
 
 
-def reload(plan: Plan, job: Job, trip: RoundTrip) -> Reloaded:
-    """What the environment answers; its versions, seconds and output go into the result.
+def reload(plan: Plan, task: Task, trip: RoundTrip) -> Observations:
+    """What the checks saw of the reloaded parts; versions, seconds and output go into the result.
 
     Raises:
-        Stop: where it did not come to an observation.
+        Stop: where it did not come to an observation, or that cannot be read.
     """
+    job = task.job
     try:
         reloaded = plan.environment.reload(job, plan.settings.timeout, plan.settings.memory_limit)
     except BrokenEnvironmentError as error:
@@ -79,7 +92,7 @@ def reload(plan: Plan, job: Job, trip: RoundTrip) -> Reloaded:
     trip.detail, trip.confinement = reloaded.output, reloaded.confinement
     if reloaded.observation is None:
         raise _classify_failed_reload(plan, job, reloaded, trip)
-    return reloaded
+    return _observations(reloaded, task)
 
 
 def _classify_failed_reload(plan: Plan, job: Job, reloaded: Reloaded, trip: RoundTrip) -> Stop:
@@ -153,16 +166,17 @@ def _is_reason(access: str, message: str) -> bool:
     return access.split(" ", 2)[-1] in message  # "the file /path"
 
 
-def reloader(plan: Plan, job: Job) -> diagnosis.ReloadAgain:
+def reloader(plan: Plan, task: Task) -> diagnosis.ReloadAgain:
     """What reloads the same artifact once more, for a diagnosis."""
 
     def again(names: list[str], hash_seed: str | None = None) -> diagnosis.Reloading | None:
-        wanted = job._replace(checks=names, layers=hash_seed is None, save_to=None)
+        wanted = task.job._replace(checks=names, layers=hash_seed is None, save_to=None)
         try:
             reloaded = plan.environment.reload(
                 wanted, plan.settings.timeout, plan.settings.memory_limit, hash_seed
             )
-            found = diagnosis.Reloading(observations(reloaded, wanted), reloaded.layers or {})
+            seen = _observations(reloaded, task._replace(job=wanted))
+            found = diagnosis.Reloading(seen, reloaded.layers or {})
         except (BrokenEnvironmentError, BadAnswerError, Stop, OSError):
             return None  # the differences are known; what they mean is not
         return found if found.observations else None
@@ -170,17 +184,18 @@ def reloader(plan: Plan, job: Job) -> diagnosis.ReloadAgain:
     return again
 
 
-def observations(reloaded: Reloaded, job: Job) -> Observations:
+def _observations(reloaded: Reloaded, task: Task) -> Observations:
     """What the checks saw of the reloaded parts.
 
     Raises:
         Stop: where that cannot be read, or is not of the parts and the checks of the job.
     """
-    plain, parts = reloaded.observation or {}, [part.name for part in job.parts]
+    plain, parts = reloaded.observation or {}, [part.name for part in task.job.parts]
     try:
         if {*plain} != {*parts}:
             raise ValueError(f"parts: {_listed(parts)} are expected, not {_listed(plain)}")
-        return {part: checks.parsed(seen, job.checks) for part, seen in plain.items()}
+        plain = with_known(plain, task.known)
+        return {part: checks.parsed(seen, task.job.checks) for part, seen in plain.items()}
     except ValueError as error:
         raise Stop(Verdict.BAD_ANSWER, str(error)) from error
 

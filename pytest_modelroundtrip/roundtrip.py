@@ -81,13 +81,13 @@ def _run(plan: Plan, trip: RoundTrip) -> None:
         saving.assert_unchanged(plan, names, expected)
     verdicts = set()
     for generation in range(1, plan.settings.generations + 1):
-        job = reloading.make_job(plan, names, expected, generation)
+        task = reloading.make_task(plan, names, expected, generation)
         with clock.phase("reload"), _named(generation, plan.settings):
-            actual = reloading.observations(reloading.reload(plan, job, trip), job)
+            actual = reloading.reload(plan, task, trip)
         with clock.phase("compare"):
             trip.outputs = judgement.given_outputs(actual)
             tolerance = judgement.tolerance_of(plan.settings, trip.versions)
-            again = reloading.reloader(plan, job)
+            again = reloading.reloader(plan, task)
             comparisons = judgement.compare(expected, actual, tolerance, again)
             judgement.fill_in(trip, comparisons, names)
         phase = "diagnose" if differing(comparisons) else "compare"

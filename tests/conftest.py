@@ -11,12 +11,9 @@ from types import ModuleType
 import pytest
 import sabotage
 from inner_runs import HEADER, Run, run_in_process
+from shared_interpreters import SharedInterpreters
 
 import pytest_modelroundtrip
-from pytest_modelroundtrip import plugin
-from pytest_modelroundtrip.environments.environment import Environment
-from pytest_modelroundtrip.environments.kinds import Kind
-from pytest_modelroundtrip.session import Session
 
 pytest_plugins = ["pytester"]
 collect_ignore = ["third_party"]  # they need packages of their own: `tox -e third-party`
@@ -29,39 +26,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tensorflow" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
-
-
-class SharedEnvironment(Environment):
-    """Outlives the run that uses it; the next run finds it warm."""
-
-    def close(self) -> None:
-        """Leave it running."""
-
-    def end(self) -> None:
-        """End it, at the end of all tests."""
-        super().close()
-
-
-class SharedInterpreters:
-    """A plugin of inner runs: they get the interpreters of earlier ones, where what travels into
-    them is the same.
-    """
-
-    def __init__(self) -> None:
-        self._pool: dict[tuple[str, Kind, bytes, str], SharedEnvironment] = {}
-
-    def pytest_configure(self, config: pytest.Config) -> None:
-        """Give the run a session whose environments are shared."""
-        config.stash[plugin.SESSION] = Session(config, self._environment)
-
-    def _environment(self, name: str, kind: Kind, archive: bytes, isolation: str) -> Environment:
-        key = (name, kind, archive, isolation)
-        return self._pool.setdefault(key, SharedEnvironment(*key))
-
-    def end(self) -> None:
-        """End all of them."""
-        for environment in self._pool.values():
-            environment.end()
 
 
 @pytest.fixture(scope="session")

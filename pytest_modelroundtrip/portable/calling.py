@@ -127,9 +127,7 @@ def _keras_call(model: Model) -> Call:
     Returns outputs and losses (regularizers, `add_loss`), which Keras gathers while it calls.
     """
 
-    def call(args: List[Nest], kwargs: Dict[str, Nest]) -> Nest:
-        return model(*args, **kwargs), list(model.losses)
-
+    call = _outputs_and_losses(model)
     if not _has_graph(model):
         return call
     import tensorflow as tf
@@ -138,6 +136,23 @@ def _keras_call(model: Model) -> Call:
     # One graph a model is meant: the warning would point at us, in a test that failed.
     graph._omit_frequent_tracing_warning = True
     return graph  # type: ignore[no-any-return]
+
+
+def _outputs_and_losses(model: Model) -> Call:
+    def call(args: List[Nest], kwargs: Dict[str, Nest]) -> Nest:
+        return model(*args, **kwargs), list(model.losses)
+
+    return call
+
+
+def convert_ahead() -> None:
+    """Let TensorFlow's AutoGraph convert what calls Keras models: once, for each fork.
+
+    It takes longer than to call a small model, and starts nothing of TensorFlow's runtime.
+    """
+    import tensorflow as tf
+
+    tf.autograph.to_graph(_outputs_and_losses(None))
 
 
 def _has_graph(model: Model) -> bool:

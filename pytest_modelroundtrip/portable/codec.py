@@ -14,7 +14,7 @@ from typing import Callable, Dict, List, NoReturn, Optional, Tuple
 import numpy as np
 
 from .aliases import Array, Json, Plain
-from .tensors import DTYPES, PartOutput, Ragged, Sparse, dtype_named
+from .tensors import DTYPES, KnownArray, PartOutput, Ragged, Sparse, dtype_named
 
 MAX_DEPTH = 100  # of nested lists and dicts
 MAX_RANK = 32  # axes of an array, as in NumPy 1
@@ -68,6 +68,8 @@ def _node(value: Plain, buffers: List[bytes], depth: int) -> Json:
         return {"sparse": [_node(part, buffers, deeper) for part in value]}
     if isinstance(value, PartOutput):
         return {"part output": value.part}
+    if isinstance(value, KnownArray):
+        return {"known array": value.digest}
     if isinstance(value, dict):
         return {"dict": [[_key(key), _node(item, buffers, deeper)] for key, item in value.items()]}
     if isinstance(value, (list, tuple)):
@@ -127,7 +129,8 @@ class _Decoder:
         self._kinds: Dict[str, Callable[[Json], Plain]] = {
             "dict": self._dict,
             "list": self._list,
-            "part output": self._part_output,
+            "part output": lambda content: PartOutput(_text(content, "the name of a part")),
+            "known array": lambda content: KnownArray(_text(content, "a hash")),
             "ragged": self._ragged,
             "sparse": self._sparse,
             "strings": self._strings,
@@ -161,11 +164,6 @@ class _Decoder:
 
     def _list(self, content: Json) -> List[Plain]:
         return [self.value(item) for item in _listed(content)]
-
-    def _part_output(self, content: Json) -> PartOutput:
-        if not isinstance(content, str):
-            _wrong("the name of a part", content)
-        return PartOutput(content)
 
     def _ragged(self, content: Json) -> Ragged:
         splits, values = _listed(content, 2)
@@ -202,6 +200,12 @@ class _Decoder:
         dtype = dtype_named(name)
         data = self._reader.take(_count(shape) * dtype.itemsize)
         return np.frombuffer(data, dtype=dtype).reshape(shape)
+
+
+def _text(content: Json, what: str) -> str:
+    if not isinstance(content, str):
+        _wrong(what, content)
+    return content
 
 
 def _listed(content: Json, length: Optional[int] = None) -> List[Json]:

@@ -54,6 +54,7 @@ class Job(NamedTuple):
     layers: bool  # whether the outputs of each layer are wanted, for a diagnosis
     confinement: str  # "auto", "required" or "off", see `confinement`
     parts: List[PartJob]
+    known: Tuple[str, ...] = ()  # hashes of arrays that need not be sent, see `known_arrays`
 
 
 # what was seen

@@ -13,6 +13,7 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Se
 from . import calling, checks, formats, keras_libs, model_weights, processes, records
 from .aliases import Model, Plain
 from .confinement import Cage
+from .known_arrays import without_known
 from .protocol import ANSWERING, Job, LayerOutput, LoadFailure, PartJob, Reloaded
 from .subject import PREDICT, CallError, Subject, answer, resolved
 from .tripwire import TRIPWIRE, text_of
@@ -150,7 +151,7 @@ def _subject(fmt: formats.Format, model: Model, options: formats.LoadOptions) ->
 
 def _each_part(subjects: Dict[str, Subject], job: Job, shares_variables: bool) -> _Seen:
     """The parts in their order: one may be called with what an earlier one returned."""
-    seen = _Seen({}, {})
+    seen, known = _Seen({}, {}), frozenset(job.known)
     answers: Dict[str, Plain] = {}
     other_parts: List[model_weights.Weight] = []
     for name, loaded in subjects.items():
@@ -161,7 +162,7 @@ def _each_part(subjects: Dict[str, Subject], job: Job, shares_variables: bool) -
             other_parts=tuple(other_parts),
         )
         observation = checks.observe(subject, job.checks)
-        seen.observation[name] = records.to_plain(observation)
+        seen.observation[name] = without_known(records.to_plain(observation), known)
         if job.layers:
             seen.layers[name] = subject.layer_outputs()
         if len(subjects) > 1:

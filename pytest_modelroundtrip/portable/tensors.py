@@ -37,6 +37,12 @@ class PartOutput(NamedTuple):
     part: str
 
 
+class KnownArray(NamedTuple):
+    """Stands for an array that the other side has, by its hash; see `known_arrays`."""
+
+    digest: str
+
+
 class Fields(List[Any]):
     """What a named tuple holds: a list like any other, which knows the names of its items."""
 
@@ -45,7 +51,7 @@ class Fields(List[Any]):
         self.names = names
 
 
-LEAVES = (Ragged, Sparse, PartOutput)
+LEAVES = (Ragged, Sparse, PartOutput, KnownArray)
 
 DTYPES = (  # that models compute with; those that NumPy lacks come from ml_dtypes
     *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),

@@ -16,6 +16,7 @@ import pytest
 
 from pytest_modelroundtrip import roundtrip, system_errors
 from pytest_modelroundtrip.environments import BrokenEnvironmentError
+from pytest_modelroundtrip.model import ModelGroup
 from pytest_modelroundtrip.plan import Plan, Stop, recognized
 from pytest_modelroundtrip.portable.formats import Format
 from pytest_modelroundtrip.portable.protocol import ChildEnd, LoadFailure, Reloaded
@@ -60,9 +61,6 @@ def tried(
     folder: Path, save: Act = nothing, reload: Act = nothing, is_local: bool = True
 ) -> RoundTrip:
     """A round trip of no model, whose save and reload do this."""
-    models = SimpleNamespace(
-        models={}, parts={}, expected=None, unstable={}, observe=lambda *_, **__: {}
-    )
 
     def answer(*_: object) -> object:
         return reload() or Reloaded({}, {}, observation={})
@@ -70,7 +68,7 @@ def tried(
     environment = SimpleNamespace(
         name="here", broken=None, reload=answer, is_local=is_local, description="host: python"
     )
-    plan: Any = Plan(models, StubFormat(save), environment, Settings(formats=()), folder)  # type: ignore[arg-type]
+    plan: Any = Plan(ModelGroup({}), StubFormat(save), environment, Settings(formats=()), folder)  # type: ignore[arg-type]
     return roundtrip.round_trip(plan)
 
 

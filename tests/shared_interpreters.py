@@ -1,0 +1,44 @@
+"""Warm interpreters that the runs inside of our tests share."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_modelroundtrip import plugin
+from pytest_modelroundtrip.environments.environment import Environment
+from pytest_modelroundtrip.environments.kinds import Kind
+from pytest_modelroundtrip.session import Session
+
+
+class SharedEnvironment(Environment):
+    """Outlives the run that uses it; the next run finds it warm."""
+
+    def close(self) -> None:
+        """Leave it running."""
+
+    def end(self) -> None:
+        """End it, at the end of all tests."""
+        super().close()
+
+
+class SharedInterpreters:
+    """A plugin of inner runs: they get the interpreters of earlier ones, where what travels into
+    them is the same.
+    """
+
+    def __init__(self) -> None:
+        self._pool: dict[tuple[str, Kind, bytes, str], SharedEnvironment] = {}
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Give the run a session whose environments are shared."""
+        config.stash[plugin.SESSION] = Session(config, self.environment)
+
+    def environment(self, name: str, kind: Kind, archive: bytes, isolation: str) -> Environment:
+        """The one of earlier runs, else a new one."""
+        key = (name, kind, archive, isolation)
+        return self._pool.setdefault(key, SharedEnvironment(*key))
+
+    def end(self) -> None:
+        """End all of them."""
+        for environment in self._pool.values():
+            environment.end()

@@ -1,0 +1,60 @@
+"""Arrays that both sides have do not travel."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pytest_modelroundtrip.portable import codec
+from pytest_modelroundtrip.portable.known_arrays import Digests, with_known, without_known
+from pytest_modelroundtrip.portable.tensors import KnownArray
+
+WEIGHT = np.arange(4096, dtype=np.float32)
+
+
+def test_what_is_known_travels_as_a_hash() -> None:
+    known = Digests().of({"weights": [WEIGHT]})
+    sent = codec.dump(without_known({"weights": [WEIGHT.copy()], "other": [1.5, "x"]}, known))
+    assert len(sent) < 300
+    received = with_known(codec.load(sent), known)
+    assert received["weights"][0] is WEIGHT
+    assert received["other"] == [1.5, "x"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        np.where(np.arange(4096) == 7, np.float32(7.0000005), WEIGHT),
+        WEIGHT.view(np.int32),
+        WEIGHT.reshape(64, 64),
+        -WEIGHT,
+    ],
+    ids=["last bit", "dtype", "shape", "zero"],
+)
+def test_what_differs_travels_whole(other: np.typing.NDArray[np.generic]) -> None:
+    sent = without_known([other], Digests().of([WEIGHT]))
+    assert isinstance(sent[0], np.ndarray)
+    assert with_known(codec.load(codec.dump(sent)), {})[0].tobytes() == other.tobytes()
+
+
+def test_small_arrays_and_strings_travel() -> None:
+    nest = [WEIGHT[:1000], np.array([b"word"] * 5000, dtype=object)]
+    assert Digests().of(nest) == {}
+
+
+def test_a_hash_of_nothing_known_is_refused() -> None:
+    with pytest.raises(ValueError, match="an array that is not known: 'abc'"):
+        with_known({"weights": [KnownArray("abc")]}, Digests().of([WEIGHT]))
+
+
+def test_memory_that_changes_hands_is_hashed_anew() -> None:
+    """Views are hashed once; of a copy, whose memory may be another one's next, nothing is kept."""
+    digests = Digests()
+    memory = np.zeros(8192, np.float32)
+    (first,) = digests.of([memory])
+    memory[0] = 1
+    (second,) = digests.of([memory])
+    assert first != second
+    (view,) = digests.of([memory[:4096]])
+    memory[1] = 1
+    assert [*digests.of([memory[:4096]])] == [view]
