@@ -17,7 +17,7 @@ from .portable.aliases import Array
 from .portable.checks import Observations
 from .portable.comparing import CheckOutcome, Tolerance
 from .portable.known_arrays import with_known
-from .portable.protocol import Job, LoadFailure, PartJob, Reloaded
+from .portable.protocol import Job, LoadFailure, PartJob, Reloaded, Setup
 from .portable.subject import PREDICT
 from .portable.tripwire import Reached
 from .result import RoundTrip, Verdict
@@ -44,18 +44,21 @@ def make_task(plan: Plan, names: Sequence[str], expected: Observations, generati
     known = plan.models.large_arrays(expected)
     folders = ["artifact", *(f"generation{number}" for number in range(2, last + 1))]
     job = Job(
+        setup=Setup(
+            imports=list(settings.imports),
+            pythonpath=list(settings.pythonpath),
+            custom_objects=dict(settings.custom_objects),
+            factory=settings.factory,
+            confinement=settings.confinement,
+            keras_majors=[part.keras_major for part in plan.models.parts.values()],
+        ),
         format=plan.format.reference,
         needs=list(plan.format.needs),
         artifact=str(plan.folder / folders[generation - 1]),
         save_to=str(plan.folder / folders[generation]) if generation < last else None,
-        imports=list(settings.imports),
-        pythonpath=list(settings.pythonpath),
-        custom_objects=dict(settings.custom_objects),
-        factory=settings.factory,
         safe_mode=settings.safe_mode,
         checks=list(names),
         layers=False,
-        confinement=settings.confinement,
         parts=[
             PartJob(
                 name=name,

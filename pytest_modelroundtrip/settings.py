@@ -44,7 +44,7 @@ class Settings:
     pythonpath: tuple[str, ...] = ()
     pass_env: tuple[str, ...] = ()
     keep: str = "failed"
-    isolation: str = "fork"
+    isolation: str = "standby"
     confinement: str = "auto"
     sources: Mapping[str, str] = field(default_factory=dict)  # option -> where its value came from
 
@@ -111,9 +111,11 @@ OPTIONS = (
     ),
     Option(
         "isolation",
-        values.one_of("fork", "spawn"),
+        values.one_of("standby", "fork", "spawn"),
         "string",
-        "fork (default): each reload is a fork of one warm interpreter; spawn: a new interpreter",
+        "standby (default): each reload is a fork of one warm interpreter, which is set up while "
+        "the one before it works; fork: one that is set up when it is needed; spawn: a new "
+        "interpreter",
         in_marker=False,
     ),
     Option(

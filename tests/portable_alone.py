@@ -62,7 +62,7 @@ def round_trip(fmt: formats.Format, model: Any, artifact: str, batch: protocol.B
     subject = fmt.subject(model, options)._replace(batches=[batch])
     expected = checks.observe(subject, fmt.keeps)
     job = job_for(fmt, artifact, batch, expected)
-    cage = confinement.Cage(job.confinement, confinement.NOTHING, artifact)
+    cage = confinement.Cage(job.setup.confinement, confinement.NOTHING, artifact)
     decoded = protocol.decode_record(protocol.Job, protocol.encode_record(job))
     answer = reload.reload(decoded, cage, lambda _step: None)
     assert answer.failure is None, answer.failure.traceback
@@ -89,19 +89,16 @@ def job_for(
         weight_paths=[weight.path for weight in expected["weights"]],
         batches=[batch],
     )
+    setup = protocol.Setup([], [], {}, None, "off", [2])
     return protocol.Job(
+        setup=setup,
         format=fmt.reference,
         needs=[],
         artifact=artifact,
         save_to=None,
-        imports=[],
-        pythonpath=[],
-        custom_objects={},
-        factory=None,
         safe_mode=True,
         checks=list(fmt.keeps),
         layers=False,
-        confinement="off",
         parts=[part],
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from ..portable import START_SECONDS, processes, watching
@@ -25,7 +26,7 @@ from .kinds import Kind, Startable
 from .provisioning import Notify, ProvisioningError
 
 # the worker keeps the time limit, and then lets the child print its trace, and ends it
-GRACE_SECONDS = watching.TRACE_SECONDS + processes.END_SECONDS + 0.5
+GRACE_SECONDS = watching.READY_SECONDS + watching.TRACE_SECONDS + processes.END_SECONDS + 0.5
 PROBE = Probe([], [])  # what every reload needs
 # the names of what is sent and fetched where the file system is not shared
 ARTIFACT, SAVED_AGAIN = "artifact", "saved-again"
@@ -49,7 +50,8 @@ def _ignore(text: str) -> None:
 class Environment:
     """A named interpreter, started when it is first needed and kept warm for all reloads.
 
-    Each reload is a fork of it, or with the isolation "spawn" an interpreter of its own.
+    Each reload is a fork of it, which with the isolation "standby" is set up before its job is
+    known; or with "spawn" an interpreter of its own.
 
     Attributes:
         name: as tests name it.
@@ -73,7 +75,7 @@ class Environment:
             name: as tests name it.
             kind: what is started.
             archive: what `archive.portable_archive` returns.
-            isolation: "fork" or "spawn".
+            isolation: "standby", "fork" or "spawn".
             connect_seconds: how long to wait for a started interpreter's first answer.
         """
         self.name, self.kind = name, kind
@@ -81,7 +83,8 @@ class Environment:
         self.notify: Notify = _ignore
         self.notify_progress: Notify = _ignore
         self._current = kind  # the Python that was created, for requirements
-        self._archive, self._forks = archive, isolation == "fork"
+        self._archive, self._forks = archive, isolation != "spawn"
+        self._stands_by = isolation == "standby"
         self._connect_seconds = connect_seconds
         self._connection: Connection | None = None
         self._is_warming = False  # the answer to its first import has not been received yet
@@ -89,6 +92,7 @@ class Environment:
         self._shares_files: bool | None = None  # whether it can read the files of this side
         self._start_seconds = 0.0  # of first imports that no reload has accounted for yet
         self._interpreter: Interpreter | None = None
+        self._others: dict[str, Environment] = {}  # by their hash seeds
 
     @property
     def description(self) -> str:
@@ -163,7 +167,7 @@ class Environment:
             job: what to load and what to look at.
             seconds: the time limit, after its imports.
             memory: the memory limit, in bytes.
-            hash_seed: of an interpreter of its own, which is not a fork.
+            hash_seed: of another interpreter of the same kind; None for this one.
 
         Returns:
             What came of it. In its `seconds`, "start" has what first imports took.
@@ -173,13 +177,16 @@ class Environment:
             BadAnswerError: when its answer cannot be read. It starts anew at its next use.
             OSError: as `begin`.
         """
+        if hash_seed is not None:
+            return self._with(hash_seed).reload(job, seconds, memory)
         with self._errors(lasting=False):
             connection = self._ready()
             there = self._job_there(connection, job)
-            needs = Probe(job.needs, [part.keras_major for part in job.parts])
-            forks = self._forks and hash_seed is None and self._can_fork(connection, needs)
+            needs = Probe(job.needs, job.setup.keras_majors)
+            forks = self._forks and self._can_fork(connection, needs)
             start_seconds = 0 if forks else START_SECONDS
-            request = Reload(there, start_seconds, seconds, memory, forks, hash_seed)
+            stands_by = forks and self._stands_by
+            request = Reload(there, start_seconds, seconds, memory, forks, stands_by)
             limit = start_seconds + seconds + GRACE_SECONDS
             reloaded = connection.ask(request, Reloaded, limit)
             self._check_imports(connection, reloaded.broken)
@@ -200,8 +207,18 @@ class Environment:
             self._warmed.append(needs)
         return self._interpreter is not None and self._interpreter.can_fork
 
+    def _with(self, hash_seed: str) -> Environment:
+        """The same with another hash seed, kept warm too."""
+        if hash_seed not in self._others:
+            kind = replace(self._current, hash_seed=hash_seed)
+            isolation = "fork" if self._forks else "spawn"
+            self._others[hash_seed] = Environment(self.name, kind, self._archive, isolation)
+        return self._others[hash_seed]
+
     def close(self) -> None:
         """End the interpreter and all that it started; it starts again when it is needed."""
+        for other in self._others.values():
+            other.close()
         self._end()
 
     def _end(self) -> None:
@@ -275,11 +292,11 @@ class Environment:
 
         paths = [
             connection.send_folder(folder, f"path{number}", notify)
-            for number, folder in enumerate(job.pythonpath)
+            for number, folder in enumerate(job.setup.pythonpath)
         ]
         return job._replace(
+            setup=job.setup._replace(pythonpath=paths),
             artifact=connection.send_folder(job.artifact, ARTIFACT, notify),
-            pythonpath=paths,
             save_to=connection.folder_there(SAVED_AGAIN) if job.save_to else None,
         )
 

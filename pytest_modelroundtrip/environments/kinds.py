@@ -40,11 +40,14 @@ class Kind(ABC):
         text: the specification.
         variables: the environment variables that it sets.
         pass_env: the names of others that it gets from this process; `*` may stand in them.
+        hash_seed: of Python, where it is not the usual one. That of a container is random, unless
+            its command sets it.
     """
 
     text: str
     variables: Variables = ()
     pass_env: tuple[str, ...] = ()
+    hash_seed: str = ""
 
     @property
     @abstractmethod
@@ -105,7 +108,7 @@ class Startable(Kind):
         return {
             "TF_CPP_MIN_LOG_LEVEL": "1",
             **environment_variables.known(self.is_local),
-            "PYTHONHASHSEED": launch.hash_seed(),
+            "PYTHONHASHSEED": self.hash_seed or launch.hash_seed(),
             "PYTHONUTF8": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
             **dict(self.variables),
@@ -197,7 +200,7 @@ class Command(Startable):
         names = " ".join(environment_variables.of_python())
         script = (
             launch.IN_SCRATCH + f"unset {names}; "
-            f'export PYTHONHASHSEED={launch.hash_seed()}; shift; exec "$@"'
+            f'export PYTHONHASHSEED={self.hash_seed or launch.hash_seed()}; shift; exec "$@"'
         )
         return ["sh", "-c", script, "sh", str(scratch), *self.words, "-s"]
 
@@ -320,7 +323,11 @@ class Requirements(Kind):
         packages = provisioning.Packages(self.arguments, self.python)
         python = provisioning.interpreter(packages, notify)
         return LocalPython(
-            text=self.text, variables=self.variables, pass_env=self.pass_env, python=python
+            text=self.text,
+            variables=self.variables,
+            pass_env=self.pass_env,
+            hash_seed=self.hash_seed,
+            python=python,
         )
 
     def reproduce_command(self, folder: str) -> str:  # noqa: ARG002

@@ -126,7 +126,6 @@ def _keras_call(model: Model) -> Call:
 
     Returns outputs and losses (regularizers, `add_loss`), which Keras gathers while it calls.
     """
-
     call = _outputs_and_losses(model)
     if not _has_graph(model):
         return call

@@ -17,16 +17,22 @@ import traceback
 import warnings
 from typing import Callable, NoReturn, Optional
 
-from . import FOLDERS, confinement, keras_libs, processes, protocol, reload
+from . import FOLDERS, confinement, keras_libs, processes, protocol, reload, warm_up
 from .confinement import Cage, Grant
-from .protocol import Job, Reloaded, StepReached
+from .protocol import Job, Reloaded, Setup, StepReached
 
 # the files in a child's folder
 JOB, STEP, ANSWER, OUTPUT = "job", "step", "answer", "output"
+ARTIFACT = "artifact"  # the copy for one that was set up before its job was known
+
+_write = os.write  # what a model's code puts in its place must not be called
 
 
-def fork(folder: str, lifeline: int, grant: Grant) -> int:
-    """Fork this process, to be confined as the system grants it; the child's pid."""
+def fork(folder: str, link: int, grant: Grant, setup: Optional[Setup] = None) -> int:
+    """Fork this process, to be confined as the system grants it; the child's pid.
+
+    With a setup, the child is set up and warmed up before it gets its job.
+    """
     with warnings.catch_warnings():
         # Python 3.12 warns of any fork beside a thread. The threads here (execnet's reader,
         # OpenBLAS) hold no lock that the child takes.
@@ -36,7 +42,7 @@ def fork(folder: str, lifeline: int, grant: Grant) -> int:
         return pid
     try:
         _reseed_numpy()
-        become_child(folder, lifeline, confinement.entered(grant))
+        become_child(folder, link, confinement.entered(grant), setup)
     except BaseException:
         traceback.print_exc()
         sys.stderr.flush()
@@ -73,38 +79,57 @@ def in_fork(work: Callable[[], int]) -> int:
         processes.exit_now(status)
 
 
-def start(folder: str, lifeline: int, grant: Grant, archive: str, hash_seed: Optional[str]) -> int:
-    """Start an interpreter as this one was started, or with another hash seed; its pid."""
+def start(folder: str, link: int, grant: Grant, archive: str) -> int:
+    """Start an interpreter as this one was started; its pid."""
     code = (
         f"import sys; sys.path[0] = {archive!r}; "
         "from pytest_modelroundtrip.portable import confinement; "
         f"grant = confinement.entered(confinement.Grant{tuple(grant)!r}); "
         # it imports NumPy, which starts threads
         "from pytest_modelroundtrip.portable import child; "
-        f"child.become_child({folder!r}, {lifeline}, grant)"
+        f"child.become_child({folder!r}, {link}, grant)"
     )
     with open(os.path.join(folder, OUTPUT), "ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-s", "-u", "-c", code],
-            pass_fds=[lifeline],
+            pass_fds=[link],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             cwd=folder,
-            env={**os.environ, **({"PYTHONHASHSEED": hash_seed} if hash_seed else {})},
         )
     process.returncode = 0  # it is waited for below, by its pid, as a fork is
     return process.pid
 
 
-def become_child(folder: str, lifeline: int, grant: Grant) -> NoReturn:
-    """The child's whole life: read its job, do it, write the answer."""
+def become_child(folder: str, link: int, grant: Grant, setup: Optional[Setup] = None) -> NoReturn:
+    """The child's whole life: get ready, wait for its job, do it, write the answer.
+
+    Args:
+        folder: its own.
+        link: to its parent, which writes a byte when the job is there, and reads one when the
+            answer is; before, with a setup, one when this process is ready.
+        grant: of confinement.
+        setup: what to get ready for; None: everything waits for the job.
+    """
     os.setsid()
-    _die_with_parent(lifeline)
-    _redirect_streams(os.path.join(folder, OUTPUT), lifeline)
+    has_job = _listen(link)
+    _redirect_streams(os.path.join(folder, OUTPUT), link)
     faulthandler.enable(file=sys.stderr)
     move_into(os.path.join(folder, "home"))
+    cage = None
+    if setup is not None:
+        cage = Cage(setup.confinement, grant, folder)
+        reload.set_up(setup, cage, os.path.join(folder, ARTIFACT))
+        warm_up.warm_up(setup.keras_majors)
+        _write(link, b"\n")
+    has_job.wait()
+    _do_job(folder, grant, cage)
+    _write(link, b"\n")
+    processes.exit_now(0)
 
+
+def _do_job(folder: str, grant: Grant, cage: Optional[Cage]) -> None:
     def entering(step: str) -> None:
         reached = StepReached(step, keras_libs.versions())
         with open(os.path.join(folder, STEP), "wb") as out:
@@ -112,7 +137,7 @@ def become_child(folder: str, lifeline: int, grant: Grant) -> NoReturn:
 
     with open(os.path.join(folder, JOB), "rb") as written:
         job = protocol.decode_record(Job, written.read())
-    cage = Cage(job.confinement, grant, folder)
+    cage = cage or Cage(job.setup.confinement, grant, folder)
     reloaded = reload.reload(job, cage, entering)
     try:
         _write_answer(folder, reloaded)
@@ -123,7 +148,6 @@ def become_child(folder: str, lifeline: int, grant: Grant) -> NoReturn:
         _write_answer(folder, reload.unwritten(reloaded, error))
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    processes.exit_now(0)
 
 
 def _write_answer(folder: str, answer: Reloaded) -> None:
@@ -133,14 +157,14 @@ def _write_answer(folder: str, answer: Reloaded) -> None:
     os.replace(part, os.path.join(folder, ANSWER))
 
 
-def _redirect_streams(path: str, lifeline: int) -> None:
-    """Print to that file, read nothing, and close what was inherited except the lifeline."""
+def _redirect_streams(path: str, link: int) -> None:
+    """Print to that file, read nothing, and close what was inherited except the link."""
     output = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nothing, 0), (output, 1), (output, 2)):
         os.dup2(source, target)
     for name in os.listdir("/dev/fd"):
-        if int(name) > 2 and int(name) != lifeline:
+        if int(name) > 2 and int(name) != link:
             with contextlib.suppress(OSError):  # the one that listed them
                 os.close(int(name))
     # they stay open as long as the process lives
@@ -155,15 +179,20 @@ def move_into(home: str) -> None:
     tempfile.tempdir = None
 
 
-def _die_with_parent(lifeline: int) -> None:
-    """End this process group when the parent ends, which closes its side of the pipe.
+def _listen(link: int) -> threading.Event:
+    """What is set when the parent says that the job is there.
 
-    On Linux the kernel ends this process too, even while it is in C code.
+    When the parent ends, which closes its side of the link, this process group is ended. On Linux
+    the kernel ends this process too, even while it is in C code.
     """
     processes.ask_kernel(processes.DIE_WITH_PARENT, signal.SIGKILL)
+    has_job = threading.Event()
 
-    def watch() -> None:
-        os.read(lifeline, 1)
+    def listen() -> None:
+        with contextlib.suppress(ConnectionError):
+            while os.read(link, 1):
+                has_job.set()
         os.killpg(0, signal.SIGKILL)
 
-    threading.Thread(target=watch, daemon=True).start()
+    threading.Thread(target=listen, daemon=True).start()
+    return has_job

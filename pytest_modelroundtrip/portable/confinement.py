@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import List, NamedTuple, Sequence
+from typing import List, NamedTuple, Optional, Sequence
 
 from . import allowed_paths, landlock, namespaces
 from .allowed_paths import AllowedPaths
@@ -81,6 +81,7 @@ class Cage:
 
     Attributes:
         description: what was done, in words.
+        paths: what this process may use, whether it is confined or not; None until it is closed.
     """
 
     def __init__(self, wish: str, grant: Grant, own_folder: str) -> None:
@@ -92,6 +93,7 @@ class Cage:
             own_folder: where this process writes.
         """
         self.description = OFF
+        self.paths: Optional[AllowedPaths] = None
         self._wish, self._grant, self._own_folder = wish, grant, own_folder
 
     def close(
@@ -110,16 +112,20 @@ class Cage:
             modules: whose packages are readable too.
 
         Returns:
-            What it may use, whether it is confined or not.
+            What it may use.
 
         Raises:
             ConfinementError: where it is required and cannot be had.
         """
         found = allowed_paths.of_reload(artifact, readable, [self._own_folder, *writable], modules)
-        if self._wish == OFF:
-            return found
+        if self._wish != OFF:
+            self._confine(found, saves=bool(writable))
+        self.paths = found
+        return found
+
+    def _confine(self, found: AllowedPaths, saves: bool) -> None:
         self._hide(found)
-        self._restrict(found, saves=bool(writable))
+        self._restrict(found, saves)
         self.description = str(self._grant)
         if self._wish == REQUIRED and not self._grant.is_whole:
             raise ConfinementError(
@@ -131,7 +137,6 @@ class Cage:
             landlock.forbid_privileges()
             with contextlib.suppress(OSError):  # then there were none to give up
                 namespaces.drop_capabilities()
-        return found
 
     def _hide(self, found: AllowedPaths) -> None:
         if self._grant.namespaces:

@@ -111,6 +111,15 @@ def memory_of(pid: int) -> int:
     return 0
 
 
+def free_memory() -> int:
+    """The bytes of memory that more processes may use; 0 where the system does not say."""
+    with contextlib.suppress(OSError, ValueError, IndexError), open("/proc/meminfo") as source:
+        for line in source:
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
 def kill(pid: int, number: int = SIGKILL) -> None:
     """Send a signal to a process, where it is still there and may be sent one."""
     with contextlib.suppress(ProcessLookupError, PermissionError):

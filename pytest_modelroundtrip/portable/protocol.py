@@ -38,21 +38,34 @@ class PartJob(NamedTuple):
     predicts: bool = False  # whether it is called by `predict` too
 
 
-class Job(NamedTuple):
-    """One reload: what is loaded, how, and what is looked at."""
+class Setup(NamedTuple):
+    """What the process of a reload imports and may use; it can have that before it has a job."""
 
-    format: str  # "module:Class" below `portable.formats`
-    needs: List[str]  # modules that the format needs besides Keras, imported before the fork
-    artifact: str  # a folder
-    save_to: Optional[str]  # a folder to save the reloaded model to
     imports: List[str]
     pythonpath: List[str]
     custom_objects: Dict[str, str]
     factory: Optional[str]
+    confinement: str  # "auto", "required" or "off", see `confinement`
+    keras_majors: List[Optional[int]]  # of the models that are reloaded
+
+    @property
+    def modules(self) -> List[str]:
+        """The modules that the test declares."""
+        named = [*self.custom_objects.values(), *filter(None, [self.factory])]
+        return [*self.imports, *(where.partition(":")[0] for where in named)]
+
+
+class Job(NamedTuple):
+    """One reload: what is loaded, how, and what is looked at."""
+
+    setup: Setup
+    format: str  # "module:Class" below `portable.formats`
+    needs: List[str]  # modules that the format needs besides Keras, imported before the fork
+    artifact: str  # a folder
+    save_to: Optional[str]  # a folder to save the reloaded model to
     safe_mode: bool
     checks: List[str]
     layers: bool  # whether the outputs of each layer are wanted, for a diagnosis
-    confinement: str  # "auto", "required" or "off", see `confinement`
     parts: List[PartJob]
     known: Tuple[str, ...] = ()  # hashes of arrays that need not be sent, see `known_arrays`
 
@@ -149,7 +162,7 @@ class Reload(NamedTuple):
     seconds: float  # for the reload, after its imports
     memory: Optional[int]  # bytes; None for any
     fork: bool
-    hash_seed: Optional[str]  # of an interpreter of its own; None for the usual one
+    stand_by: bool  # whether a process may be set up before its job is known
 
 
 class Entry(NamedTuple):

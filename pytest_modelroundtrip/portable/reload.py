@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -14,7 +15,7 @@ from . import calling, checks, formats, keras_libs, model_weights, processes, re
 from .aliases import Model, Plain
 from .confinement import Cage
 from .known_arrays import without_known
-from .protocol import ANSWERING, Job, LayerOutput, LoadFailure, PartJob, Reloaded
+from .protocol import ANSWERING, Job, LayerOutput, LoadFailure, PartJob, Reloaded, Setup
 from .subject import PREDICT, CallError, Subject, answer, resolved
 from .tripwire import TRIPWIRE, text_of
 
@@ -35,12 +36,31 @@ class _Seen(NamedTuple):
     layers: Dict[str, List[LayerOutput]]
 
 
+def set_up(setup: Setup, cage: Cage, artifact: str, writable: Sequence[str] = ()) -> None:
+    """Import what the test declares, then close the cage.
+
+    Args:
+        setup: what is declared.
+        cage: of this process.
+        artifact: its folder.
+        writable: folders besides those of this process.
+    """
+    _import_declared(setup)
+    cage.close(artifact, setup.pythonpath, writable, setup.modules)
+
+
+def _import_declared(setup: Setup) -> None:
+    sys.path[1:1] = setup.pythonpath
+    for name in setup.modules:
+        importlib.import_module(name)
+
+
 def reload(job: Job, cage: Cage, entering: EnteringStep) -> Reloaded:
     """Do the job; never raises.
 
     Args:
         job: what is loaded, how, and what is looked at.
-        cage: is closed when all is imported that the test declares.
+        cage: is closed when all is imported that the test declares, unless it is closed already.
         entering: is called with the name of each step as it begins, so that a step that kills the
             process is known.
     """
@@ -98,9 +118,8 @@ def _beyond_us(frames: Optional[TracebackType]) -> Optional[TracebackType]:
 
 def _observed(job: Job, cage: Cage, timer: _StepTimer) -> _Seen:
     timer.enter("import")
-    sys.path[1:1] = job.pythonpath
-    for name in job.imports:
-        importlib.import_module(name)
+    if cage.paths is None:
+        _import_declared(job.setup)
     fmt = formats.referred(job.format)
     options = {part.name: _options(job, part) for part in job.parts}
     if job.save_to:
@@ -108,7 +127,7 @@ def _observed(job: Job, cage: Cage, timer: _StepTimer) -> _Seen:
         os.mkdir(job.save_to)
     timer.enter("confine")
     saved = [job.save_to] if job.save_to else []
-    paths = cage.close(job.artifact, job.pythonpath, saved, _declared_modules(job))
+    paths = cage.paths or cage.close(job.artifact, job.setup.pythonpath, saved, job.setup.modules)
     TRIPWIRE.arm([*paths.readable, *paths.writable, job.artifact])
     timer.enter("load")
     models = fmt.load_all(job.artifact, options)
@@ -121,17 +140,11 @@ def _observed(job: Job, cage: Cage, timer: _StepTimer) -> _Seen:
     return seen
 
 
-def _declared_modules(job: Job) -> List[str]:
-    """The modules that the test declares, which have been imported."""
-    named = [*job.custom_objects.values(), *filter(None, [job.factory])]
-    return [*job.imports, *(where.partition(":")[0] for where in named)]
-
-
 def _options(job: Job, part: PartJob) -> formats.LoadOptions:
     return formats.LoadOptions(
         keras_major=part.keras_major,
-        custom_objects={name: named(where) for name, where in job.custom_objects.items()},
-        factory=named(job.factory) if job.factory else None,
+        custom_objects={name: named(where) for name, where in job.setup.custom_objects.items()},
+        factory=named(job.setup.factory) if job.setup.factory else None,
         safe_mode=job.safe_mode,
         structure=part.structure,
         weight_paths=part.weight_paths,
@@ -187,7 +200,7 @@ def named(where: str) -> Any:
 
 def warm_for(job: Job) -> Warmed:
     """Import what this job needs."""
-    return warm(job.needs, [part.keras_major for part in job.parts])
+    return warm(job.needs, job.setup.keras_majors)
 
 
 def warm(needs: Sequence[str], keras_majors: Sequence[Optional[int]] = ()) -> Warmed:
@@ -202,6 +215,9 @@ def warm(needs: Sequence[str], keras_majors: Sequence[Optional[int]] = ()) -> Wa
     if 2 in keras_majors and keras_libs.has_separate_keras2():
         broken += _failed_imports(["tf_keras"])
     imported = len(sys.modules) > known
+    if imported and "tensorflow" in sys.modules:
+        with contextlib.suppress(Exception):  # then each call of a model is converted when it comes
+            calling.convert_ahead()
     return Warmed(tuple(broken), time.perf_counter() - began if imported else 0.0)
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import select
 import signal
+import socket
 import tempfile
 import time
-from typing import Callable, NamedTuple, Optional, Type, TypeVar
+from typing import Callable, FrozenSet, NamedTuple, Optional, Type, TypeVar
 
 from . import plain_files, processes, protocol
 from .child import ANSWER, JOB, OUTPUT, STEP
@@ -29,10 +31,11 @@ from .protocol import (
 TAIL = 4000  # characters of what a child printed that are sent back
 MAX_OUTPUT = 100_000_000  # bytes: a child that prints for minutes must not fill the disk
 TRACE_SECONDS = 1.0  # for a child that hangs to print where it stands
+READY_SECONDS = 1.0  # for a child to be set up when its job comes; else another one gets it
 
 R = TypeVar("R", StepReached, Reloaded)
 
-Start = Callable[[str, int], int]  # (folder, lifeline) -> the child's pid
+Start = Callable[[str, int], int]  # (folder, link) -> the child's pid
 
 
 class Limits(NamedTuple):
@@ -44,14 +47,21 @@ class Limits(NamedTuple):
     has_hung_up: Callable[[], bool]  # whether the other side is gone; then the child is ended
 
 
-def run(job: Job, start: Start, scratch: str, limits: Limits) -> Reloaded:
-    """Do a job in a process of its own.
+class Child(NamedTuple):
+    """A process for one reload, which waits for its job or does it."""
+
+    pid: int
+    folder: str
+    link: int  # it reads a byte when its job is there, and writes one when its answer is
+    others: FrozenSet[int]  # processes that were there before it
+
+
+def begun(start: Start, scratch: str) -> Child:
+    """Make a process that waits for its job.
 
     Args:
-        job: what is reloaded.
-        start: makes the process: `fork`, or `start` of an interpreter of its own.
+        start: makes it: `fork`, or `start` of an interpreter of its own.
         scratch: a folder for the child's folder.
-        limits: beyond which it is killed.
 
     Raises:
         OSError: where its folder or its process cannot be made.
@@ -61,44 +71,87 @@ def run(job: Job, start: Start, scratch: str, limits: Limits) -> Reloaded:
     folder = tempfile.mkdtemp(dir=scratch)
     others = processes.started_already()
     try:
-        with open(os.path.join(folder, JOB), "wb") as out:
-            out.write(protocol.encode_record(job))
-        lifeline, held = os.pipe()
+        its_end, our_end = (end.detach() for end in socket.socketpair())
         try:
-            try:
-                pid = start(folder, lifeline)
-            finally:
-                os.close(lifeline)
-            ended = _Watch(pid, folder, limits).ended()
+            return Child(start(folder, its_end), folder, our_end, others)
+        except BaseException:
+            os.close(our_end)
+            raise
         finally:
-            os.close(held)
-        return _result(folder, ended)
-    finally:
-        processes.end_descendants(but=others)
+            os.close(its_end)
+    except BaseException:
         processes.remove(folder)
+        raise
+
+
+def give(child: Child, job: Job) -> None:
+    """Let a child do its job.
+
+    Raises:
+        OSError: where the job cannot be written.
+    """
+    with open(os.path.join(child.folder, JOB), "wb") as out:
+        out.write(protocol.encode_record(job))
+    with contextlib.suppress(ConnectionError):  # it has ended, which is seen when it is watched
+        os.write(child.link, b"\n")
+
+
+def result(child: Child, limits: Limits) -> Reloaded:
+    """What comes of the job that a child was given.
+
+    Args:
+        child: is watched until its answer is there, or it has to be ended.
+        limits: beyond which it is killed.
+    """
+    return _result(child.folder, _Watch(child, limits).ended())
+
+
+def is_ready(child: Child) -> bool:
+    """Whether a child that is set up before it gets its job says in time that it is."""
+    if not select.select([child.link], [], [], READY_SECONDS)[0]:
+        return False
+    try:
+        return bool(os.read(child.link, 1))
+    except ConnectionError:
+        return False
+
+
+def end(child: Child, but: FrozenSet[int] = frozenset()) -> None:
+    """End a child with all that it started, and remove its folder.
+
+    Args:
+        child: whether it has ended already or not.
+        but: processes of another child, which go on.
+    """
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+    processes.kill(child.pid)
+    os.close(child.link)
+    processes.end_descendants(but=child.others | but)
+    processes.remove(child.folder)
 
 
 class _Watch:
-    """Watches a child until it ends, or has to be ended."""
+    """Watches a child until its answer is there, it ends, or it has to be ended."""
 
-    def __init__(self, pid: int, folder: str, limits: Limits) -> None:
+    def __init__(self, child: Child, limits: Limits) -> None:
         """Remember what to watch.
 
         Args:
-            pid: of the child.
-            folder: the child's. Its first step writes the file `STEP`: its imports come before.
+            child: its first step writes the file `STEP`: its imports come before.
             limits: beyond which it is killed.
         """
-        self._pid, self._folder, self._limits = pid, folder, limits
+        self._pid, self._folder, self._limits = child.pid, child.folder, limits
+        self._link: Optional[int] = child.link  # None once the other side has closed it
         self._status: Optional[int] = None  # once it has ended
         self._begun = False
         self._deadline = time.monotonic() + limits.start_seconds + limits.seconds
 
     def ended(self) -> str:
-        """Wait for the child, then end it.
+        """Wait for the answer of the child, or its end, or end it.
 
         Returns:
-            "" when it ended by itself with status 0, else how it ended.
+            "" when the answer is there, or it ended by itself with status 0; else how it ended.
         """
         pause, reason = 0.002, ""
         while not self._has_ended():
@@ -106,7 +159,8 @@ class _Watch:
             if reason:
                 break
             self._bound_output()
-            time.sleep(pause)
+            if self._has_answered(pause):
+                return ""
             pause = min(pause * 1.5, 0.05)
         if reason == TIMED_OUT:
             self._print_trace()
@@ -115,6 +169,17 @@ class _Watch:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._pid, signal.SIGKILL)
         return reason or processes.described(self._status or 0)
+
+    def _has_answered(self, seconds: float) -> bool:
+        """Wait for that time at most; whether the child says that its answer is there."""
+        if self._link is None:
+            time.sleep(seconds)
+        elif select.select([self._link], [], [], seconds)[0]:
+            with contextlib.suppress(ConnectionError):
+                if os.read(self._link, 1):
+                    return True
+            self._link = None
+        return False
 
     def _has_ended(self) -> bool:
         if self._status is None:

@@ -10,21 +10,24 @@ import contextlib
 import faulthandler
 import functools
 import hashlib
+import importlib
 import os
 import sys
 import tempfile
-from typing import Any, Callable, Dict, Iterator, List, Protocol, Type, Union
+from typing import Any, Callable, Dict, Iterator, List, Optional, Protocol, Type, Union
 
 from . import (
     START_SECONDS,
     checks,
     child,
     confinement,
+    formats,
     keras_libs,
     machine,
     processes,
     protocol,
     reload,
+    standby,
     tensors,
     transfer,
     watching,
@@ -79,7 +82,7 @@ def serve(channel: Channel, archive: str, scratch: str) -> None:
         archive: the zip that this package was imported from.
         scratch: an empty folder.
     """
-    checks.table()  # imported once, here, and not in each child
+    _import_for_all()
     child.move_into(scratch)
     processes.adopt_orphans()
     worker = _Worker(channel, archive, scratch)
@@ -90,6 +93,14 @@ def serve(channel: Channel, archive: str, scratch: str) -> None:
         channel.send(len(chunks))
         for chunk in chunks:
             channel.send(chunk)
+        worker.clean_up()
+
+
+def _import_for_all() -> None:
+    """Import once what each child would import."""
+    checks.table()
+    formats.built_in()
+    importlib.import_module("numpy.random")
 
 
 class _Worker:
@@ -100,6 +111,8 @@ class _Worker:
         with open(archive, "rb") as source:
             self._package = source.read()
         self._grant = confinement.granted(tempfile.mkdtemp(dir=scratch))
+        self._standby = standby.StandBy(scratch, self._grant)
+        self._used: Optional[watching.Child] = None  # has answered, and may still be there
         self._answers: Dict[type, Callable[[Any], Answer]] = {
             Probe: self._probe,
             CanRead: self._can_read,
@@ -130,6 +143,8 @@ class _Worker:
             warmed = reload.warm(request.needs, request.keras_majors)
         finally:
             faulthandler.cancel_dump_traceback_later()
+        if warmed.seconds:
+            self._standby.discard()  # it has not imported that
         return Interpreter(
             versions=keras_libs.versions(),
             installed=keras_libs.installed(),
@@ -165,28 +180,38 @@ class _Worker:
         return Done()
 
     def _reload(self, request: Reload) -> Reloaded:
+        job = request.job
+        limits = watching.Limits(
+            request.start_seconds, request.seconds, request.memory, self._has_hung_up
+        )
+        self._restore_archive()
+        waits = self._standby.take(job) if request.stand_by else None
+        self._used = waits or watching.begun(self._start(request), self._scratch)
+        watching.give(self._used, standby.for_copy(job, waits) if waits else job)
+        if request.stand_by:
+            self._standby.prepare(job.setup)  # meanwhile
+        reloaded = watching.result(self._used, limits)
+        return standby.named_as_given(reloaded, job, waits) if waits else reloaded
+
+    def _start(self, request: Reload) -> watching.Start:
         grant = self._grant
-        if request.job.confinement == confinement.OFF:
+        if request.job.setup.confinement == confinement.OFF:
             grant = confinement.NOTHING
         if request.fork:
-            return self._in_child(request, functools.partial(child.fork, grant=grant))
-        start = functools.partial(
-            child.start,
-            grant=grant,
-            archive=self._archive,
-            hash_seed=request.hash_seed,
-        )
-        return self._in_child(request, start)
+            return functools.partial(child.fork, grant=grant)
+        return functools.partial(child.start, grant=grant, archive=self._archive)
 
-    def _in_child(self, request: Reload, start: watching.Start) -> Reloaded:
+    def _restore_archive(self) -> None:
         if not os.path.exists(self._archive):  # a reload may have removed it
             os.makedirs(self._scratch, exist_ok=True)
             with open(self._archive, "wb") as out:
                 out.write(self._package)
-        limits = watching.Limits(
-            request.start_seconds, request.seconds, request.memory, self._has_hung_up
-        )
-        return watching.run(request.job, start, self._scratch, limits)
+
+    def clean_up(self) -> None:
+        """End what is left of the last reload: after its answer was sent, which need not wait."""
+        used, self._used = self._used, None
+        if used is not None:
+            watching.end(used, but=self._standby.pids)
 
     def _has_hung_up(self) -> bool:
         """Whether the other side is gone.
@@ -223,7 +248,7 @@ def main(path: str, options: List[str]) -> int:
         job = protocol.decode_record(Job, source.read())
     job = job._replace(artifact=os.path.join(os.path.dirname(os.path.abspath(path)), job.artifact))
     if "--confinement=off" in options:
-        job = job._replace(confinement=confinement.OFF)
+        job = job._replace(setup=job.setup._replace(confinement=confinement.OFF))
     processes.adopt_orphans()
     folder = tempfile.mkdtemp(prefix="roundtrip-")
     try:
@@ -236,10 +261,10 @@ def main(path: str, options: List[str]) -> int:
 def _reload_and_print(job: Job, folder: str) -> int:
     own = os.path.join(folder, "own")
     grant = confinement.NOTHING
-    if job.confinement != confinement.OFF:
+    if job.setup.confinement != confinement.OFF:
         grant = confinement.entered(confinement.granted(folder))
     child.move_into(own)
-    cage = confinement.Cage(job.confinement, grant, own)
+    cage = confinement.Cage(job.setup.confinement, grant, own)
     answer = reload.reload(job, cage, lambda step: print("--", step, flush=True))
     print(f"confinement: {answer.confinement}")
     print(" ".join(f"{name} {version}" for name, version in answer.versions.items()))

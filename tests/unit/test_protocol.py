@@ -33,6 +33,7 @@ from pytest_modelroundtrip.portable.protocol import (
     Reload,
     Reloaded,
     SendFolder,
+    Setup,
     StepReached,
     WeightValue,
     decode_record,
@@ -44,19 +45,23 @@ from pytest_modelroundtrip.portable.tensors import PartOutput
 
 BATCH = Batch("a batch of another size", [[PartOutput("encoder")], "text"], {"training": False})
 PART = PartJob("decoder", None, {"logits": 0}, ["dense/kernel"], [BATCH])
-JOB = Job(
-    format="keras:Keras",
-    needs=["tensorflow_hub"],
-    artifact="/artifact",
-    save_to=None,
+SETUP = Setup(
     imports=["layers"],
     pythonpath=["/src"],
     custom_objects={"Scale": "layers:Scale"},
     factory="models:build",
+    confinement="auto",
+    keras_majors=[None, 3],
+)
+JOB = Job(
+    setup=SETUP,
+    format="keras:Keras",
+    needs=["tensorflow_hub"],
+    artifact="/artifact",
+    save_to=None,
     safe_mode=True,
     checks=["weights", "outputs"],
     layers=False,
-    confinement="auto",
     parts=[PART, PART._replace(name="encoder", keras_major=3, structure=None)],
 )
 REQUESTS: list[protocol.Request] = [
@@ -64,14 +69,18 @@ REQUESTS: list[protocol.Request] = [
     CanRead("/artifact/model.keras", "0" * 64),
     ReceiveFolder("/scratch"),
     SendFolder("/scratch"),
-    Reload(JOB, 0.0, 300.0, None, True, None),
-    Reload(JOB._replace(save_to="/again", factory=None), 300.0, 0.5, 1 << 30, False, "7"),
+    Reload(JOB, 0.0, 300.0, None, True, True),
+    Reload(
+        JOB._replace(save_to="/again", setup=SETUP._replace(factory=None)),
+        *(300.0, 0.5, 1 << 30, False, False),
+    ),
 ]
 MACHINE = Machine("Linux", "x86_64", ["avx2"], 2)
 RECORDS: list[Nest] = [
     *REQUESTS,
     BATCH,
     PART,
+    SETUP,
     JOB,
     MACHINE,
     Interpreter(
@@ -189,7 +198,7 @@ KNOWN = "known are probe, can read, receive folder, send folder, reload"
         ),
         (
             {"do": "reload", "job": {}},
-            "reload: the field fork, hash_seed, memory, seconds, start_seconds is expected",
+            "reload: the field fork, memory, seconds, stand_by, start_seconds is expected",
         ),
     ],
 )

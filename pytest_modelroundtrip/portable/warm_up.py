@@ -1,0 +1,49 @@
+"""Lets a process do once, with a tiny model of ours, what takes long when it is done first.
+
+That is the start of TensorFlow's runtime, the first trace of a function, the first use of each
+operation. It leaves no trace that a reload could see: Keras counts no name and draws no seed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import Optional, Sequence
+
+import numpy as np
+
+from . import checks, keras_libs
+from .aliases import Model, Module
+from .protocol import Batch
+from .subject import GIVEN, keras_subject
+
+CHECKS = tuple(name for name in checks.NAMES if name not in ("self_contained", "training"))
+
+
+def warm_up(keras_majors: Sequence[Optional[int]]) -> None:
+    """Make the quick checks of a tiny model.
+
+    Args:
+        keras_majors: of the models that are reloaded; for others, any Keras that was imported.
+    """
+    majors = [major for major in keras_majors if major is not None]
+    keras = keras_libs.keras(majors[0]) if majors else sys.modules.get("keras")
+    if keras is not None:
+        with contextlib.suppress(Exception):  # then it stays cold
+            batch = Batch(GIVEN, [np.ones((2, 1), np.float32)], {"training": False})
+            checks.observe(keras_subject(_tiny(keras))._replace(batches=[batch]), CHECKS)
+
+
+def _tiny(keras: Module) -> Model:
+    """A model in which everything has a name and a seed."""
+    zeros = keras.initializers.Zeros()
+    layers = [
+        keras.Input((1,), name="warm_up_input"),
+        keras.layers.Dense(1, kernel_initializer=zeros, name="warm_up_dense"),
+    ]
+    model = keras.Sequential(layers, name="warm_up")
+    model.compile(
+        optimizer=keras.optimizers.Adam(name="warm_up_adam"),
+        loss=keras.losses.MeanSquaredError(name="warm_up_loss"),
+    )
+    return model

@@ -1,0 +1,98 @@
+"""A reload in a process that was set up beforehand sees what one in a bare fork sees."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from inner_runs import Run
+
+# a format that loads a description of the process that it is loaded in
+SPY = '''
+import json
+import os
+import sys
+import threading
+
+from pytest_modelroundtrip import Format
+
+
+class Spy(Format):
+    """What the process of a reload looks like."""
+
+    name = "spy"
+    keeps = ("outputs",)
+
+    def save(self, model, folder):
+        open(os.path.join(folder, "empty"), "w").close()
+
+    def load(self, folder, options):
+        import numpy as np
+        import tensorflow as tf
+
+        from pytest_modelroundtrip.portable import keras_libs
+
+        keras = keras_libs.keras(3)
+        was_set_up = folder.startswith(os.path.dirname(os.getcwd()))
+        seen = {
+            "modules": sorted(sys.modules),
+            "path": [p for p in sys.path if "roundtrip-" not in p],
+            "variables": sorted(os.environ),
+            "settings": [keras.config.floatx() if hasattr(keras, "config") else "",
+                         keras.backend.floatx(), keras.backend.image_data_format(),
+                         keras.backend.epsilon(), str(keras.mixed_precision.global_policy())
+                         if hasattr(keras.mixed_precision, "global_policy") else
+                         str(keras.mixed_precision.dtype_policy())],
+            "registered": sorted(keras.utils.get_custom_objects()),
+            "names": [layer.name for layer in (
+                keras.layers.Dense(1), keras.Sequential(), keras.layers.Dropout(0.5))],
+            "optimizer": keras.optimizers.Adam().name,
+            "eager": tf.executing_eagerly(),
+            "tf_seed": tf.random.get_global_generator().state.shape.as_list(),
+        }
+
+        class Seen(tf.Module):
+            @tf.function(input_signature=[])
+            def __call__(self):
+                return tf.constant([json.dumps(was_set_up), json.dumps(seen)])
+
+        return Seen()
+'''
+
+SUITE = """
+import json
+from pytest_modelroundtrip import RoundTripError
+
+class Module(tf.Module):
+    @tf.function(input_signature=[])
+    def __call__(self):
+        return tf.constant(["", ""])
+
+@pytest.mark.roundtrip(formats=["spy"])
+def test_it(roundtrip):
+    for number in range(2):
+        with pytest.raises(RoundTripError) as raised:
+            roundtrip(Module())
+        outputs = raised.value.trip.outputs
+        assert outputs is not None, raised.value
+        was_set_up, seen = [json.loads(text) for text in outputs]
+        with open("seen.jsonl", "a") as out:
+            print(json.dumps([was_set_up, seen]), file=out)
+"""
+
+
+def test_both_see_the_same(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(spy=SPY)
+    pytester.syspathinsert()
+    pytester.makeconftest(
+        "from spy import Spy\ndef pytest_modelroundtrip_formats(config):\n    return [Spy]\n"
+    )
+    for isolation in ("fork", "standby"):
+        run(SUITE, f"--roundtrip-isolation={isolation}").assert_outcomes(passed=1)
+    lines = (pytester.path / "seen.jsonl").read_text().splitlines()
+    was_set_up, seen = zip(*map(json.loads, lines), strict=True)
+    assert was_set_up[:2] == (False, False) and was_set_up[-1]
+    bare, warmed = seen[0], seen[-1]
+    assert {*bare.pop("modules")} >= {"tensorflow"}
+    warmed.pop("modules")
+    assert warmed == bare

@@ -1,0 +1,132 @@
+"""A process that is set up before its job is known: who gets it, and that it ends otherwise."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pytest_modelroundtrip.portable import processes, standby, watching
+from pytest_modelroundtrip.portable.confinement import NOTHING
+from pytest_modelroundtrip.portable.protocol import Job, Setup
+from pytest_modelroundtrip.portable.standby import StandBy
+
+SETUP = Setup([], [], {}, None, "auto", [])
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def stand_by(scratch: Path) -> Iterator[StandBy]:
+    made = StandBy(str(scratch), NOTHING)
+    yield made
+    made.discard()
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    """A job with an artifact of one file."""
+    artifact = tmp_path / "artifact"
+    artifact.mkdir()
+    (artifact / "model.keras").write_text("weights")
+    return Job(SETUP, "keras:Keras", [], str(artifact), None, True, [], False, [])
+
+
+def test_a_job_of_its_setup_gets_it(stand_by: StandBy, job: Job) -> None:
+    stand_by.prepare(SETUP)
+    (pid,) = stand_by.pids
+    waits = stand_by.take(job)
+    assert waits is not None and waits.pid == pid
+    copy = Path(standby.for_copy(job, waits).artifact)
+    assert copy.is_relative_to(waits.folder)
+    assert (copy / "model.keras").read_text() == "weights"
+    assert stand_by.take(job) is None  # there was one
+    watching.end(waits)
+    assert pid not in processes.descendants(os.getpid())
+
+
+def _linked(job: Job) -> Job:
+    Path(job.artifact, "link").symlink_to("model.keras")
+    return job
+
+
+def _large(job: Job) -> Job:
+    with open(os.path.join(job.artifact, "large"), "wb") as out:
+        out.truncate(standby.MAX_COPIED)  # and the other file
+    return job
+
+
+OTHER_JOBS: dict[str, Callable[[Job], Job]] = {
+    "setup": lambda job: job._replace(setup=SETUP._replace(imports=["layers"])),
+    "confinement": lambda job: job._replace(setup=SETUP._replace(confinement="off")),
+    "saves again": lambda job: job._replace(save_to="/generation2"),
+    "link": _linked,
+    "large": _large,
+    "gone": lambda job: job._replace(artifact="/there/is/none"),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_JOBS)
+def test_another_job_does_not(name: str, stand_by: StandBy, job: Job, scratch: Path) -> None:
+    stand_by.prepare(SETUP)
+    assert stand_by.take(OTHER_JOBS[name](job)) is None
+    assert not stand_by.pids and not [*scratch.iterdir()]
+
+
+def test_one_that_was_killed_is_not_taken(stand_by: StandBy, job: Job, scratch: Path) -> None:
+    stand_by.prepare(SETUP)
+    processes.kill(*stand_by.pids)
+    assert stand_by.take(job) is None
+    assert not [*scratch.iterdir()]
+
+
+def test_one_that_cannot_be_set_up_is_not_taken(stand_by: StandBy, job: Job) -> None:
+    setup = SETUP._replace(imports=["there_is_no_such_module"])
+    stand_by.prepare(setup)
+    assert stand_by.take(job._replace(setup=setup)) is None
+
+
+def test_there_is_none_without_confinement(stand_by: StandBy) -> None:
+    stand_by.prepare(SETUP._replace(confinement="off"))
+    assert not stand_by.pids
+
+
+def test_it_ends_with_its_parent(stand_by: StandBy) -> None:
+    """Its parent closes the link, or dies."""
+    stand_by.prepare(SETUP)
+    (pid,) = stand_by.pids
+    assert stand_by._child is not None
+    os.close(stand_by._child.link)
+    _, status = os.waitpid(pid, 0)
+    assert os.WIFSIGNALED(status)
+    stand_by._child = None
+
+
+def test_paths_of_the_copy_are_shown_as_those_of_the_artifact(stand_by: StandBy, job: Job) -> None:
+    stand_by.prepare(SETUP)
+    waits = stand_by.take(job)
+    assert waits is not None
+    watching.give(waits, standby.for_copy(job, waits))
+    limits = watching.Limits(0, 60, None, lambda: False)
+    reloaded = watching.result(waits, limits)
+    watching.end(waits)
+    named = standby.named_as_given(reloaded, job, waits)
+    assert named.failure is not None  # there is no such format
+    assert waits.folder not in str(named)
+
+
+def test_there_is_none_where_memory_is_short(
+    stand_by: StandBy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standby, "NEEDED_MEMORY", 1 << 60)
+    stand_by.prepare(SETUP)
+    assert not stand_by.pids
