@@ -77,6 +77,16 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     return 0
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Let one worker do all round trips of a model."""
+    if config.getoption("dist") != "load":
+        return None
+    from .xdist_scheduling import ModelsTogether
+
+    return ModelsTogether(config, log)
+
+
 # collection
 
 
@@ -169,10 +179,15 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     config = session.config
     if SESSION not in config.stash or config.option.collectonly or _ends_before_tests(session):
         return
+    if not hasattr(config, "workerinput"):  # one of xdist's workers gets some of the items only
+        _start_environments(config, session.items)
+
+
+def _start_environments(config: pytest.Config, items: list[pytest.Item]) -> None:
     from .session import missing_tensorflow
 
     if missing_tensorflow() is None:
-        cases = [case for item in session.items if (case := _case_of(item))]
+        cases = [case for item in items if (case := _case_of(item))]
         session_of(config).start(case.environment for case in cases)
 
 
@@ -198,6 +213,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     error = session.errors.get(_test_of(item)) if session else None
     if error:
         pytest.fail(error, pytrace=False)
+    if hasattr(item.config, "workerinput") and _case_of(item):
+        _start_environments(item.config, [item])
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from pytest_modelroundtrip.portable import formats
-from pytest_modelroundtrip.portable.formats import BUILT_IN
+from pytest_modelroundtrip.portable.format_names import BUILT_IN
 from pytest_modelroundtrip.reporting import json_report
 from pytest_modelroundtrip.reporting.listing import checks_table
 from pytest_modelroundtrip.reporting.record import Record
@@ -32,6 +32,7 @@ def test_dense():
 @pytest.mark.roundtrip
 @pytest.mark.parametrize("n", [1, 2])
 def test_module(n):
+    print(n, file=open("built", "a"))
     return Times(n), np.ones((2, 1), "float32")
 
 @pytest.mark.roundtrip(formats=["h5"], expected_failures={"h5": "a lambda is code"})
@@ -175,8 +176,10 @@ def test_the_report_is_the_same_under_xdist(run: Run, pytester: pytest.Pytester)
     pytest.importorskip("xdist")
     reports = []
     for workers in "0", "2":
-        path = pytester.path / f"{workers}.json"
+        path, built = pytester.path / f"{workers}.json", pytester.path / "built"
+        built.unlink(missing_ok=True)
         run(SOURCE, "-n", workers, f"--roundtrip-report={path}")
+        assert sorted(built.read_text().split()) == ["1", "2"]  # each model once
         reports.append(
             sorted(
                 (record.test.split("::")[1], record.format, record.verdict, record.checks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from ..portable.formats import BUILT_IN
+from ..portable.format_names import BUILT_IN
 
 
 def short_names(tests: Iterable[str]) -> dict[str, str]:

@@ -2,9 +2,10 @@
 read together.
 
 A format is a subclass of `Format`. To add a built-in one, write its module and add its name to
-`BUILT_IN`; a plugin returns its own class from the hook `pytest_modelroundtrip_formats`. The
-module of the class travels into the clean interpreter, so it may import the standard library,
-NumPy, `pytest_modelroundtrip.portable`, and inside functions TensorFlow and Keras.
+`format_names.BUILT_IN`; a plugin returns its own class from the hook
+`pytest_modelroundtrip_formats`. The module of the class travels into the clean interpreter, so it
+may import the standard library, NumPy, `pytest_modelroundtrip.portable`, and inside functions
+TensorFlow and Keras.
 """
 
 from __future__ import annotations
@@ -27,13 +28,9 @@ from typing import (
 
 from .. import checks, keras_libs
 from ..aliases import Model, Nest, Plain
+from ..format_names import BUILT_IN
 from ..protocol import Batch, Interpreter
 from ..subject import Subject, keras_subject
-
-BUILT_IN = (
-    "keras", "h5", "weights", "weights_tf", "saved_model", "keras_saved_model", "export",
-    "checkpoint", "hub",
-)  # fmt: skip
 
 # What formats keep, as names of checks. No Keras format keeps the states of seed generators.
 WHOLE_MODEL: Tuple[str, ...] = checks.NAMES  # whatever is checked
