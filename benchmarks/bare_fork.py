@@ -30,7 +30,7 @@ class WarmInterpreter:
     def seconds(self, name: str, format_name: str, folder: Path) -> float:
         """How long a fork takes until the outputs of the model in that folder are there.
 
-        The inputs are beside the model.
+        The arguments are beside the model.
         """
         print(json.dumps([name, format_name, str(folder)]), file=self._to, flush=True)
         return float(json.loads(self._answers.readline()))
@@ -65,8 +65,8 @@ def _forked(name: str, format_name: str, folder: Path) -> float:
     source, sink = os.pipe()
     pid = os.fork()
     if not pid:
-        inputs = pickle.loads((folder / by_hand.INPUTS).read_bytes())
-        outputs = by_hand.load(name, format_name, folder)(inputs)
+        arguments = pickle.loads((folder / by_hand.ARGUMENTS).read_bytes())
+        outputs = by_hand.load(name, format_name, folder)(*arguments)
         with os.fdopen(sink, "wb") as out:
             pickle.dump(outputs, out)
         os._exit(0)

@@ -22,9 +22,9 @@ import tensorflow as tf
 from benchmarks import models
 from benchmarks.models import Array, Model
 
-INPUTS, OUTPUTS = "inputs.pickle", "outputs.pickle"
+ARGUMENTS, OUTPUTS = "arguments.pickle", "outputs.pickle"
 
-Call = Callable[[Sequence[Array]], list[Array]]
+Call = Callable[..., list[Array]]
 
 
 def save(model: Model, format_name: str, folder: Path) -> None:
@@ -68,21 +68,24 @@ def load(name: str, format_name: str, folder: Path) -> Call:
 
 
 def call_of(model: Model) -> Call:
-    """What calls a model, in inference mode, and returns the leaves of its outputs."""
+    """What calls a model, in inference mode, and returns the leaves of its outputs.
+
+    It holds the model: a function of a loaded one does not.
+    """
     if isinstance(model, keras.Model):
-        return lambda inputs: _arrays(
-            model(inputs[0] if len(inputs) == 1 else [*inputs], training=False)
-        )
+        return lambda *given: _arrays(model(*given, training=False))
     if callable(model):
-        return lambda inputs: _arrays(model(*inputs))
+        return lambda *given: _arrays(model(*given))
     if hasattr(model, "serve"):
-        return lambda inputs: _arrays(model.serve(inputs[0] if len(inputs) == 1 else [*inputs]))
-    serve = model.signatures["serving_default"]
+        return lambda *given: _arrays(model.serve(*given))
+    return lambda *given: _arrays(_signature_outputs(model, tf.nest.flatten(given)))
+
+
+def _signature_outputs(loaded: Any, given: Sequence[Array]) -> Any:
+    """What the object that `tf.saved_model.load` makes of a Keras 3 model returns."""
+    serve = loaded.signatures["serving_default"]
     names = sorted(serve.structured_input_signature[1])  # inputs, inputs_1, ...
-    tensors = dict[str, Any]
-    return lambda inputs: _arrays(
-        serve(**tensors(zip(names, map(tf.convert_to_tensor, inputs), strict=True)))
-    )
+    return serve(**dict(zip(names, map(tf.constant, given), strict=True)))
 
 
 def _arrays(outputs: Any) -> list[Array]:
@@ -95,17 +98,19 @@ def assert_equal(expected: Sequence[Array], actual: Sequence[Array]) -> None:
         np.testing.assert_allclose(other, one, rtol=1e-5, atol=1e-6)
 
 
-def round_trip(name: str, model: Model, inputs: Sequence[Array], format_name: str) -> None:
+def round_trip(name: str, model: Model, arguments: Sequence[Any], format_name: str) -> None:
     """Save, load, call both, compare, in one process; nothing is left."""
     with tempfile.TemporaryDirectory() as name_of_folder:
         folder = Path(name_of_folder)
         save(model, format_name, folder)
-        assert_equal(call_of(model)(inputs), load(name, format_name, folder)(inputs))
+        assert_equal(call_of(model)(*arguments), load(name, format_name, folder)(*arguments))
 
 
-def load_freshly(name: str, format_name: str, folder: Path, inputs: Sequence[Array]) -> list[Array]:
+def load_freshly(
+    name: str, format_name: str, folder: Path, arguments: Sequence[Any]
+) -> list[Array]:
     """The outputs of the model that a fresh interpreter loads from that folder."""
-    (folder / INPUTS).write_bytes(pickle.dumps(inputs))
+    (folder / ARGUMENTS).write_bytes(pickle.dumps(arguments))
     command = [sys.executable, "-m", "benchmarks.by_hand", name, format_name, str(folder)]
     subprocess.run(command, check=True, capture_output=True)
     outputs: list[Array] = pickle.loads((folder / OUTPUTS).read_bytes())
@@ -113,9 +118,9 @@ def load_freshly(name: str, format_name: str, folder: Path, inputs: Sequence[Arr
 
 
 def main(name: str, format_name: str, folder: Path) -> None:
-    """Load it, call it with the inputs beside it, and leave the outputs."""
-    inputs = pickle.loads((folder / INPUTS).read_bytes())
-    outputs = load(name, format_name, folder)(inputs)
+    """Load it, call it with the arguments beside it, and leave the outputs."""
+    arguments = pickle.loads((folder / ARGUMENTS).read_bytes())
+    outputs = load(name, format_name, folder)(*arguments)
     (folder / OUTPUTS).write_bytes(pickle.dumps(outputs))
 
 

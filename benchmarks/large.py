@@ -29,16 +29,16 @@ def rows(scope: Scope) -> Iterator[Row]:
 
 
 def _time(name: str, format_names: tuple[str, ...], rounds: int) -> Iterator[Row]:
-    model, inputs = models.build(name)
+    model, arguments = models.build(name)
     with ours.environment("standby") as place:
 
         def round_trip(format_name: str) -> None:
-            ours.round_trip(ours.reference(model, inputs), format_name, place)
+            ours.round_trip(ours.reference(model, arguments), format_name, place)
 
         for format_name in format_names:
             subjects: dict[str, Callable[[], None]] = {
                 "ours": partial(round_trip, format_name),
-                FLOOR: partial(by_hand.round_trip, name, model, inputs, format_name),
+                FLOOR: partial(by_hand.round_trip, name, model, arguments, format_name),
             }
             measures: dict[str, Measure] = {
                 subject: partial(seconds, work) for subject, work in subjects.items()

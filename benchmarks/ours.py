@@ -6,8 +6,9 @@ import contextlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from benchmarks.models import Array, Model
+from benchmarks.models import Model
 from pytest_modelroundtrip import model, reloading, roundtrip, saving
 from pytest_modelroundtrip.environments import HERE, Environment
 from pytest_modelroundtrip.environments.archive import portable_archive
@@ -32,9 +33,9 @@ def environment(isolation: str) -> Iterator[Environment]:
         started.close()
 
 
-def reference(made: Model, inputs: Sequence[Array]) -> ModelGroup:
+def reference(made: Model, arguments: Sequence[Any]) -> ModelGroup:
     """The model as the plugin takes it: it is called."""
-    return model.single(made, inputs, {})
+    return model.single(made, arguments, {})
 
 
 def round_trip(

@@ -15,11 +15,11 @@ import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from benchmarks import bare_fork, by_hand, models, ours
 from benchmarks.measuring import Measure, Row, Scope, in_turn, rows_of, seconds
-from benchmarks.models import Array, Model
+from benchmarks.models import Model
 from pytest_modelroundtrip.environments import Environment
 from pytest_modelroundtrip.model import ModelGroup
 
@@ -44,7 +44,7 @@ class Subject(NamedTuple):
     name: str
     format: str
     model: Model
-    inputs: list[Array]
+    arguments: list[Any]
     group: ModelGroup
 
 
@@ -55,10 +55,10 @@ def rows(scope: Scope) -> Iterator[Row]:
         started = {name: stack.enter_context(ours.environment(name)) for name in isolations}
         places = Places(started, stack.enter_context(bare_fork.warm_interpreter()))
         for name in MODELS[: 2 if scope.quick else None]:
-            model, inputs = models.build(name)
-            group = ours.reference(model, inputs)
+            model, arguments = models.build(name)
+            group = ours.reference(model, arguments)
             for format_name in _formats(name, scope):
-                subject = Subject(name, format_name, model, inputs, group)
+                subject = Subject(name, format_name, model, arguments, group)
                 rounds = scope.rounds if name in SMALL else scope.long_rounds
                 fewer = {FRESH: scope.long_rounds, SPAWN: scope.long_rounds}
                 with tempfile.TemporaryDirectory() as folder:
@@ -68,8 +68,9 @@ def rows(scope: Scope) -> Iterator[Row]:
 
 
 def _formats(name: str, scope: Scope) -> list[str]:
-    wanted = models.FORMATS if name in SMALL else FORMATS_OF_LARGE
-    found = [each for each in wanted if each not in models.ALL[name].excluded]
+    found = models.formats_of(name)
+    if name not in SMALL:
+        found = [each for each in found if each in FORMATS_OF_LARGE]
     return found[:2] if scope.quick else found
 
 
@@ -79,7 +80,7 @@ def _measures(subject: Subject, places: Places, scratch: Path) -> dict[str, Meas
     folder = scratch / "by hand"
     folder.mkdir()
     by_hand.save(subject.model, format_name, folder)
-    (folder / by_hand.INPUTS).write_bytes(pickle.dumps(subject.inputs))
+    (folder / by_hand.ARGUMENTS).write_bytes(pickle.dumps(subject.arguments))
     reload = ours.reloads(subject.group, format_name, scratch / "ours", places.ours["standby"])
 
     def once(isolation: str) -> float:
@@ -98,12 +99,12 @@ def _measures(subject: Subject, places: Places, scratch: Path) -> dict[str, Meas
         "fork": partial(measure, "fork"),
         FLOOR: lambda: places.warm.seconds(name, format_name, folder),
         "by hand: in process": lambda: seconds(
-            lambda: by_hand.load(name, format_name, folder)(subject.inputs)
+            lambda: by_hand.load(name, format_name, folder)(*subject.arguments)
         ),
     }
     if format_name == "keras":
         found[SPAWN] = partial(once, "spawn")
         found[FRESH] = lambda: seconds(
-            lambda: by_hand.load_freshly(name, format_name, folder, subject.inputs)
+            lambda: by_hand.load_freshly(name, format_name, folder, subject.arguments)
         )
     return found

@@ -41,12 +41,12 @@ def _seconds(count: int, suite: str, *options: str) -> float:
 
 def _fresh(name: str, format_name: str) -> float:
     """A round trip with a fresh interpreter, of a model that is built already."""
-    model, inputs = models.build(name)
+    model, arguments = models.build(name)
 
     def round_trip() -> None:
         with tempfile.TemporaryDirectory() as folder:
             by_hand.save(model, format_name, Path(folder))
-            actual = by_hand.load_freshly(name, format_name, Path(folder), inputs)
-            by_hand.assert_equal(by_hand.call_of(model)(inputs), actual)
+            actual = by_hand.load_freshly(name, format_name, Path(folder), arguments)
+            by_hand.assert_equal(by_hand.call_of(model)(*arguments), actual)
 
     return seconds(round_trip)

@@ -15,11 +15,11 @@ NAME, FORMAT = os.environ["BENCHMARK_MODEL"], os.environ["BENCHMARK_FORMAT"]
 @pytest.mark.roundtrip(formats=[FORMAT])
 def test_ours() -> Any:
     """With the plugin."""
-    model, inputs = models.build(NAME)
-    return (model, *inputs)
+    model, arguments = models.build(NAME)
+    return (model, *arguments)
 
 
 def test_by_hand() -> None:
     """In this process."""
-    model, inputs = models.build(NAME)
-    by_hand.round_trip(NAME, model, inputs, FORMAT)
+    model, arguments = models.build(NAME)
+    by_hand.round_trip(NAME, model, arguments, FORMAT)

@@ -14,11 +14,10 @@ def round_trips_of(name: str) -> Callable[[], Any]:
     """A test of one model."""
 
     def test() -> Any:
-        model, inputs = models.build(name)
-        return (model, *inputs)
+        model, arguments = models.build(name)
+        return (model, *arguments)
 
-    marker = pytest.mark.roundtrip(formats=models.FORMATS, exclude=models.SMALL[name].excluded)
-    marked: Callable[[], Any] = marker(test)
+    marked: Callable[[], Any] = pytest.mark.roundtrip(formats=models.formats_of(name))(test)
     return marked
 
 

@@ -15,5 +15,5 @@ from benchmarks import models
 def test_tiny(number: int) -> Any:
     """The same model each time."""
     del number
-    model, inputs = models.build("dense")
-    return (model, *inputs)
+    model, arguments = models.build("dense")
+    return (model, *arguments)
