@@ -47,7 +47,8 @@ def main() -> int:
 
 
 def _run(name: str, scope: Scope, folder: Path) -> None:
-    logging.captureWarnings(True)  # and shown nowhere: what libraries say of each other
+    logging.captureWarnings(True)  # what libraries say of each other, which is shown nowhere
+    logging.getLogger("py.warnings").propagate = False
     began, rows = time.monotonic(), list[Row]()
     print(f"== {name}", flush=True)
     for row in importlib.import_module(f"benchmarks.{name}").rows(scope):
