@@ -138,6 +138,14 @@ LOAD_ERRORS: tuple[tuple[str, Advise], ...] = (
     ),
     (r"safe_mode=False|enable_unsafe_deserialization", _safe_mode),
     (
+        # how Keras 3 writes a name such as "mse" into .h5
+        r"Could not deserialize 'keras\.metrics\.(?P<name>\w+)' because it is not a KerasSaveable",
+        _always(
+            'compile was given "{name}" by name or as a function, and Keras 3 cannot read what it '
+            "writes of that into .h5. Pass an object, such as keras.losses.MeanSquaredError()."
+        ),
+    ),
+    (
         r"Could not find matching (?:concrete )?function to call loaded from the SavedModel",
         _always(
             "A SavedModel can be called only as it was traced. Give the function an "

@@ -14,13 +14,13 @@ import signal
 import stat
 import sys
 import time
-from typing import Dict, FrozenSet, List, NoReturn, Tuple
+from typing import Dict, FrozenSet, List, NoReturn, Tuple, Union
 
 END_SECONDS = 3.0  # for killed processes to be gone: one in an uninterruptible wait is left
 ORPHAN_SECONDS = 3.0  # for an interpreter to end by itself when nobody listens any more
 PARENT_SECONDS = 0.5  # between two looks whether the parent is still there
 SIGKILL = 9  # by its number: Windows, where the plugin is imported too, has none
-ADOPT_ORPHANS, DIE_WITH_PARENT = 36, 1  # for prctl
+ADOPT_ORPHANS, DIE_WITH_PARENT, SET_NAME = 36, 1, 15  # for prctl
 
 exit_now = os._exit  # what a model's code puts in its place must not be called
 
@@ -30,7 +30,12 @@ def adopt_orphans() -> None:
     ask_kernel(ADOPT_ORPHANS, 1)
 
 
-def ask_kernel(what: int, argument: int) -> None:
+def show_as(name: str) -> None:
+    """Let tools such as `ps` and `top` show this process by that name, on Linux."""
+    ask_kernel(SET_NAME, name.encode())
+
+
+def ask_kernel(what: int, argument: Union[int, bytes]) -> None:
     """Let Linux do something for this process; nothing elsewhere."""
     if sys.platform == "linux":
         import ctypes

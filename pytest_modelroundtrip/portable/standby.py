@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import glob
 import os
 import shutil
 from typing import FrozenSet, Optional
@@ -18,6 +19,7 @@ from .protocol import Job, Reloaded, Setup
 
 MAX_COPIED = 50_000_000  # bytes of an artifact; a larger one takes longer to load than to warm up
 NEEDED_MEMORY = 2_000_000_000  # bytes that have to be free for one more process
+ACCELERATORS = ("/dev/nvidia[0-9]*", "/dev/kfd", "/dev/dxg", "/dev/accel*")
 
 
 class StandBy:
@@ -44,7 +46,7 @@ class StandBy:
     def prepare(self, setup: Setup) -> None:
         """Set a process up for the next job, where there is room for one."""
         self.discard()
-        if setup.confinement != OFF and processes.free_memory() >= NEEDED_MEMORY:
+        if setup.confinement != OFF and _has_room():
             start = functools.partial(child.fork, grant=self._grant, setup=setup)
             with contextlib.suppress(OSError):  # then the next job gets a fork as it comes
                 self._child, self._setup = watching.begun(start, self._scratch), setup
@@ -67,6 +69,13 @@ class StandBy:
         waits, self._child = self._child, None
         if waits is not None:
             watching.end(waits)
+
+
+def _has_room() -> bool:
+    """Whether two processes can compute at once; a graphics processor is reserved by the first."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    devices = () if hidden else [path for kind in ACCELERATORS for path in glob.glob(kind)]
+    return not devices and processes.free_memory() >= NEEDED_MEMORY
 
 
 def for_copy(job: Job, waits: watching.Child) -> Job:

@@ -213,9 +213,9 @@ class _Environment:
 
 class _Group(ModelGroup):
     def __init__(self) -> None:
+        super().__init__({})
         part: Any = _Part()
         self.parts = dict.fromkeys(PARTS, part)
-        self.unstable = {}
 
     def observe(self, fmt: Format, names: Any, *, again: bool = False) -> Any:
         """What the checks see of each part."""

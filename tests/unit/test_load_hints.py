@@ -56,6 +56,11 @@ def loading(*models: Model, **settings: Any) -> Loading:
             "Could not deserialize class 'Scale' because its parent module acme cannot be imported",
             "The loader does not know 'Scale'",
         ),
+        (
+            "Could not deserialize 'keras.metrics.mse' because it is not a KerasSaveable subclass",
+            'compile was given "mse" by name or as a function',
+        ),
+        ("Could not deserialize 'acme.mse' because it is not a KerasSaveable subclass", ""),
         (LAMBDA, "pass safe_mode=False"),
         ("TypeError: load() got an unexpected keyword argument 'safe_mode'", ""),
         (GOT, "A SavedModel can be called only as it was traced"),

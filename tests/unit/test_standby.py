@@ -124,9 +124,13 @@ def test_paths_of_the_copy_are_shown_as_those_of_the_artifact(stand_by: StandBy,
     assert waits.folder not in str(named)
 
 
-def test_there_is_none_where_memory_is_short(
-    stand_by: StandBy, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("constant", "value"), [("NEEDED_MEMORY", 1 << 60), ("ACCELERATORS", ["/dev/nul[l]"])]
+)
+def test_there_is_none_where_there_is_no_room(
+    stand_by: StandBy, monkeypatch: pytest.MonkeyPatch, constant: str, value: object
 ) -> None:
-    monkeypatch.setattr(standby, "NEEDED_MEMORY", 1 << 60)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(standby, constant, value)
     stand_by.prepare(SETUP)
     assert not stand_by.pids

@@ -16,6 +16,7 @@ from faults.inner.faulty import FaultyFormat
 from pytest_modelroundtrip import RoundTrip, plugin
 from pytest_modelroundtrip.environments import environment, launch
 from pytest_modelroundtrip.environments.kinds import Kind
+from pytest_modelroundtrip.portable import child
 from pytest_modelroundtrip.portable.formats import Format
 from pytest_modelroundtrip.session import Session
 
@@ -24,15 +25,19 @@ RANDOM = re.compile(r"\b(roundtrip-|tmp)[a-z0-9_]{8}\b")  # what tempfile makes 
 LEFT_SECONDS = 5.0  # in which everything has to be gone
 
 
-def marked_processes(token: str) -> list[str]:
-    """The processes that have the variable with that value, except this one: number, command."""
+def marked_processes(token: str, but: str = "") -> list[str]:
+    """The processes that have the variable with that value: number, command.
+
+    Not this one, and none that goes by the name `but`.
+    """
     found = []
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit() or int(folder.name) == os.getpid():
             continue
         try:
             variables = (folder / "environ").read_bytes().split(b"\0")
-            if f"{TOKEN}={token}".encode() in variables:
+            other = (folder / "comm").read_text().strip() == but
+            if f"{TOKEN}={token}".encode() in variables and not other:
                 command = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
                 found.append(f"{folder.name} {command[-60:].decode(errors='replace')}")
         except OSError:  # it has ended
@@ -107,7 +112,7 @@ class Watcher:
         limit = time.monotonic() + LEFT_SECONDS
         folder = Path(os.environ["TMPDIR"])
         while True:
-            processes = marked_processes(os.environ[TOKEN])
+            processes = marked_processes(os.environ[TOKEN], but=child.WAITING)
             files = scratch_files(folder)
             if self._usual is None:
                 self._usual = (len(processes), files)
