@@ -31,7 +31,7 @@ from .protocol import (
 TAIL = 4000  # characters of what a child printed that are sent back
 MAX_OUTPUT = 100_000_000  # bytes: a child that prints for minutes must not fill the disk
 TRACE_SECONDS = 1.0  # for a child that hangs to print where it stands
-READY_SECONDS = 1.0  # for a child to be set up when its job comes; else another one gets it
+READY_SECONDS = 3.0  # for a child to be set up when its job comes; else another one gets it
 
 R = TypeVar("R", StepReached, Reloaded)
 

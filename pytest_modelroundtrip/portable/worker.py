@@ -191,6 +191,8 @@ class _Worker:
         if request.stand_by:
             self._standby.prepare(job.setup)  # meanwhile
         reloaded = watching.result(self._used, limits)
+        if reloaded.ended is not None:
+            self._standby.discard()  # the next one might end so while it is set up
         return standby.named_as_given(reloaded, job, waits) if waits else reloaded
 
     def _start(self, request: Reload) -> watching.Start:
