@@ -9,7 +9,6 @@ from pytest_modelroundtrip.environments.environment import Environment
 from pytest_modelroundtrip.environments.kinds import Kind
 from pytest_modelroundtrip.session import Session
 
-
 MAX_ENVIRONMENTS = 12  # of one run of our tests; those of one inner run are fewer
 
 
