@@ -38,7 +38,9 @@ class SharedInterpreters:
     def environment(self, name: str, kind: Kind, archive: bytes, isolation: str) -> Environment:
         """The one of earlier runs, else a new one. Those that were not used for long are ended."""
         key = (name, kind, archive, isolation)
-        found = self._pool[key] = self._pool.pop(key, None) or SharedEnvironment(*key)
+        found = self._pool[key] = (
+            self._pool.pop(key) if key in self._pool else SharedEnvironment(*key)
+        )
         if len(self._pool) > MAX_ENVIRONMENTS:
             self._pool.pop(next(iter(self._pool))).end()
         return found
