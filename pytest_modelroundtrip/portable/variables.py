@@ -170,7 +170,7 @@ def overwrite_with_sentinel(variable: Variable) -> None:
 
 def sentinel_values(array: Array) -> Array:
     """What `overwrite_with_sentinels` gives a weight of that shape and dtype: 3 to 9, repeated."""
-    values = np.empty(array.size, array.dtype)
+    values: Array = np.empty(array.size, array.dtype)
     for position in range(SENTINELS):
         values[position::SENTINELS] = array.dtype.type(3 + position)
     return values.reshape(array.shape)
