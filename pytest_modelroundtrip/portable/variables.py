@@ -173,4 +173,4 @@ def sentinel_values(array: Array) -> Array:
     values: Array = np.empty(array.size, array.dtype)
     for position in range(SENTINELS):
         values[position::SENTINELS] = array.dtype.type(3 + position)
-    return values.reshape(array.shape)
+    return np.reshape(values, array.shape)
