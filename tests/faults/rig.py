@@ -185,7 +185,9 @@ class FaultyRun:
         """The processes and files that are left some seconds after the run."""
         limit = time.monotonic() + LEFT_SECONDS
         while True:
-            found = [*marked_processes(self.token), *map(str, self.scratch.iterdir())]
+            marked = marked_processes(self.token)
+            processes = [f"{pid} {command}" for pid, command in marked.items()]
+            found = [*processes, *map(str, self.scratch.iterdir())]
             if not found or time.monotonic() > limit:
                 return found
             time.sleep(0.05)

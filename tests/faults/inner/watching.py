@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import time
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,35 +27,45 @@ RANDOM = re.compile(r"\b(roundtrip-|tmp)[a-z0-9_]{8}\b")  # what tempfile makes 
 LEFT_SECONDS = 5.0  # in which everything has to be gone
 
 
-def marked_processes(token: str, but: str = "") -> list[str]:
-    """The processes that have the variable with that value: number, command.
-
-    Not this one, and none that goes by the name `but`.
-    """
-    found = []
+def marked_processes(token: str) -> dict[int, str]:
+    """The processes that have the variable with that value, except this one: number, command."""
+    found = {}
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit() or int(folder.name) == os.getpid():
             continue
         try:
             variables = (folder / "environ").read_bytes().split(b"\0")
-            other = (folder / "comm").read_text().strip() == but
-            if f"{TOKEN}={token}".encode() in variables and not other:
+            if f"{TOKEN}={token}".encode() in variables:
                 command = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
-                found.append(f"{folder.name} {command[-60:].decode(errors='replace')}")
+                found[int(folder.name)] = command[-60:].decode(errors="replace")
         except OSError:  # it has ended
             continue
     return found
 
 
-def scratch_files(folder: Path) -> Counter[str]:
-    """The files in the scratch folders below a folder, without their random names."""
+def waiting_processes(token: str) -> dict[int, str]:
+    """The marked processes that stand by for the next reload, with their folders."""
+    found = {}
+    for pid in marked_processes(token):
+        with contextlib.suppress(OSError):  # it has ended
+            if Path(f"/proc/{pid}/comm").read_text().strip() == child.WAITING:
+                found[pid] = os.path.dirname(os.readlink(f"/proc/{pid}/cwd"))
+    return found
+
+
+def scratch_files(folder: Path, but: Iterable[str]) -> Counter[str]:
+    """The files in the scratch folders below a folder, without their random names.
+
+    Not those in the folders `but`.
+    """
+    left_out = (*(f"{path}/" for path in but),)
     walked = os.walk(folder)  # which passes over what is removed meanwhile
-    files = [
-        os.path.relpath(os.path.join(where, name), folder)
-        for where, _, names in walked
-        for name in names
-    ]
-    return Counter(RANDOM.sub("*", file) for file in files)
+    files = [os.path.join(where, name) for where, _, names in walked for name in names]
+    return Counter(
+        RANDOM.sub("*", os.path.relpath(file, folder))
+        for file in files
+        if not file.startswith(left_out)
+    )
 
 
 class Timed(environment.Environment):
@@ -112,8 +124,10 @@ class Watcher:
         limit = time.monotonic() + LEFT_SECONDS
         folder = Path(os.environ["TMPDIR"])
         while True:
-            processes = marked_processes(os.environ[TOKEN], but=child.WAITING)
-            files = scratch_files(folder)
+            waiting = waiting_processes(os.environ[TOKEN])
+            marked = marked_processes(os.environ[TOKEN])
+            processes = [f"{pid} {marked[pid]}" for pid in marked.keys() - waiting.keys()]
+            files = scratch_files(folder, but=waiting.values())
             if self._usual is None:
                 self._usual = (len(processes), files)
             count, usual = self._usual
