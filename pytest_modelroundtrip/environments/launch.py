@@ -24,6 +24,8 @@ from ..portable import plain_files, processes
 if TYPE_CHECKING:
     import execnet
 
+    from .line import Line
+
 HASH_SEED = "2"
 CONNECT_SECONDS = 120.0  # until an interpreter answers: a container may have to be fetched
 
@@ -63,8 +65,8 @@ def hash_seed() -> str:
 
 def connect(
     command_line: Sequence[str], scratch: Path, seconds: float
-) -> tuple[execnet.Group, execnet.Gateway]:
-    """Start an interpreter; the execnet group and the gateway to it.
+) -> tuple[execnet.Group, execnet.Gateway, Line]:
+    """Start an interpreter; the execnet group, the gateway to it and its line.
 
     Args:
         command_line: what to start.
@@ -80,12 +82,12 @@ def connect(
     group = execnet.Group()
     spec = execnet.XSpec("popen")
     spec.python = shlex.join([sys.executable, "-ISc", LAUNCH, str(scratch), *command_line])
-    made: list[execnet.Gateway] = []
+    made: list[tuple[execnet.Gateway, Line]] = []
     errors: list[BaseException] = []
 
     def make() -> None:
         try:
-            made.append(group.makegateway(spec))
+            made.append(_gateway(group, spec))
         except BaseException as error:
             errors.append(error)
 
@@ -93,7 +95,21 @@ def connect(
     _await(thread, scratch, seconds)
     if errors:
         raise errors[0]
-    return group, made[0]
+    return group, *made[0]
+
+
+def _gateway(group: execnet.Group, spec: execnet.XSpec) -> tuple[execnet.Gateway, Line]:
+    """What `group.makegateway` makes, with a line that verifies what comes."""
+    from execnet import gateway_bootstrap, gateway_io
+
+    from .line import Line
+
+    group.allocate_id(spec)
+    spec.execmodel = group.remote_execmodel.backend
+    line = Line(gateway_io.popen_args(spec), group.execmodel)
+    gateway = gateway_bootstrap.bootstrap(line, spec)
+    group._register(gateway)
+    return gateway, line
 
 
 def _await(thread: threading.Thread, scratch: Path, seconds: float) -> None:

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import json
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
+import execnet
 import far_side
 import forging
 import numpy as np
 
 from pytest_modelroundtrip import setting_values
+from pytest_modelroundtrip.environments import line
 from pytest_modelroundtrip.environments.specification import SpecificationError, parse
 from pytest_modelroundtrip.portable import codec, protocol, transfer
 from pytest_modelroundtrip.portable.aliases import Nest, Plain
@@ -85,6 +88,25 @@ def folders(random: Random, folder: Path) -> None:
         transfer.receive(iter([*pieces, b""]).__next__, str(folder / "inner" / "there"), 100)
     assert {path.name for path in folder.iterdir()} == {"inner"}
     assert {path.name for path in (folder / "inner").iterdir()} <= {"there"}
+
+
+def lines(random: Random, folder: Path) -> None:
+    """Any bytes are values as execnet reads them and no larger than they are, or are refused."""
+    del folder
+    texts = [text for text in forging.TEXTS if text.isascii()]
+    held = [None, 3, b"abc", *texts]
+    value = random.choice([random.choice(held), tuple(random.choices(held, k=3))])
+    version, data = execnet.dumps(value)[:1], execnet.dumps(value)[1:]
+    assert line.is_value(data)
+    forged = forging.damaged(data, random)
+    if random.random() < 0.5:  # a list of a million, somewhere
+        at = random.randrange(len(data))
+        forged = data[:at] + b"K\0\x0f\0\0" + data[at:]
+    if line.is_value(forged):
+        found = None
+        with contextlib.suppress(execnet.DataFormatError, EOFError, ValueError):
+            found = execnet.loads(version + forged)
+        assert len(pickle.dumps(found)) < 1000 + 10 * len(forged)
 
 
 def specifications(random: Random, folder: Path) -> None:
@@ -156,7 +178,16 @@ def _encoded(value: Plain) -> bytes:
 
 TARGETS: dict[str, Callable[[Random, Path], None]] = {
     target.__name__: target
-    for target in (codec_bytes, messages, answers, folders, specifications, settings, reports)
+    for target in (
+        codec_bytes,
+        messages,
+        answers,
+        folders,
+        lines,
+        specifications,
+        settings,
+        reports,
+    )
 }
 
 
