@@ -34,7 +34,7 @@ SCRATCH = "ROUNDTRIP_SCRATCH"  # the variable with the scratch folder of the int
 # that supervises it here, and how it ended
 LOG, SUPERVISOR, STATUS = "log", "supervisor", "status"
 # the beginning of a shell script whose "$1" is the scratch folder
-IN_SCRATCH = f'exec 2>"$1/{LOG}"; cd "$1"; '
+IN_SCRATCH = 'cd "$1"; '
 CHECK_VERSION = (
     "import sys; sys.version_info >= (3, 8) or "
     'sys.exit("it is Python %d.%d; 3.8 or newer is needed" % sys.version_info[:2])'
@@ -49,12 +49,12 @@ if sys.version_info >= (3, 8):
     os.environ[{SCRATCH!r}] = tempfile.mkdtemp(prefix="roundtrip-")
     names = {{}}
     exec({inspect.getsource(processes)!r}, names)
-    names["supervise"](os.environ[{SCRATCH!r}], patience=1.0)
+    names["supervise"](os.environ[{SCRATCH!r}], patience=names["ASK_SECONDS"] / 2)
     names["supervise"]()
 """
 # started with a scratch folder of this side and the words of a command
 LAUNCH = f"""{inspect.getsource(processes)}
-launch(sys.argv[1], {(SUPERVISOR, STATUS)!r}, {SUPERVISED!r}, sys.argv[2:])
+launch(sys.argv[1], {(SUPERVISOR, STATUS, LOG)!r}, {SUPERVISED!r}, sys.argv[2:])
 """
 
 

@@ -27,7 +27,6 @@ from .protocol import (
 )
 
 TAIL = 4000  # characters of what a child printed that are sent back
-MAX_OUTPUT = 100_000_000  # bytes: a child that prints for minutes must not fill the disk
 TRACE_SECONDS = 1.0  # for a child that hangs to print where it stands
 
 R = TypeVar("R", StepReached, Reloaded)
@@ -139,7 +138,7 @@ class _Watch:
         """Forget what it printed where that is too much; its end is all that is ever shown."""
         path = os.path.join(self._folder, OUTPUT)
         with contextlib.suppress(OSError, ValueError):
-            if os.lstat(path).st_size > MAX_OUTPUT:
+            if os.lstat(path).st_size > processes.MAX_OUTPUT:
                 with plain_files.opened(path, os.O_RDWR) as output:
                     os.ftruncate(output.fileno(), 0)
 

@@ -21,7 +21,7 @@ SOURCE = inspect.getsource(processes)
 # two supervisors, and what they watch: it starts a daemon, prints the numbers of all, and waits
 WATCHED = """
 import subprocess
-supervise({folder!r}, {status!r})
+supervise({folder!r}, {status!r}, patience=10000)
 supervise()
 daemon = subprocess.Popen(["setsid", "sleep", "1000"], stdout=subprocess.DEVNULL, pass_fds=[{held}])
 outer = os.getppid()
@@ -31,6 +31,7 @@ print(above, outer, os.getpid(), flush=True)
 {then}
 """
 WAITS, ENDS = "time.sleep(1000)", "os._exit(7)"
+STOPS = f"os.kill(outer, signal.SIGSTOP); {WAITS}"
 
 
 class Tree:
@@ -87,6 +88,40 @@ def test_whoever_is_killed_the_rest_ends(tree: Tree, killed: str) -> None:
 def test_it_ends_at_once_where_it_is_asked_to(tree: Tree) -> None:
     tree.process.terminate()
     assert tree.has_ended()
+
+
+@pytest.mark.parametrize("tree", [STOPS], indirect=True)
+def test_a_supervisor_that_was_stopped_is_asked_as_well(tree: Tree) -> None:
+    tree.process.terminate()
+    assert tree.has_ended()
+
+
+def test_those_are_asked_too_that_started_by_a_command_that_cannot_be_asked(tmp_path: Path) -> None:
+    """They clean up: that is why they are asked, and not killed."""
+    inner = f"{SOURCE}\nsupervise({str(tmp_path / 'inner')!r})\nprint(1, flush=True)\n{WAITS}"
+    (tmp_path / "inner").mkdir()
+    code = (
+        f"{SOURCE}\nimport subprocess\nsupervise(patience=10000)\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        f"subprocess.run([sys.executable, '-ISc', {inner!r}])"
+    )
+    command = [sys.executable, "-ISc", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as outer:
+        assert outer.stdout is not None
+        outer.stdout.readline()
+        outer.terminate()
+        outer.wait(60)
+    assert not (tmp_path / "inner").exists()
+
+
+def test_what_is_printed_is_bounded(tmp_path: Path) -> None:
+    with open(tmp_path / "log", "ab") as log:
+        code = (
+            f"{SOURCE}\nMAX_OUTPUT = 1000\nsupervise(log=2)\nos.write(2, bytes(2000))\n"
+            "while os.fstat(2).st_size > 1000: time.sleep(0.01)"
+        )
+        command = [sys.executable, "-ISc", code]
+        assert not subprocess.run(command, stdin=subprocess.PIPE, stderr=log, timeout=60).returncode
 
 
 def test_it_ends_where_nobody_listens_any_more(tree: Tree) -> None:
