@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from faults.fault import AGAIN, DAEMON, OPEN, PARENT, SHORT, TIMED_OUT, Fault
+from faults.fault import ABOVE, AGAIN, DAEMON, LINE, OPEN, PARENT, SHORT, TIMED_OUT, Fault
 
 ATTACKS = {
     # what it does to its own process
@@ -98,6 +98,14 @@ ATTACKS = {
         "the clean interpreter wrote an answer that cannot be read",
         "bad answer",
     ),
+    "answers_with_a_half": Fault(
+        "writes an answer without its end",
+        "from pytest_modelroundtrip.portable import protocol; "
+        "answer = protocol.encode_record(protocol.Reloaded({}, {}, observation={'': {}})); "
+        "open(folder + '/answer', 'wb').write(answer[:-9]); os._exit(0)",
+        "the clean interpreter wrote an answer that cannot be read",
+        "bad answer",
+    ),
     "answers_with_too_much": Fault(
         "writes an answer of 32 GB, without using disk",
         "open(folder + '/answer', 'wb').truncate(1 << 35); os._exit(0)",
@@ -175,6 +183,44 @@ ATTACKS = {
         "stops the interpreter and its supervisors",
         PARENT + "pid = os.getppid()\n"
         "for _ in range(4):\n    above = parent(pid); os.kill(pid, 19); pid = above\n",
+        "the end of the reload did not come within",
+        "environment broken",
+        options={**OPEN, **SHORT},
+        is_quick=False,
+    ),
+    "links_its_folder_elsewhere": Fault(
+        "replaces its folder by a link to the root of all",
+        "shutil.rmtree(folder); os.symlink('/', folder); os._exit(5)",
+        "exit status 5",
+        options=OPEN,
+    ),
+    "writes_into_the_line": Fault(
+        "writes what is no message into the interpreter's connection",
+        ABOVE + LINE + "os.write(line, b'much of it\\n' * 100); time.sleep(1000)",
+        "it sent what is no message: b'much of i'",
+        "bad answer",
+        options=OPEN,
+    ),
+    "announces_a_message": Fault(
+        "announces a message of 2 GB in the interpreter's connection",
+        ABOVE + LINE + "os.write(line, struct.pack('!bii', 4, 1, 2 ** 31 - 1)); time.sleep(1000)",
+        "it sent what is no message",
+        "bad answer",
+        options=OPEN,
+    ),
+    "sends_code": Fault(
+        "asks the test process, through the interpreter's connection, to run code",
+        ABOVE + LINE + "code = b'import os; os._exit(9)'\n"
+        "os.write(line, struct.pack('!bii', 3, 1, len(code)) + code); time.sleep(1000)",
+        "it sent what is no message",
+        "bad answer",
+        options=OPEN,
+    ),
+    "stops_everything_again_and_again": Fault(
+        "stops the interpreter and its supervisors, again and again",
+        PARENT + "above = [os.getppid()]\n"
+        "for _ in range(3): above.append(parent(above[-1]))\n"
+        "while True: [os.kill(pid, 19) for pid in above]\n",
         "the end of the reload did not come within",
         "environment broken",
         options={**OPEN, **SHORT},
