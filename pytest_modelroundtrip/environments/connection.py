@@ -260,8 +260,10 @@ class Connection:
 
     def close(self) -> None:
         """End the interpreter and all that it started."""
-        self._end()
-        processes.remove(str(self._scratch))
+        try:
+            self._end()
+        finally:  # an interrupt too: the interpreter then ends with this process
+            processes.remove(str(self._scratch))
 
     def _end(self) -> None:
         """End the interpreter; its log is still there."""

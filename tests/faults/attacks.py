@@ -38,6 +38,20 @@ ATTACKS = {
         "MemoryError",
         "load error",
     ),
+    "aborts_for_lack_of_memory": Fault(
+        "aborts in C, for lack of memory (RLIMIT_AS)",
+        "resource.setrlimit(resource.RLIMIT_AS, (1 << 33, 1 << 33)); "
+        "malloc = ctypes.CDLL(None).malloc; malloc.restype = ctypes.c_void_p; "
+        "malloc(ctypes.c_size_t(1 << 34)) or os.abort()",
+        "signal 6 (SIGABRT)",
+    ),
+    "writes_large_files": Fault(
+        "writes more than RLIMIT_FSIZE",
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10 ** 5, 10 ** 5)); "
+        "open('x', 'wb').write(bytes(10 ** 6))",
+        "File too large",
+        "load error",
+    ),
     "takes_memory": Fault(
         "takes more memory than memory_limit",
         "b = bytearray(3 << 30); time.sleep(1000)",
