@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from . import diagnosis
 from .calls import OUTPUTS
 from .environments import BadAnswerError, BrokenEnvironmentError
-from .known_errors import Loading
+from .known_errors import Loading, crash_hint
 from .load_hints import load_hint
 from .plan import Plan, Stop
 from .portable import calling, checks, protocol
@@ -100,7 +100,7 @@ def _classify_failed_reload(plan: Plan, job: Job, reloaded: Reloaded, trip: Roun
         )
     if ended.how != protocol.TIMED_OUT:
         died = f"the clean interpreter died in the step {ended.step!r}: {ended.how}"
-        return Stop(Verdict.CRASHED, died)
+        return Stop(Verdict.CRASHED, died, hint=crash_hint(reloaded.output))
     if ended.step == "start":
         return Stop(
             Verdict.TIMED_OUT,

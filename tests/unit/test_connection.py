@@ -31,6 +31,7 @@ from pytest_modelroundtrip.environments import (
 from pytest_modelroundtrip.environments.archive import portable_archive
 from pytest_modelroundtrip.environments.connection import Connection, ConnectionEndedError
 from pytest_modelroundtrip.environments.specification import parse
+from pytest_modelroundtrip.portable import processes
 from pytest_modelroundtrip.portable.protocol import (
     CanRead,
     Done,
@@ -287,6 +288,16 @@ def test_a_folder_that_cannot_go_or_come_ends_nothing(connection: Connection) ->
     with pytest.raises(FailedError, match="more than 100 folders deep"):
         connection.receive_answer(Done, 60)
     assert not connection.ask(CanRead("/nowhere", ""), Readable, 60).readable
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of another process are set on Linux")
+def test_too_few_descriptors_there_are_no_other_file_system(connection: Connection) -> None:
+    here = CanRead(__file__, "")
+    assert not connection.ask(here, Readable, 60).readable
+    for pid in processes.descendants(os.getpid()):
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, 3))
+    with pytest.raises(FailedError, match="Too many open files"):
+        connection.ask(here, Readable, 60)
 
 
 def test_a_folder_goes_and_comes(connection: Connection, tmp_path: Path) -> None:
