@@ -160,7 +160,7 @@ def _die_with_parent(lifeline: int) -> None:
 
     On Linux the kernel ends this process too, even while it is in C code.
     """
-    processes.ask_kernel(processes.DIE_WITH_PARENT, signal.SIGKILL)
+    processes.ask_kernel(processes.AT_END_OF_PARENT, signal.SIGKILL)
 
     def watch() -> None:
         os.read(lifeline, 1)

@@ -22,7 +22,7 @@ ORPHAN_SECONDS = 3.0  # for an interpreter to end by itself when nobody listens 
 PARENT_SECONDS = 0.5  # between two looks whether the parent is still there
 MAX_OUTPUT = 100_000_000  # bytes: what prints for minutes must not fill the disk
 SIGKILL = 9  # by its number: Windows, where the plugin is imported too, has none
-ADOPT_ORPHANS, DIE_WITH_PARENT = 36, 1  # for prctl
+ADOPT_ORPHANS, AT_END_OF_PARENT = 36, 1  # for prctl
 
 exit_now = os._exit  # what a model's code puts in its place must not be called
 
@@ -153,6 +153,7 @@ def supervise(
         OSError: where no process can be started.
     """
     adopt_orphans()
+    ask_kernel(AT_END_OF_PARENT, signal.SIGCONT)  # it may have been stopped
     parent = os.getppid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who started this one may have ignored it
     woken, wakes = os.pipe()

@@ -230,16 +230,6 @@ ATTACKS = {
         "bad answer",
         options=OPEN,
     ),
-    "stops_everything_again_and_again": Fault(
-        "stops the interpreter and its supervisors, again and again",
-        PARENT + "above = [os.getppid()]\n"
-        "for _ in range(3): above.append(parent(above[-1]))\n"
-        "while True: [os.kill(pid, 19) for pid in above]\n",
-        "the end of the reload did not come within",
-        "environment broken",
-        options={**OPEN, **SHORT},
-        is_quick=False,
-    ),
     # in the other steps
     "exits_in_an_import": Fault(
         "exits as a declared module is imported",

@@ -91,6 +91,12 @@ def test_it_ends_at_once_where_it_is_asked_to(tree: Tree) -> None:
 
 
 @pytest.mark.parametrize("tree", [STOPS], indirect=True)
+def test_a_supervisor_that_was_stopped_ends_with_the_one_above(tree: Tree) -> None:
+    os.kill(tree.outer, signal.SIGKILL)
+    assert tree.has_ended()
+
+
+@pytest.mark.parametrize("tree", [STOPS], indirect=True)
 def test_a_supervisor_that_was_stopped_is_asked_as_well(tree: Tree) -> None:
     tree.process.terminate()
     assert tree.has_ended()
