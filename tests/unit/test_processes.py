@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_modelroundtrip.environments.environment import GRACE_SECONDS
 from pytest_modelroundtrip.portable import processes
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="orphans are adopted on Linux only")
@@ -83,6 +84,11 @@ def test_whoever_is_killed_the_rest_ends(tree: Tree, killed: str) -> None:
     assert tree.process.returncode == -signal.SIGKILL
     if killed != "outer":
         assert tree.status.read_text() == "signal 9 (SIGKILL)"
+
+
+def test_no_limit_is_exceeded_by_more_than_is_promised() -> None:
+    """By a reload whose interpreter does not answer, and cannot be asked to end."""
+    assert GRACE_SECONDS + processes.ASK_SECONDS <= 5
 
 
 def test_it_ends_at_once_where_it_is_asked_to(tree: Tree) -> None:
