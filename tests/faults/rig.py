@@ -52,6 +52,7 @@ class Record(NamedTuple):
     text: str
     reload: float  # seconds
     start: float
+    cpu: float  # seconds of all processes
     processes: list[str]  # that were left
     files: list[str]
 

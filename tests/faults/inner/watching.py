@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -40,6 +41,16 @@ def marked_processes(token: str) -> list[str]:
     return found
 
 
+def cpu_seconds(token: str) -> float:
+    """What this process and the marked ones have used of CPUs, with the children that ended."""
+    ticks = 0
+    for pid in (os.getpid(), *(process.split()[0] for process in marked_processes(token))):
+        with contextlib.suppress(OSError):  # it has ended
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def scratch_files(folder: Path) -> Counter[str]:
     """The files in the scratch folders below a folder, without their random names."""
     walked = os.walk(folder)  # which passes over what is removed meanwhile
@@ -72,6 +83,7 @@ class Watcher:
         self._session = Session(config, self._environment)
         self._usual: tuple[int, Counter[str]] | None = None  # between two good round trips
         self._record: dict[str, Any] = {}
+        self._cpu = 0.0  # before the test
         config.stash[plugin.SESSION] = self._session
 
     def _environment(self, name: str, kind: Kind, archive: bytes, isolation: str) -> Timed:
@@ -94,11 +106,13 @@ class Watcher:
         """Write the record at the end of the test."""
         if report.when == "setup":
             self._record = {"verdict": "none", "text": "", "reload": 0.0, "start": 0.0}
+            self._cpu = cpu_seconds(os.environ[TOKEN])
         if report.failed and self._record["verdict"] == "none":
             self._record["text"] = str(report.longrepr)
         if report.when == "teardown":
             name = report.nodeid.partition("::test_")[2].partition("[")[0]
-            line = {"name": name, **self._record, **self._left()}
+            cpu = cpu_seconds(os.environ[TOKEN]) - self._cpu
+            line = {"name": name, **self._record, "cpu": cpu, **self._left()}
             with self._out.open("a") as out:
                 out.write(json.dumps(line) + "\n")
 
