@@ -56,7 +56,6 @@ def run(job: Job, start: Start, scratch: str, limits: Limits) -> Reloaded:
         OSError: where its folder or its process cannot be made.
     """
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # an import may have ignored it
-    os.makedirs(scratch, exist_ok=True)  # a reload may have removed it
     folder = tempfile.mkdtemp(dir=scratch)
     others = processes.started_already()
     try:
