@@ -222,6 +222,15 @@ ATTACKS = {
         "bad answer",
         options=OPEN,
     ),
+    "floods_the_line": Fault(
+        "writes messages without end into the interpreter's connection",
+        ABOVE + LINE + "data = bytes(1 << 20)\n"
+        "body = b'A' + struct.pack('!i', len(data)) + data + b'Q'\n"
+        "while True: os.write(line, struct.pack('!bii', 4, 1, len(body)) + body)",
+        "int is expected, not bytes",
+        "bad answer",
+        options=OPEN,
+    ),
     "sends_code": Fault(
         "asks the test process, through the interpreter's connection, to run code",
         ABOVE + LINE + "code = b'import os; os._exit(9)'\n"
