@@ -28,22 +28,23 @@ daemon = subprocess.Popen(["setsid", "sleep", "1000"], stdout=subprocess.DEVNULL
 outer = os.getppid()
 with open("/proc/%d/stat" % outer) as source:
     above = int(source.read().rpartition(")")[2].split()[1])
+{first}
 print(above, outer, os.getpid(), flush=True)
 {then}
 """
 WAITS, ENDS = "time.sleep(1000)", "os._exit(7)"
-STOPS = f"os.kill(outer, signal.SIGSTOP); {WAITS}"
+STOPS = "os.kill(outer, signal.SIGSTOP)"
 
 
 class Tree:
     """Two supervisors, their process and its daemon; all of them hold a pipe open."""
 
-    def __init__(self, folder: Path, then: str) -> None:
+    def __init__(self, folder: Path, then: str = WAITS, first: str = "") -> None:
         (folder / "scratch").mkdir()
         self.scratch, self.status = folder / "scratch", folder / "scratch" / "status"
         self.held, held = os.pipe()
         code = SOURCE + WATCHED.format(
-            folder=str(self.scratch), status=str(self.status), held=held, then=then
+            folder=str(self.scratch), status=str(self.status), held=held, then=then, first=first
         )
         self.process = subprocess.Popen(
             [sys.executable, "-ISc", code],
@@ -71,7 +72,7 @@ class Tree:
 
 @pytest.fixture
 def tree(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Tree]:
-    made = Tree(tmp_path, getattr(request, "param", WAITS))
+    made = Tree(tmp_path, **getattr(request, "param", {}))
     yield made
     made.close()
 
@@ -96,13 +97,13 @@ def test_it_ends_at_once_where_it_is_asked_to(tree: Tree) -> None:
     assert tree.has_ended()
 
 
-@pytest.mark.parametrize("tree", [STOPS], indirect=True)
+@pytest.mark.parametrize("tree", [{"first": STOPS}], indirect=True)
 def test_a_supervisor_that_was_stopped_ends_with_the_one_above(tree: Tree) -> None:
     os.kill(tree.outer, signal.SIGKILL)
     assert tree.has_ended()
 
 
-@pytest.mark.parametrize("tree", [STOPS], indirect=True)
+@pytest.mark.parametrize("tree", [{"first": STOPS}], indirect=True)
 def test_a_supervisor_that_was_stopped_is_asked_as_well(tree: Tree) -> None:
     tree.process.terminate()
     assert tree.has_ended()
@@ -142,7 +143,7 @@ def test_it_ends_where_nobody_listens_any_more(tree: Tree) -> None:
     assert tree.has_ended()
 
 
-@pytest.mark.parametrize("tree", [ENDS], indirect=True)
+@pytest.mark.parametrize("tree", [{"then": ENDS}], indirect=True)
 def test_it_ends_as_its_process_does_and_what_that_left_ends_too(tree: Tree) -> None:
     assert tree.has_ended()
     assert tree.process.wait(20) == 7
