@@ -83,7 +83,7 @@ class Watcher:
         self._session = Session(config, self._environment)
         self._usual: tuple[int, Counter[str]] | None = None  # between two good round trips
         self._record: dict[str, Any] = {}
-        self._cpu = 0.0  # before the test
+        self._cpu = 0.0  # at the end of the test before
         config.stash[plugin.SESSION] = self._session
 
     def _environment(self, name: str, kind: Kind, archive: bytes, isolation: str) -> Timed:
@@ -106,7 +106,6 @@ class Watcher:
         """Write the record at the end of the test."""
         if report.when == "setup":
             self._record = {"verdict": "none", "text": "", "reload": 0.0, "start": 0.0}
-            self._cpu = cpu_seconds(os.environ[TOKEN])
         if report.failed and self._record["verdict"] == "none":
             self._record["text"] = str(report.longrepr)
         if report.when == "teardown":
@@ -115,6 +114,7 @@ class Watcher:
             line = {"name": name, **self._record, "cpu": cpu, **self._left()}
             with self._out.open("a") as out:
                 out.write(json.dumps(line) + "\n")
+            self._cpu = cpu_seconds(os.environ[TOKEN])
 
     def _left(self) -> dict[str, Any]:
         """What is there besides what is there after the first round trip."""
