@@ -294,7 +294,8 @@ def test_a_folder_that_cannot_go_or_come_ends_nothing(connection: Connection) ->
 def test_too_few_descriptors_there_are_no_other_file_system(connection: Connection) -> None:
     here = CanRead(__file__, "")
     assert not connection.ask(here, Readable, 60).readable
-    for pid in processes.descendants(os.getpid()):
+    supervisor = int((connection._scratch / launch.SUPERVISOR).read_text())
+    for pid in processes.descendants(supervisor):
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, 3))
     with pytest.raises(FailedError, match="Too many open files"):
         connection.ask(here, Readable, 60)
