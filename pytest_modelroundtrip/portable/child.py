@@ -190,7 +190,7 @@ def _listen(link: int) -> threading.Event:
     When the parent ends, which closes its side of the link, this process group is ended. On Linux
     the kernel ends this process too, even while it is in C code.
     """
-    processes.ask_kernel(processes.DIE_WITH_PARENT, signal.SIGKILL)
+    processes.ask_kernel(processes.AT_END_OF_PARENT, signal.SIGKILL)
     has_job = threading.Event()
 
     def listen() -> None:

@@ -53,6 +53,16 @@ def waiting_processes(token: str) -> dict[int, str]:
     return found
 
 
+def cpu_seconds(token: str) -> float:
+    """What this process and the marked ones have used of CPUs, with the children that ended."""
+    ticks = 0
+    for pid in (os.getpid(), *marked_processes(token)):
+        with contextlib.suppress(OSError):  # it has ended
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def scratch_files(folder: Path, but: Iterable[str]) -> Counter[str]:
     """The files in the scratch folders below a folder, without their random names.
 
@@ -89,6 +99,7 @@ class Watcher:
         self._session = Session(config, self._environment)
         self._usual: tuple[int, Counter[str]] | None = None  # between two good round trips
         self._record: dict[str, Any] = {}
+        self._cpu = 0.0  # at the end of the test before
         config.stash[plugin.SESSION] = self._session
 
     def _environment(self, name: str, kind: Kind, archive: bytes, isolation: str) -> Timed:
@@ -115,9 +126,11 @@ class Watcher:
             self._record["text"] = str(report.longrepr)
         if report.when == "teardown":
             name = report.nodeid.partition("::test_")[2].partition("[")[0]
-            line = {"name": name, **self._record, **self._left()}
+            cpu = cpu_seconds(os.environ[TOKEN]) - self._cpu
+            line = {"name": name, **self._record, "cpu": cpu, **self._left()}
             with self._out.open("a") as out:
                 out.write(json.dumps(line) + "\n")
+            self._cpu = cpu_seconds(os.environ[TOKEN])
 
     def _left(self) -> dict[str, Any]:
         """What is there besides what is there after the first round trip."""
