@@ -212,6 +212,10 @@ def test_imports_is_not_advised_where_the_module_is_imported(acme: Any, imports:
     given = {"Scale": "acme.one:Scale"}
     settings = loading(model, imports=(imports,), custom_objects=given)
     assert not load_hint(UNKNOWN.format("Scale"), settings)
+    for error in (LOCATE, UNKNOWN.format("acme>Scale")):
+        text = load_hint(error, loading(model, imports=(imports,)))
+        assert "which imports=[...] has; the loader does not find it by the name" in text
+        assert 'pass custom_objects={"acme>Scale": "acme.one:Scale"}' in text
 
 
 @pytest.mark.usefixtures("registered")
