@@ -138,6 +138,14 @@ LOAD_ERRORS: tuple[tuple[str, Advise], ...] = (
     ),
     (r"safe_mode=False|enable_unsafe_deserialization", _safe_mode),
     (
+        # how Keras 3 writes a name such as "mse" into .h5
+        r"Could not deserialize 'keras\.metrics\.(?P<name>\w+)' because it is not a KerasSaveable",
+        _always(
+            'compile was given "{name}" by name or as a function, and Keras 3 cannot read what it '
+            "writes of that into .h5. Pass an object, such as keras.losses.MeanSquaredError()."
+        ),
+    ),
+    (
         r"Could not find matching (?:concrete )?function to call loaded from the SavedModel",
         _always(
             "A SavedModel can be called only as it was traced. Give the function an "
@@ -179,6 +187,15 @@ SAVE_ERRORS: tuple[tuple[str, str], ...] = (
 )
 
 
+CRASHES: tuple[tuple[str, str], ...] = (
+    (
+        r"Unknown flags? in XLA_FLAGS: (?P<flags>.*)",
+        "The clean interpreter gets XLA_FLAGS from here, and its XLA ends a process at a flag that "
+        "it does not know: {flags}. Unset XLA_FLAGS, or take that out.",
+    ),
+)
+
+
 def ends_of(error: str) -> str:
     """What of an error is searched for known words: its ends, which have them.
 
@@ -199,8 +216,17 @@ def load_error_hint(error: str, loading: Loading) -> str:
 
 def save_error_hint(error: str) -> str:
     """What to do about an error that a save raised; "" where its words are not known."""
-    for pattern, hint in SAVE_ERRORS:
-        match = re.search(pattern, ends_of(error))
+    return _known(SAVE_ERRORS, error)
+
+
+def crash_hint(printed: str) -> str:
+    """What to do about a crash, by what was printed; "" where its words are not known."""
+    return _known(CRASHES, printed)
+
+
+def _known(errors: Sequence[tuple[str, str]], text: str) -> str:
+    for pattern, hint in errors:
+        match = re.search(pattern, ends_of(text))
         if match:
             return hint.format(**match.groupdict())
     return ""

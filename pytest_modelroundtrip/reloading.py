@@ -9,7 +9,7 @@ from typing import NamedTuple
 from . import diagnosis
 from .calls import OUTPUTS
 from .environments import BadAnswerError, BrokenEnvironmentError
-from .known_errors import Loading
+from .known_errors import Loading, crash_hint
 from .load_hints import load_hint
 from .plan import Plan, Stop
 from .portable import calling, checks, protocol
@@ -24,7 +24,6 @@ from .result import RoundTrip, Verdict
 
 SELF_CONTAINED = "self_contained"
 NO_NETWORK = re.compile(r"connect|resol|unreachable|refused|urlopen|network", re.IGNORECASE)
-MAX_SEARCHED = 20_000  # characters of an error that are searched for what to do about it
 IF_IT_IS_THERE = (
     'Or, if a deployment has it at the same path, pass confinement="off", or put its folder into '
     "roundtrip_pythonpath."
@@ -116,7 +115,7 @@ def _classify_failed_reload(plan: Plan, job: Job, reloaded: Reloaded, trip: Roun
         )
     if ended.how != protocol.TIMED_OUT:
         died = f"the clean interpreter died in the step {ended.step!r}: {ended.how}"
-        return Stop(Verdict.CRASHED, died)
+        return Stop(Verdict.CRASHED, died, hint=crash_hint(reloaded.output))
     if ended.step == "start":
         return Stop(
             Verdict.TIMED_OUT,
@@ -141,9 +140,8 @@ def _classify_error(plan: Plan, job: Job, failure: LoadFailure, trip: RoundTrip)
     reached = check.compare(Reached([], []), Reached(failure.reached, []), Tolerance())
     accesses = reached.differences if SELF_CONTAINED in job.checks else []
     error = f"{failure.type}: {failure.message}"
-    hint = load_hint(
-        _ends_of(error), Loading([*plan.models.models.values()], plan.settings, plan.format)
-    )
+    loading = Loading([*plan.models.models.values()], plan.settings, plan.format)
+    hint = load_hint(error, loading)
     if accesses:
         trip.checks[SELF_CONTAINED] = CheckOutcome.DIFFERS
     if any(_is_reason(access, failure.message) for access in failure.reached):
@@ -154,12 +152,6 @@ def _classify_error(plan: Plan, job: Job, failure: LoadFailure, trip: RoundTrip)
         problems = [*accesses, unusable, failure.message]
         return Stop(Verdict.DIFFERS, *problems, hint=hint, detail=failure.traceback)
     return Stop(Verdict.LOAD_ERROR, *accesses, error, hint=hint, detail=failure.traceback)
-
-
-def _ends_of(error: str) -> str:
-    """An error that is as long as an artifact, by its beginning and its end: it is searched."""
-    half = MAX_SEARCHED // 2
-    return error if len(error) <= MAX_SEARCHED else f"{error[:half]}\n{error[-half:]}"
 
 
 def _is_reason(access: str, message: str) -> bool:

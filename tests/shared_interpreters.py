@@ -9,6 +9,8 @@ from pytest_modelroundtrip.environments.environment import Environment
 from pytest_modelroundtrip.environments.kinds import Kind
 from pytest_modelroundtrip.session import Session
 
+MAX_ENVIRONMENTS = 12  # of one run of our tests; those of one inner run are fewer
+
 
 class SharedEnvironment(Environment):
     """Outlives the run that uses it; the next run finds it warm."""
@@ -34,9 +36,14 @@ class SharedInterpreters:
         config.stash[plugin.SESSION] = Session(config, self.environment)
 
     def environment(self, name: str, kind: Kind, archive: bytes, isolation: str) -> Environment:
-        """The one of earlier runs, else a new one."""
+        """The one of earlier runs, else a new one. Those that were not used for long are ended."""
         key = (name, kind, archive, isolation)
-        return self._pool.setdefault(key, SharedEnvironment(*key))
+        found = self._pool[key] = (
+            self._pool.pop(key) if key in self._pool else SharedEnvironment(*key)
+        )
+        if len(self._pool) > MAX_ENVIRONMENTS:
+            self._pool.pop(next(iter(self._pool))).end()
+        return found
 
     def end(self) -> None:
         """End all of them."""

@@ -143,6 +143,34 @@ def test_an_axis_of_a_subclassed_model_is_free_where_that_was_declared(
     result.stdout.fnmatch_lines(["FAILED*test_two_lengths*"])
 
 
+BUILT = """
+class Recurrent(K.Model):
+    def __init__(self):
+        super().__init__()
+        self.inner = L.LSTM(3, return_sequences=True)
+
+    def call(self, x):
+        return {"y": self.inner(x)}
+
+@pytest.mark.roundtrip(formats=["fixed", "saved_model"])
+def test_it():
+    model = Recurrent()
+    model(K.Input((None, 6)))
+    return model, np.ones((3, 6, 6), "float32")
+"""
+
+
+def test_free_axes_that_a_subclassed_model_was_built_with_are_varied(
+    run: Run, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(fixed=FIXED.replace("shape[2]", "shape[1]"))
+    pytester.syspathinsert()
+    pytester.makeconftest(adding_formats("fixed:Fixed"))
+    result = run(BUILT, "-rf")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*with other sizes of all free axes, it raised*", "FAILED*fixed*"])
+
+
 FIXED = """
 from pytest_modelroundtrip.portable.formats.saved_model import SavedModelFormat
 

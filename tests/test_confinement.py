@@ -83,6 +83,13 @@ class Listing(Hdf5):
 
 
 @K.utils.register_keras_serializable()
+class Scanning(Hdf5):
+    def build(self, shape):
+        self.offset = float(len([*os.scandir(self.where)]))
+        L.Layer.build(self, shape)
+
+
+@K.utils.register_keras_serializable()
 class Glob(Hdf5):
     def build(self, shape):
         self.offset = float(len(glob.glob(self.where + "/*")))
@@ -144,7 +151,8 @@ def reading_layers(pytester: pytest.Pytester) -> None:
 
 @pytest.mark.usefixtures("reading_layers")
 def test_a_file_outside_the_artifact_is_told_with_its_path(run: Run) -> None:
-    kinds = ["InCall", "Table", "Hdf5", "Checkpoint", "Listing", "Glob", "GlobOfTensorFlow"]
+    kinds = ["InCall", "Table", "Hdf5", "Checkpoint", "Listing", "Scanning", "Glob"]
+    kinds.append("GlobOfTensorFlow")
     found = reported(run, READS_OUTSIDE.replace("KINDS", f"[{', '.join(kinds)}]"))
     assert len(found) == len(kinds)
     for record in found:
@@ -154,6 +162,19 @@ def test_a_file_outside_the_artifact_is_told_with_its_path(run: Run) -> None:
         assert "Put what it needs into the artifact" in record["text"]
         assert f"confined: {GRANT}" in " ".join(record["text"].split())
         assert record["confinement"] == str(GRANT)
+
+
+@pytest.mark.usefixtures("reading_layers")
+def test_without_confinement_folders_that_are_listed_are_told(run: Run) -> None:
+    """What Python and TensorFlow's Python layer do shows without the kernel's help too."""
+    kinds = ["Listing", "Scanning", "Glob", "GlobOfTensorFlow", "FallbackOfTensorFlow"]
+    source = READS_OUTSIDE.replace("KINDS", f"[{', '.join(kinds)}]")
+    found = reported(run, source, "--roundtrip-confinement=off")
+    assert len(found) == len(kinds)
+    for record in found:
+        assert record["checks"]["self_contained"] == "differs", record
+        assert record["checks"]["outputs"] == "exact", record
+        assert "/outside" in "".join(record["problems"]), record
 
 
 @with_namespaces

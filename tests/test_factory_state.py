@@ -29,6 +29,31 @@ class Shift(L.Layer):
         return x + self.plain.held
 
 
+class Module(tf.Module):
+    def __init__(self, value):
+        super().__init__()
+        self.held = tf.Variable(value)
+
+
+class InModule(Shift):
+    def __init__(self, value, **kwargs):
+        super().__init__(0.0, **kwargs)
+        self.plain = Module(value)
+
+
+class Born(Shift):
+    '''Seeds itself, and then draws what no file holds.'''
+
+    def __init__(self, **kwargs):
+        tf.random.set_seed(7)
+        super().__init__(tf.random.normal([3]), **kwargs)
+
+
+class Constant(Shift):
+    def __init__(self, **kwargs):
+        super().__init__(tf.ones([3]), **kwargs)
+
+
 class Closed(L.Layer):
     '''Its variable is in no attribute.'''
 
@@ -53,6 +78,20 @@ def constant():
 def random():
     tf.random.set_seed(7)
     return around(Shift, tf.random.normal([3]))
+
+
+def module():
+    tf.random.set_seed(7)
+    return around(InModule, tf.random.normal([3]))
+
+
+def initialized():
+    K.utils.set_random_seed(7)
+    return around(Shift, L.Dense(3, use_bias=False, name="made").kernel_initializer((3,)))
+
+
+def born(cls):
+    return K.Sequential([K.Input((3,)), L.Dense(3), cls()])
 
 
 def closed():
@@ -116,11 +155,42 @@ def test_a_constant_that_comes_out_the_same_each_time_is_no_loss(trip: Trip) -> 
     trip("constant", "constant").assert_outcomes(passed=2)
 
 
-def test_what_begins_at_random_is_a_loss_though_the_factory_seeds_itself(trip: Trip) -> None:
-    result = trip("random", "random")
+@pytest.mark.parametrize("model", ["random", "initialized"])
+def test_what_begins_at_random_is_a_loss_though_the_factory_seeds_itself(
+    trip: Trip, model: str
+) -> None:
+    result = trip(model, model)
     result.assert_outcomes(failed=2)
     text = " ".join(result.stdout.str().split())
     assert "plain/held differs in 3 of 3 elements" in text
+    assert "it was not loaded, it holds the value that the rebuilt model had before" in text
+
+
+def test_a_variable_of_a_module_in_a_layer(trip: Trip) -> None:
+    """TensorFlow's checkpoint holds it, Keras' file of weights does not."""
+    result = trip("module", "module")
+    result.assert_outcomes(failed=1, passed=1)
+    assert "it was not loaded, it holds the value that the rebuilt model had before" in " ".join(
+        result.stdout.str().split()
+    )
+
+
+@pytest.mark.usefixtures("trip", "keras_format")
+def test_what_a_constructor_draws_is_a_loss_though_it_seeds_itself(run: Run) -> None:
+    source = """
+import untracked
+
+OBJECTS = {name: f"untracked:{name}" for name in ("Born", "Constant")}
+
+@pytest.mark.roundtrip(formats=["keras"], custom_objects=OBJECTS)
+@pytest.mark.parametrize("name", OBJECTS)
+def test_it(name):
+    return untracked.born(getattr(untracked, name))
+"""
+    result = run(source, "-rf")
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.fnmatch_lines(["FAILED*Born*"])
+    text = " ".join(result.stdout.str().split())
     assert "it was not loaded, it holds the value that the rebuilt model had before" in text
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import io
+import os
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,24 @@ from pytest_modelroundtrip.portable import worker
 job = os.path.join(os.path.dirname(os.path.abspath(sys.argv[0])), "job")
 sys.exit(worker.main(job, sys.argv[1:]))
 """
+
+
+def encoded_variables(variables: Mapping[str, str]) -> dict[bytes, bytes]:
+    """The variables for `BOOTSTRAP`: they may be no UTF-8, and execnet refuses such a text."""
+    return {os.fsencode(name): os.fsencode(value) for name, value in variables.items()}
+
+
+def first_message(message: object) -> tuple[str, str]:
+    """The scratch folder on the other side, and what is missing there, as `BOOTSTRAP` says it.
+
+    Raises:
+        ValueError: where it is something else.
+    """
+    if isinstance(message, tuple) and len(message) == 2:
+        there, missing = message
+        if isinstance(there, bytes) and isinstance(missing, bytes):
+            return str(there, "utf-8", "surrogatepass"), str(missing, "utf-8", "replace")
+    raise ValueError(f"its first message is {type(message).__name__}, not two texts")
 
 
 class ArchiveError(ValueError):

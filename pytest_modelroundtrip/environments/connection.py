@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,8 +14,9 @@ import execnet
 from .. import system_errors
 from ..portable import START_SECONDS, plain_files, processes, protocol, transfer
 from . import launch
-from .archive import BOOTSTRAP
+from .archive import BOOTSTRAP, encoded_variables, first_message
 from .kinds import Startable
+from .line import Line
 from .provisioning import Notify
 
 CLOSE_SECONDS = 5  # to end by itself; then it is killed
@@ -70,10 +70,12 @@ class Connection:
         self._copies: dict[str, str] = {}  # name in that folder -> the folder here
         self._scratch = Path(tempfile.mkdtemp(prefix="roundtrip-"))  # on this side
         self._link = contextlib.ExitStack()  # ends the interpreter
+        self._line: Line | None = None  # until it is started
         try:
             self._channel = self._connected(kind, connect_seconds)
-            self._send((_encoded(kind), archive), connect_seconds)
-            self._there, self.missing = _first_message(self._channel.receive(connect_seconds))
+            variables = {**kind.chosen_variables(), **kind.clean_variables()}
+            self._send((encoded_variables(variables), archive), connect_seconds)
+            self._there, self.missing = first_message(self._channel.receive(connect_seconds))
         except execnet.TimeoutError as error:
             raise self._late("its first message did not come", connect_seconds) from error
         except ConnectionEndedError:
@@ -89,7 +91,7 @@ class Connection:
 
     def _connected(self, kind: Startable, seconds: float) -> execnet.Channel:
         line = kind.command_line(self._scratch)
-        group, gateway = launch.connect(line, self._scratch, seconds)
+        group, gateway, self._line = launch.connect(line, self._scratch, seconds)
         self._link.callback(group.terminate, timeout=CLOSE_SECONDS)
         self._link.callback(launch.go_on, self._scratch)
         channel = gateway.remote_exec(BOOTSTRAP)
@@ -134,7 +136,7 @@ class Connection:
 
         Raises:
             ConnectionEndedError: when the interpreter is gone, or does not answer in time.
-            BadAnswerError: when it is not such a record.
+            BadAnswerError: when it is not such a record, or no message at all.
             FailedError: when its system did not let it be done. It goes on.
         """
         try:
@@ -148,7 +150,7 @@ class Connection:
         except execnet.TimeoutError as error:
             raise self._late(f"{WAITED_FOR[answer]} did not come", seconds) from error
         except (EOFError, OSError, execnet.RemoteError) as error:
-            raise self._failed("gave no answer", error) from error
+            raise self._lost("gave no answer", error) from error
 
     def _message(self, seconds: float) -> bytes:
         """The bytes of an answer: the number of its chunks comes first, then the chunks."""
@@ -247,7 +249,7 @@ class Connection:
                 self.close()
                 what = f"{error.filename} cannot be fetched: {error.strerror}"
                 raise ConnectionEndedError(what) from error
-            raise self._failed("ended while a folder was fetched", error) from error
+            raise self._lost("ended while a folder was fetched", error) from error
         except ValueError as error:
             raise self._bad("sent a folder that cannot be read", error) from error
         self.receive_answer(protocol.Done, START_SECONDS)
@@ -258,8 +260,10 @@ class Connection:
 
     def close(self) -> None:
         """End the interpreter and all that it started."""
-        self._end()
-        processes.remove(str(self._scratch))
+        try:
+            self._end()
+        finally:  # an interrupt too: the interpreter then ends with this process
+            processes.remove(str(self._scratch))
 
     def _end(self) -> None:
         """End the interpreter; its log is still there."""
@@ -268,6 +272,17 @@ class Connection:
                 self._link.close()
         except (OSError, RuntimeError):  # no descriptor or no thread is left for that
             launch.end(self._scratch)
+
+    @property
+    def _refused(self) -> str:
+        """What was wrong with what it sent last, if that was no message; else ""."""
+        return self._line.refused if self._line else ""
+
+    def _lost(self, what: str, error: Exception) -> ConnectionEndedError | BadAnswerError:
+        """Close it; the error to raise where nothing more comes."""
+        if self._refused:
+            return self._bad(what, ValueError(self._refused))
+        return self._failed(what, error)
 
     def _failed(self, what: str, error: Exception) -> ConnectionEndedError:
         """Close it; the error to raise, with how it ended and what was printed last."""
@@ -289,9 +304,9 @@ class Connection:
         return ConnectionEndedError("\n  ".join([first, *last]))
 
     def _how_it_ended(self) -> str:
+        if self._refused:
+            return self._refused
         status = plain_files.tail(self._scratch / launch.STATUS, LOG_BYTES)
-        if status == "exit status 0":
-            return "it ended with exit status 0, or sent what is no message"
         return f"it ended with {status}" if status else "it ended, and its supervisor as well"
 
     def _bad(self, what: str, error: Exception) -> BadAnswerError:
@@ -304,21 +319,6 @@ class Connection:
 def _close(channel: execnet.Channel) -> None:
     with contextlib.suppress(OSError):
         channel.close()
-
-
-def _encoded(kind: Startable) -> dict[bytes, bytes]:
-    """The variables of an interpreter: execnet refuses text that is not UTF-8, and bytes may be."""
-    variables = {**kind.chosen_variables(), **kind.clean_variables()}
-    return {os.fsencode(name): os.fsencode(value) for name, value in variables.items()}
-
-
-def _first_message(message: object) -> tuple[str, str]:
-    """The scratch folder on the other side, and what is missing there."""
-    if isinstance(message, tuple) and len(message) == 2:
-        there, missing = message
-        if isinstance(there, bytes) and isinstance(missing, bytes):
-            return str(there, "utf-8", "surrogatepass"), str(missing, "utf-8", "replace")
-    raise ValueError(f"its first message is {type(message).__name__}, not two texts")
 
 
 def _expected(kind: type[A], item: object) -> A:

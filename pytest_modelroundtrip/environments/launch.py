@@ -24,6 +24,8 @@ from ..portable import plain_files, processes
 if TYPE_CHECKING:
     import execnet
 
+    from .line import Line
+
 HASH_SEED = "2"
 CONNECT_SECONDS = 120.0  # until an interpreter answers: a container may have to be fetched
 
@@ -32,7 +34,7 @@ SCRATCH = "ROUNDTRIP_SCRATCH"  # the variable with the scratch folder of the int
 # that supervises it here, and how it ended
 LOG, SUPERVISOR, STATUS = "log", "supervisor", "status"
 # the beginning of a shell script whose "$1" is the scratch folder
-IN_SCRATCH = f'exec 2>"$1/{LOG}"; cd "$1"; '
+IN_SCRATCH = 'cd "$1"; '
 CHECK_VERSION = (
     "import sys; sys.version_info >= (3, 8) or "
     'sys.exit("it is Python %d.%d; 3.8 or newer is needed" % sys.version_info[:2])'
@@ -47,12 +49,12 @@ if sys.version_info >= (3, 8):
     os.environ[{SCRATCH!r}] = tempfile.mkdtemp(prefix="roundtrip-")
     names = {{}}
     exec({inspect.getsource(processes)!r}, names)
-    names["supervise"](os.environ[{SCRATCH!r}], patience=1.0)
+    names["supervise"](os.environ[{SCRATCH!r}], patience=names["ASK_SECONDS"] / 2)
     names["supervise"]()
 """
 # started with a scratch folder of this side and the words of a command
 LAUNCH = f"""{inspect.getsource(processes)}
-launch(sys.argv[1], {(SUPERVISOR, STATUS)!r}, {SUPERVISED!r}, sys.argv[2:])
+launch(sys.argv[1], {(SUPERVISOR, STATUS, LOG)!r}, {SUPERVISED!r}, sys.argv[2:])
 """
 
 
@@ -63,8 +65,8 @@ def hash_seed() -> str:
 
 def connect(
     command_line: Sequence[str], scratch: Path, seconds: float
-) -> tuple[execnet.Group, execnet.Gateway]:
-    """Start an interpreter; the execnet group and the gateway to it.
+) -> tuple[execnet.Group, execnet.Gateway, Line]:
+    """Start an interpreter; the execnet group, the gateway to it and its line.
 
     Args:
         command_line: what to start.
@@ -80,12 +82,12 @@ def connect(
     group = execnet.Group()
     spec = execnet.XSpec("popen")
     spec.python = shlex.join([sys.executable, "-ISc", LAUNCH, str(scratch), *command_line])
-    made: list[execnet.Gateway] = []
+    made: list[tuple[execnet.Gateway, Line]] = []
     errors: list[BaseException] = []
 
     def make() -> None:
         try:
-            made.append(group.makegateway(spec))
+            made.append(_gateway(group, spec))
         except BaseException as error:
             errors.append(error)
 
@@ -93,7 +95,21 @@ def connect(
     _await(thread, scratch, seconds)
     if errors:
         raise errors[0]
-    return group, made[0]
+    return group, *made[0]
+
+
+def _gateway(group: execnet.Group, spec: execnet.XSpec) -> tuple[execnet.Gateway, Line]:
+    """What `group.makegateway` makes, with a line that verifies what comes."""
+    from execnet import gateway_bootstrap, gateway_io
+
+    from .line import Line
+
+    group.allocate_id(spec)
+    spec.execmodel = group.remote_execmodel.backend
+    line = Line(gateway_io.popen_args(spec), group.execmodel)
+    gateway = gateway_bootstrap.bootstrap(line, spec)
+    group._register(gateway)
+    return gateway, line
 
 
 def _await(thread: threading.Thread, scratch: Path, seconds: float) -> None:

@@ -24,6 +24,8 @@ from .protocol import Job, Reloaded, Setup, StepReached
 # the files in a child's folder
 JOB, STEP, ANSWER, OUTPUT = "job", "step", "answer", "output"
 ARTIFACT = "artifact"  # the copy for one that was set up before its job was known
+# names of processes
+WAITING, RELOADING = "rt-standby", "rt-reload"
 
 _write = os.write  # what a model's code puts in its place must not be called
 
@@ -119,13 +121,16 @@ def become_child(folder: str, link: int, grant: Grant, setup: Optional[Setup] = 
     move_into(os.path.join(folder, "home"))
     cage = None
     if setup is not None:
+        processes.show_as(WAITING)
         cage = Cage(setup.confinement, grant, folder)
         reload.set_up(setup, cage, os.path.join(folder, ARTIFACT))
         warm_up.warm_up(setup.keras_majors)
         _write(link, b"\n")
     has_job.wait()
+    processes.show_as(RELOADING)
     _do_job(folder, grant, cage)
-    _write(link, b"\n")
+    with contextlib.suppress(OSError):  # a model's code has closed it: the parent sees the end
+        _write(link, b"\n")
     processes.exit_now(0)
 
 
@@ -185,13 +190,17 @@ def _listen(link: int) -> threading.Event:
     When the parent ends, which closes its side of the link, this process group is ended. On Linux
     the kernel ends this process too, even while it is in C code.
     """
-    processes.ask_kernel(processes.DIE_WITH_PARENT, signal.SIGKILL)
+    processes.ask_kernel(processes.AT_END_OF_PARENT, signal.SIGKILL)
     has_job = threading.Event()
 
     def listen() -> None:
-        with contextlib.suppress(ConnectionError):
+        try:
             while os.read(link, 1):
                 has_job.set()
+        except ConnectionError:
+            pass
+        except OSError:  # a model's code has closed it
+            return
         os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=listen, daemon=True).start()

@@ -9,43 +9,70 @@ from __future__ import annotations
 import contextlib
 import random
 import sys
+import threading
 from typing import Callable, Iterator, List, Tuple
 
 import numpy as np
 
-from . import keras_libs, model_weights, undoing, variables
+from . import keras_libs, model_weights, places, undoing, variables
 from .aliases import Array, Model, Variable
 
 Build = Callable[[], List[Model]]  # makes models, with all their variables
+KERAS_2 = "_SEED_GENERATOR"  # what its backend calls the holder of its own generator
 
 
 def built(build: Build) -> List[Model]:
-    """The models that it makes, with a value that no training gives in each variable that a loader
-    should overwrite, and in each that no loader knows and that is another one with other seeds.
+    """The models that it makes, to be loaded into, see `loaded`.
+
+    Each variable that a loader should overwrite has a value that no training gives.
     """
-    models, untracked = _made(build)
-    born = [variables.value_of(variable) for variable in untracked]
+    models, created = _made(build)
+    at_random = [*_at_random(build, _untracked(models, created))]
     for model in models:
         variables.overwrite_with_sentinels(model)
-    for variable in _changed(untracked, born, _born_again(build)) if untracked else ():
+    for variable in at_random:
         variables.overwrite_with_sentinel(variable)
     return models
+
+
+def loaded(load: Callable[[], Model]) -> Model:
+    """The model that it loads.
+
+    Each variable that nothing tracks, and that another load with other seeds makes another one, has
+    a value that no training gives.
+    """
+    (model,), created = _made(lambda: [load()])
+    if any(places.is_own(place.held) for place in places.places(model)):  # else Keras made them
+        for variable in [*_at_random(lambda: [load()], _untracked([model], created))]:
+            variables.overwrite_with_sentinel(variable)
+    return model
+
+
+def _at_random(build: Build, untracked: List[Variable]) -> Iterator[Variable]:
+    """The variables that another build with other seeds makes others; mostly none is needed."""
+    born = [variables.value_of(variable) for variable in untracked]
+    if any(value.any() for value in born):  # zeros are not random
+        yield from _changed(untracked, born, _born_again(build))
 
 
 def _born_again(build: Build) -> List[Array]:
     """The values of what nothing tracks after another build; none where there is only one."""
     try:
         with other_global_seeds():
-            _, again = _made(build)
+            again = _untracked(*_made(build))
     except Exception:  # a factory that registers a class, or reads what is gone then
         return []
     return [variables.value_of(variable) for variable in again]
 
 
 def _made(build: Build) -> Tuple[List[Model], List[Variable]]:
-    """Models, and the variables that were made with them and that nothing tracks."""
+    """Models, and the variables that were made with them."""
     with _created_variables() as created:
-        models = build()
+        return build(), created
+
+
+def _untracked(models: List[Model], created: List[Variable]) -> List[Variable]:
+    """The variables that were made with models and that nothing tracks."""
     untracked = {variables.identity(held): held for held in created}
     for model in models:
         is_keras = keras_libs.keras_major(model) is not None
@@ -56,7 +83,7 @@ def _made(build: Build) -> Tuple[List[Model], List[Variable]]:
         if keras_libs.keras_major(model) is not None:
             unlisted = [weight.variable for weight in model_weights.unlisted_weights(model)]
             untracked.update({variables.identity(held): held for held in unlisted})
-    return models, [*untracked.values()]
+    return [*untracked.values()]
 
 
 def _changed(
@@ -97,14 +124,26 @@ def other_global_seeds() -> Iterator[None]:
     if context is not None:
         names.append((context, "set_global_seed"))
     setters = [(module, name, getattr(module, name)) for module, name in names]
+    modules = [held for held in [*sys.modules.values()] if KERAS_2 in getattr(held, "__dict__", ())]
+    generators = [(module, KERAS_2, getattr(module, KERAS_2)) for module in modules]
     for module, name, setter in setters:
         setattr(module, name, _with_another_seed(setter))
         getattr(module, name)(1)
+    for module, name, _ in generators:
+        setattr(module, name, _OtherSequences())
     try:
         yield
     finally:
-        for module, name, setter in setters:
-            setattr(module, name, setter)
+        for module, name, value in [*setters, *generators]:
+            setattr(module, name, value)
+
+
+class _OtherSequences(threading.local):
+    """Holds Keras 2's own generator, as its backend does; of each the first number is left out."""
+
+    def __setattr__(self, name: str, generator: random.Random) -> None:
+        generator.random()
+        super().__setattr__(name, generator)
 
 
 def _with_another_seed(setter: Callable[..., None]) -> Callable[..., None]:

@@ -87,7 +87,8 @@ def _by_name(tracked: Iterable[Layer]) -> Iterator[Item]:
     counted: Counter[str] = Counter()
     for layer in tracked:
         name, base = layer.name, default_name(type(layer).__name__)
-        if re.fullmatch(re.escape(base) + r"(_\d+)?", name):
+        bases = "functional|model" if base == "functional" else re.escape(base)  # Keras 3, Keras 2
+        if re.fullmatch(rf"({bases})(_\d+)?", name):
             name = f"{base}#{counted[base]}"
             counted[base] += 1
         yield "/" + name, layer

@@ -1,5 +1,5 @@
 """The attributes of an object whose values can be compared: numbers, strings, arrays, functions by
-name, and lists, tuples, dicts and sets of them.
+name, lookup tables by their entries, and lists, tuples, dicts and sets of them.
 
 Layers, variables and other objects have places of their own, or are no state.
 """
@@ -97,9 +97,22 @@ def _plain_object(value: Any) -> Plain:
         return [_plain(item, 1) for item in held]
     if callable(value) and hasattr(value, "__qualname__"):
         return f"the function {value.__qualname__.rpartition('.')[2]}"
+    if hasattr(type(value), "lookup") and hasattr(type(value), "key_dtype"):
+        return _entries(getattr(value, "_table", value))
     is_tensor = hasattr(value, "dtype") and hasattr(value, "shape")
     if not is_tensor or model_weights.is_variable(value) or places.is_layer(value):
         raise _NotPlainError
+    return _array(value)
+
+
+def _entries(table: Any) -> Plain:
+    """The keys of a lookup table of TensorFlow's, sorted, and their values."""
+    keys, values = (tensors.to_numpy(part) for part in table.export())
+    order = np.argsort(keys)
+    return [_array(keys[order]), _array(values[order])]
+
+
+def _array(value: Any) -> Plain:
     try:
         array = tensors.to_numpy(value)
     except Exception as error:  # a symbolic tensor, or one of a graph that is gone
@@ -107,6 +120,7 @@ def _plain_object(value: Any) -> Plain:
     if not isinstance(array, np.ndarray):
         raise _NotPlainError
     if array.nbytes > MAX_BYTES:
-        digest = hashlib.sha256(array.tobytes()).hexdigest()
+        raw = repr(array.tolist()).encode() if array.dtype == object else array.tobytes()
+        digest = hashlib.sha256(raw).hexdigest()
         return f"{array.dtype.name}{list(array.shape)} with the SHA-256 {digest}"
     return array

@@ -14,13 +14,15 @@ import signal
 import stat
 import sys
 import time
-from typing import Dict, FrozenSet, List, NoReturn, Tuple
+from typing import Dict, FrozenSet, List, NoReturn, Optional, Tuple, Union
 
-END_SECONDS = 3.0  # for killed processes to be gone: one in an uninterruptible wait is left
+END_SECONDS = 1.5  # for killed processes to be gone: one in an uninterruptible wait is left
+ASK_SECONDS = 1.5  # for an interpreter to end when it is asked to, and to clean up
 ORPHAN_SECONDS = 3.0  # for an interpreter to end by itself when nobody listens any more
 PARENT_SECONDS = 0.5  # between two looks whether the parent is still there
+MAX_OUTPUT = 100_000_000  # bytes: what prints for minutes must not fill the disk
 SIGKILL = 9  # by its number: Windows, where the plugin is imported too, has none
-ADOPT_ORPHANS, DIE_WITH_PARENT = 36, 1  # for prctl
+ADOPT_ORPHANS, AT_END_OF_PARENT, SET_NAME = 36, 1, 15  # for prctl
 
 exit_now = os._exit  # what a model's code puts in its place must not be called
 
@@ -30,7 +32,12 @@ def adopt_orphans() -> None:
     ask_kernel(ADOPT_ORPHANS, 1)
 
 
-def ask_kernel(what: int, argument: int) -> None:
+def show_as(name: str) -> None:
+    """Let tools such as `ps` and `top` show this process by that name, on Linux."""
+    ask_kernel(SET_NAME, name.encode())
+
+
+def ask_kernel(what: int, argument: Union[int, bytes]) -> None:
     """Let Linux do something for this process; nothing elsewhere."""
     if sys.platform == "linux":
         import ctypes
@@ -75,12 +82,12 @@ def end_descendants(but: FrozenSet[int] = frozenset(), patience: float = 0.0) ->
     asked_until = time.monotonic() + patience
     deadline = asked_until + END_SECONDS
     while _has_children() and time.monotonic() < deadline:
-        number = signal.SIGTERM if time.monotonic() < asked_until else SIGKILL
+        by_force = time.monotonic() >= asked_until
         left = [pid for pid in descendants(os.getpid()) if pid not in but]
         if not left:
             return
         for pid in left:
-            kill(pid, number)
+            _end(pid, by_force)
             with contextlib.suppress(ChildProcessError):  # the child of another one below
                 os.waitpid(pid, os.WNOHANG)
         time.sleep(0.01)
@@ -126,6 +133,11 @@ def kill(pid: int, number: int = SIGKILL) -> None:
         os.kill(pid, number)
 
 
+def _end(pid: int, by_force: bool) -> None:
+    kill(pid, SIGKILL if by_force else signal.SIGTERM)
+    kill(pid, signal.SIGCONT)  # one that was stopped takes the other signal then
+
+
 def described(status: int) -> str:
     """How a process ended, by its status from `waitpid`; "" for exit status 0."""
     if os.WIFSIGNALED(status):
@@ -135,7 +147,9 @@ def described(status: int) -> str:
     return f"exit status {os.WEXITSTATUS(status)}" if status else ""
 
 
-def supervise(folder: str = "", status_file: str = "", patience: float = 0.0) -> None:
+def supervise(
+    folder: str = "", status_file: str = "", patience: float = 0.0, log: Optional[int] = None
+) -> None:
     """Go on in a new process, while this one stays behind, watches it and ends as it does.
 
     All that it started is ended with it. It is ended soon after the parent of this process has
@@ -147,11 +161,13 @@ def supervise(folder: str = "", status_file: str = "", patience: float = 0.0) ->
         status_file: where it is written how the new process ended.
         patience: seconds in which those below are only asked to end: another supervisor needs them
             to clean up.
+        log: a file that it prints to, which is emptied where that is too much.
 
     Raises:
         OSError: where no process can be started.
     """
     adopt_orphans()
+    ask_kernel(AT_END_OF_PARENT, signal.SIGCONT)  # it may have been stopped
     parent = os.getppid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who started this one may have ignored it
     woken, wakes = os.pipe()
@@ -162,7 +178,7 @@ def supervise(folder: str = "", status_file: str = "", patience: float = 0.0) ->
         return
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 1)  # who reads it sees the end of the new process
-    status = _await_end(pid, (parent, woken, wakes), patience)
+    status, patience = _await_end(pid, (parent, woken, wakes), patience, log)
     end_descendants(patience=patience)
     if status_file and os.getppid() == parent:
         # a full disk, or nobody waits for it
@@ -173,8 +189,10 @@ def supervise(folder: str = "", status_file: str = "", patience: float = 0.0) ->
     _end_as(status)
 
 
-def _await_end(pid: int, seen: Tuple[int, int, int], patience: float) -> int:
-    """Wait for the end of a process, or end it; its status."""
+def _await_end(
+    pid: int, seen: Tuple[int, int, int], patience: float, log: Optional[int]
+) -> Tuple[int, float]:
+    """Wait for the end of a process, or end it; its status, and the patience that is left."""
     parent, woken, wakes = seen
     deadlines: List[float] = []
     os.set_blocking(wakes, False)
@@ -185,14 +203,18 @@ def _await_end(pid: int, seen: Tuple[int, int, int], patience: float) -> int:
     poll.register(woken, select.POLLIN)
     poll.register(0, 0)  # nothing is read: only its end shows
     while True:
+        late = time.monotonic() - min(deadlines, default=math.inf)
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
-            return status
+            return status, patience - min(patience, max(0.0, late))
         if os.getppid() != parent:
             deadlines.append(time.monotonic() + ORPHAN_SECONDS)
-        late = time.monotonic() - min(deadlines, default=math.inf)
         if late >= 0:
-            kill(pid, signal.SIGTERM if late < patience else SIGKILL)
+            asked = descendants(os.getpid()) if late < patience else []
+            for below in {pid, *asked}:  # a command that starts an interpreter may ask nobody
+                _end(below, by_force=late >= patience)
+        if log is not None and os.fstat(log).st_size > MAX_OUTPUT:
+            os.ftruncate(log, 0)
         for source, _ in poll.poll(PARENT_SECONDS * 1000):
             if source == woken:
                 os.read(woken, 512)
@@ -215,20 +237,25 @@ def _end_as(status: int) -> NoReturn:
     exit_now(os.WEXITSTATUS(status))
 
 
-def launch(scratch: str, names: Tuple[str, str], first_code: str, words: List[str]) -> NoReturn:
+def launch(
+    scratch: str, names: Tuple[str, str, str], first_code: str, words: List[str]
+) -> NoReturn:
     """Start a command under supervision, in a session of its own.
 
     Args:
         scratch: a folder, deleted where nobody is left to do that.
-        names: of the files there for the pid of this process, and for how the command ended.
+        names: of the files there for the pid of this process, for how the command ended, and for
+            what it prints as errors.
         first_code: what the command's Python, whose code is the last word, runs before that.
         words: the command.
     """
     os.setsid()
-    supervisor, status = (os.path.join(scratch, name) for name in names)
+    supervisor, status, log = (os.path.join(scratch, name) for name in names)
     with open(supervisor, "w") as out:
         out.write(str(os.getpid()))
-    supervise(scratch, status, patience=2.0)
+    printed = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    supervise(scratch, status, ASK_SECONDS, printed)
+    os.dup2(printed, 2)
     words[-1] = first_code + words[-1]
     os.execvp(words[0], words)
 
@@ -257,7 +284,7 @@ def remove(folder: str) -> None:
             with contextlib.suppress(OSError):
                 os.rmdir(place)
     with contextlib.suppress(OSError):
-        os.rmdir(folder)
+        (os.unlink if os.path.islink(folder) else os.rmdir)(folder)
 
 
 def _names_in(folder: str) -> List[str]:

@@ -53,7 +53,8 @@ def _slots(
         return
     trained = _in_order(optimizer, weights)
     for name, held in sorted(vars(optimizer).items()):
-        if isinstance(held, (list, tuple)) and len(held) == len(trained):
+        is_list = isinstance(held, (list, tuple)) and name != "_variables"  # these are all it has
+        if is_list and len(held) == len(trained):
             for weight, slot in zip(trained, held):
                 is_slot = model_weights.is_variable(slot) and slot is not weight.variable
                 if is_slot:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import glob
 import os
 import shutil
 from typing import FrozenSet, Optional
@@ -18,6 +19,7 @@ from .protocol import Job, Reloaded, Setup
 
 MAX_COPIED = 50_000_000  # bytes of an artifact; a larger one takes longer to load than to warm up
 NEEDED_MEMORY = 2_000_000_000  # bytes that have to be free for one more process
+ACCELERATORS = ("/dev/nvidia[0-9]*", "/dev/kfd", "/dev/dxg", "/dev/accel*")
 
 
 class StandBy:
@@ -33,6 +35,7 @@ class StandBy:
         self._scratch, self._grant = scratch, grant
         self._child: Optional[watching.Child] = None
         self._setup: Optional[Setup] = None
+        self._is_late = False  # whether it was not ready for a job
 
     @property
     def pids(self) -> FrozenSet[int]:
@@ -43,23 +46,31 @@ class StandBy:
 
     def prepare(self, setup: Setup) -> None:
         """Set a process up for the next job, where there is room for one."""
+        if self._child is not None and self._setup == setup:
+            return  # it was late for the last job
         self.discard()
-        if setup.confinement != OFF and processes.free_memory() >= NEEDED_MEMORY:
+        if setup.confinement != OFF and _has_room():
             start = functools.partial(child.fork, grant=self._grant, setup=setup)
             with contextlib.suppress(OSError):  # then the next job gets a fork as it comes
                 self._child, self._setup = watching.begun(start, self._scratch), setup
+                self._is_late = False
 
     def take(self, job: Job) -> Optional[watching.Child]:
         """The process, if it can do that job. Its artifact is copied to where it may read."""
-        waits, self._child = self._child, None
+        waits = self._child
         if waits is None:
             return None
-        if job.setup == self._setup and watching.is_ready(waits):
+        fits = job.setup == self._setup and job.save_to is None and _can_be_copied(job.artifact)
+        if fits and watching.is_ready(waits):
+            self._child = None
             with contextlib.suppress(OSError):
-                if job.save_to is None and _can_be_copied(job.artifact):
-                    shutil.copytree(job.artifact, _copy(waits))
-                    return waits
-        watching.end(waits)
+                shutil.copytree(job.artifact, _copy(waits))
+                return waits
+            watching.end(waits)
+        elif not fits or self._is_late:
+            self.discard()
+        else:
+            self._is_late = True  # on a busy machine; it may have the next job
         return None
 
     def discard(self) -> None:
@@ -67,6 +78,13 @@ class StandBy:
         waits, self._child = self._child, None
         if waits is not None:
             watching.end(waits)
+
+
+def _has_room() -> bool:
+    """Whether two processes can compute at once; a graphics processor is reserved by the first."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    devices = () if hidden else [path for kind in ACCELERATORS for path in glob.glob(kind)]
+    return not devices and processes.free_memory() >= NEEDED_MEMORY
 
 
 def for_copy(job: Job, waits: watching.Child) -> Job:
@@ -93,6 +111,8 @@ def _copy(waits: watching.Child) -> str:
 def _can_be_copied(folder: str) -> bool:
     """Whether it holds plain files and folders alone, and is small."""
     size = 0
+    if not os.path.isdir(folder):
+        return False
     for place, folders, files in os.walk(folder):
         for name in [*folders, *files]:
             path = os.path.join(place, name)

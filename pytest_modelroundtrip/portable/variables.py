@@ -10,6 +10,8 @@ from . import keras_libs, model_weights, tensors
 from .aliases import Array, Layer, Model, Tensor, Variable
 from .bits import same_bits
 
+SENTINELS = 7  # different values of a variable that was overwritten
+
 # values
 
 
@@ -167,5 +169,8 @@ def overwrite_with_sentinel(variable: Variable) -> None:
 
 
 def sentinel_values(array: Array) -> Array:
-    """What `overwrite_with_sentinels` gives a weight of that shape and dtype."""
-    return np.asarray((np.arange(array.size) % 7 + 3).reshape(array.shape).astype(array.dtype))
+    """What `overwrite_with_sentinels` gives a weight of that shape and dtype: 3 to 9, repeated."""
+    values: Array = np.empty(array.size, array.dtype)
+    for position in range(SENTINELS):
+        values[position::SENTINELS] = array.dtype.type(3 + position)
+    return np.reshape(values, array.shape)

@@ -29,9 +29,8 @@ from .protocol import (
 )
 
 TAIL = 4000  # characters of what a child printed that are sent back
-MAX_OUTPUT = 100_000_000  # bytes: a child that prints for minutes must not fill the disk
 TRACE_SECONDS = 1.0  # for a child that hangs to print where it stands
-READY_SECONDS = 1.0  # for a child to be set up when its job comes; else another one gets it
+READY_SECONDS = 0.5  # for a child to be set up when its job comes; else another one gets it
 
 R = TypeVar("R", StepReached, Reloaded)
 
@@ -67,7 +66,6 @@ def begun(start: Start, scratch: str) -> Child:
         OSError: where its folder or its process cannot be made.
     """
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # an import may have ignored it
-    os.makedirs(scratch, exist_ok=True)  # a reload may have removed it
     folder = tempfile.mkdtemp(dir=scratch)
     others = processes.started_already()
     try:
@@ -204,7 +202,7 @@ class _Watch:
         """Forget what it printed where that is too much; its end is all that is ever shown."""
         path = os.path.join(self._folder, OUTPUT)
         with contextlib.suppress(OSError, ValueError):
-            if os.lstat(path).st_size > MAX_OUTPUT:
+            if os.lstat(path).st_size > processes.MAX_OUTPUT:
                 with plain_files.opened(path, os.O_RDWR) as output:
                     os.ftruncate(output.fileno(), 0)
 

@@ -7,6 +7,7 @@ starts here, so a fork is safe. Models are loaded in a child of this process (se
 from __future__ import annotations
 
 import contextlib
+import errno
 import faulthandler
 import functools
 import hashlib
@@ -49,6 +50,7 @@ from .protocol import (
     SendFolder,
 )
 
+NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)  # which says nothing of a file
 BEFORE_THE_END = 5  # seconds before an import is broken off, where it stands is printed
 
 
@@ -159,7 +161,9 @@ class _Worker:
         try:
             with open(request.path, "rb") as source:
                 return Readable(hashlib.sha256(source.read()).hexdigest() == request.sha256)
-        except (OSError, ValueError):  # ValueError: not a path on this system
+        except (OSError, ValueError) as error:  # ValueError: not a path on this system
+            if getattr(error, "errno", None) in NO_DESCRIPTORS:
+                raise
             return Readable(False)
 
     def _receive_folder(self, request: ReceiveFolder) -> Done:
@@ -191,6 +195,8 @@ class _Worker:
         if request.stand_by:
             self._standby.prepare(job.setup)  # meanwhile
         reloaded = watching.result(self._used, limits)
+        if reloaded.ended is not None:
+            self._standby.discard()  # the next one might end so while it is set up
         return standby.named_as_given(reloaded, job, waits) if waits else reloaded
 
     def _start(self, request: Reload) -> watching.Start:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from faults.fault import AGAIN, DAEMON, OPEN, PARENT, SHORT, TIMED_OUT, Fault
+from faults.fault import ABOVE, AGAIN, DAEMON, LINE, OPEN, PARENT, SHORT, TIMED_OUT, Fault
 
 ATTACKS = {
     # what it does to its own process
@@ -36,6 +36,20 @@ ATTACKS = {
         "asks for more than RLIMIT_AS",
         "resource.setrlimit(resource.RLIMIT_AS, (1 << 33, 1 << 33)); bytearray(1 << 34)",
         "MemoryError",
+        "load error",
+    ),
+    "aborts_for_lack_of_memory": Fault(
+        "aborts in C, for lack of memory (RLIMIT_AS)",
+        "resource.setrlimit(resource.RLIMIT_AS, (1 << 33, 1 << 33)); "
+        "malloc = ctypes.CDLL(None).malloc; malloc.restype = ctypes.c_void_p; "
+        "malloc(ctypes.c_size_t(1 << 34)) or os.abort()",
+        "signal 6 (SIGABRT)",
+    ),
+    "writes_large_files": Fault(
+        "writes more than RLIMIT_FSIZE",
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10 ** 5, 10 ** 5)); "
+        "open('x', 'wb').write(bytes(10 ** 6))",
+        "File too large",
         "load error",
     ),
     "takes_memory": Fault(
@@ -95,6 +109,14 @@ ATTACKS = {
     "answers_with_nothing": Fault(
         "writes an empty answer",
         "open(folder + '/answer', 'wb').close(); os._exit(0)",
+        "the clean interpreter wrote an answer that cannot be read",
+        "bad answer",
+    ),
+    "answers_with_a_half": Fault(
+        "writes an answer without its end",
+        "from pytest_modelroundtrip.portable import protocol; "
+        "answer = protocol.encode_record(protocol.Reloaded({}, {}, observation={'': {}})); "
+        "open(folder + '/answer', 'wb').write(answer[:-9]); os._exit(0)",
         "the clean interpreter wrote an answer that cannot be read",
         "bad answer",
     ),
@@ -179,6 +201,43 @@ ATTACKS = {
         "environment broken",
         options={**OPEN, **SHORT},
         is_quick=False,
+    ),
+    "links_its_folder_elsewhere": Fault(
+        "replaces its folder by a link to the root of all",
+        "shutil.rmtree(folder); os.symlink('/', folder); os._exit(5)",
+        "exit status 5",
+        options=OPEN,
+    ),
+    "writes_into_the_line": Fault(
+        "writes what is no message into the interpreter's connection",
+        ABOVE + LINE + "os.write(line, b'much of it\\n' * 100); time.sleep(1000)",
+        "it sent what is no message: b'much of i'",
+        "bad answer",
+        options=OPEN,
+    ),
+    "announces_a_message": Fault(
+        "announces a message of 2 GB in the interpreter's connection",
+        ABOVE + LINE + "os.write(line, struct.pack('!bii', 4, 1, 2 ** 31 - 1)); time.sleep(1000)",
+        "it sent what is no message",
+        "bad answer",
+        options=OPEN,
+    ),
+    "floods_the_line": Fault(
+        "writes messages without end into the interpreter's connection",
+        ABOVE + LINE + "data = bytes(1 << 20)\n"
+        "body = b'A' + struct.pack('!i', len(data)) + data + b'Q'\n"
+        "while True: os.write(line, struct.pack('!bii', 4, 1, len(body)) + body)",
+        "int is expected, not bytes",
+        "bad answer",
+        options=OPEN,
+    ),
+    "sends_code": Fault(
+        "asks the test process, through the interpreter's connection, to run code",
+        ABOVE + LINE + "code = b'import os; os._exit(9)'\n"
+        "os.write(line, struct.pack('!bii', 3, 1, len(code)) + code); time.sleep(1000)",
+        "it sent what is no message",
+        "bad answer",
+        options=OPEN,
     ),
     # in the other steps
     "exits_in_an_import": Fault(

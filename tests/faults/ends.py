@@ -36,6 +36,12 @@ ENDS = {
         "threading.Thread(target=os._exit, args=(6,)).start(); time.sleep(1000)",
         "exit status 6",
     ),
+    "spends_its_seconds": Fault(
+        "uses up its CPU time (RLIMIT_CPU)",
+        "resource.setrlimit(resource.RLIMIT_CPU, (1, 2))\nwhile True: pass",
+        "signal 24 (SIGXCPU)",
+        is_quick=False,
+    ),
     # what it raises
     "raises_system_exit": Fault("raises SystemExit", "sys.exit(4)", "SystemExit: 4", "load error"),
     "raises_an_interrupt": Fault(

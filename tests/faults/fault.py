@@ -36,5 +36,14 @@ DAEMON = "subprocess.Popen(['setsid', 'sleep', '31415']); "
 PARENT = (
     "def parent(pid): return int(open(f'/proc/{pid}/stat').read().rpartition(')')[2].split()[1])\n"
 )
+# finds the pipe to the test process that a process has open, where that can be written to
+LINE = """
+def is_line(fd):
+    if not os.path.realpath(f'{process}/fd/{fd}').rpartition('/')[2].startswith('pipe:'):
+        return False
+    return int(open(f'{process}/fdinfo/{fd}').read().split()[3], 8) & os.O_WRONLY
+line = os.open(f'{process}/fd/' + min(filter(is_line, os.listdir(f'{process}/fd')), key=int), 1)
+"""
+ABOVE = "process = f'/proc/{os.getppid()}'\n"
 TIMED_OUT = "the reload took more than 1 s, in the step 'load'; it was killed"
 NO_ANSWER = "exit status 0, before it answered"

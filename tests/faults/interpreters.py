@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from faults.fault import Interpreter
+from faults.fault import LINE, Interpreter
 
 HANGS = "time.sleep(1000)"
 INTERPRETERS = {
@@ -36,6 +36,48 @@ INTERPRETERS = {
         "exact",
         body="signal.signal(signal.SIGCHLD, signal.SIG_IGN)",
     ),
+    "that_stops": Interpreter(
+        "its TensorFlow stops it",
+        "the end of its imports did not come within",
+        body="os.kill(os.getpid(), 19)",
+        is_quick=False,
+    ),
+    "that_ignores_signals": Interpreter(
+        "its TensorFlow ignores every signal that can be ignored",
+        "",
+        "exact",
+        body="[signal.signal(n, signal.SIG_IGN) for n in range(1, 32) if n not in (9, 17, 19)]",
+    ),
+    "that_leaves_a_thread": Interpreter(
+        "its TensorFlow leaves a thread that does not end",
+        "",
+        "exact",
+        body="threading.Thread(target=time.sleep, args=(1000,)).start()",
+    ),
+    "that_closes_its_files": Interpreter(
+        "its TensorFlow closes all its files",
+        "gave no answer: it ended",
+        body="os.closerange(0, 1024)",
+    ),
+    "that_prints_more_than_is_kept": Interpreter(
+        "its TensorFlow prints 110 MB, of which no more than 100 MB stay on the disk",
+        "",
+        "exact",
+        body="os.write(2, bytes(110 * 10 ** 6))\n"
+        "while os.fstat(2).st_size > 10 ** 8: time.sleep(0.01)",
+    ),
+    "that_prints_endlessly": Interpreter(
+        "its TensorFlow prints without end",
+        "the end of its imports did not come within",
+        body="while True: os.write(2, b'much of it\\n' * 10 ** 5); time.sleep(0.01)",
+        is_quick=False,
+    ),
+    "that_writes_into_the_line": Interpreter(
+        "its TensorFlow writes what is no message into the connection",
+        "it sent what is no message",
+        "bad answer",
+        body="process = '/proc/self'\n" + LINE + "os.write(line, b'much of it\\n' * 100)",
+    ),
     "started_ignoring_children": Interpreter(
         "what starts it ignores SIGCHLD",
         "",
@@ -67,6 +109,13 @@ INTERPRETERS = {
         "what starts it prints before it",
         "cannot be started",
         command="{python} {folder}/printing.py {python}",
+    ),
+    "that_cannot_be_asked": Interpreter(
+        "what starts it ignores that it is asked to end, and its TensorFlow hangs",
+        "the end of its imports did not come within",
+        command="{python} {folder}/deaf.py {python}",
+        body=HANGS,
+        is_quick=False,
     ),
     "that_never_answers": Interpreter(
         "what starts it never answers",

@@ -28,6 +28,7 @@ WRAPPERS = {
     "ignoring.py": "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n" + EXECS,
     "printing.py": "print('welcome', flush=True)\n" + EXECS,
     "sleeping.py": "time.sleep(1000)\n",
+    "deaf.py": "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nsubprocess.call(sys.argv[1:])\n",
     "hanging/sitecustomize.py": "time.sleep(1000)\n",
 }
 HEADER = """
@@ -40,7 +41,7 @@ from faults.inner.roundtrips import round_trip_of
 """
 # limits of processes do not hold for root; the files of this one are read all the same
 ANOTHER_USER = "setpriv --reuid 54321 --inh-caps +dac_override --ambient-caps +dac_override"
-IMPORTS = "import ctypes, os, resource, signal, subprocess, sys, time\n"
+IMPORTS = "import ctypes, os, resource, signal, subprocess, sys, threading, time\n"
 
 
 class Record(NamedTuple):
@@ -51,6 +52,7 @@ class Record(NamedTuple):
     text: str
     reload: float  # seconds
     start: float
+    cpu: float  # seconds of all processes
     processes: list[str]  # that were left
     files: list[str]
 
@@ -75,7 +77,7 @@ class FaultyRun:
         for made in ("scratch", "lib", "hanging", "run"):
             (folder / made).mkdir()
         for name, source in WRAPPERS.items():
-            (folder / name).write_text("import os, signal, sys, time\n" + source)
+            (folder / name).write_text(IMPORTS + source)
         self._paths = [] if library == "tensorflow" else [STANDIN]
         self.chosen: list[str] = []
         self.variables = {
@@ -156,7 +158,7 @@ class FaultyRun:
                 stderr=subprocess.STDOUT,
                 text=True,
                 start_new_session=True,
-                preexec_fn=_takes_interrupts,
+                preexec_fn=_take_signals,
             )
 
     def try_each(self, names: Iterable[str], *args: str) -> Mapping[str, Record]:
@@ -185,15 +187,18 @@ class FaultyRun:
         """The processes and files that are left some seconds after the run."""
         limit = time.monotonic() + LEFT_SECONDS
         while True:
-            found = [*marked_processes(self.token), *map(str, self.scratch.iterdir())]
+            marked = marked_processes(self.token)
+            processes = [f"{pid} {command}" for pid, command in marked.items()]
+            found = [*processes, *map(str, self.scratch.iterdir())]
             if not found or time.monotonic() > limit:
                 return found
             time.sleep(0.05)
 
 
-def _takes_interrupts() -> None:
-    """Undo what a shell does to what it runs in the background."""
+def _take_signals() -> None:
+    """Undo what a shell does to what it runs in the background, and what nohup does."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def what_is_wrong(name: str, records: Mapping[str, Record]) -> list[str]:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from faults.inner.watching import TOKEN
 from faults.rig import FaultyRun, linux
 from faults.rows import ROWS, Row, add_row
 
@@ -21,16 +22,40 @@ GOOD = "\ntest_after = round_trip_of({})\n"
 # in the phase of the variable it says so by a file, and waits
 WAITS = """
 from pytest_modelroundtrip import judgement
+from pytest_modelroundtrip.environments import environment
+from pytest_modelroundtrip.environments.connection import Connection
+from pytest_modelroundtrip.portable import protocol, transfer
 
 PHASE, HERE = os.environ["PHASE"], os.environ["HERE"]
 wait = f"open({HERE!r}, 'w').close(); time.sleep(1000)"
+waits = lambda *_: exec(wait)
 if PHASE == "collect":
     exec(wait)
-if PHASE == "compare":
-    judgement.compare = lambda *_: exec(wait)
+if PHASE in ("send", "fetch"):  # as on a host
+    environment.CanRead = lambda *_: protocol.CanRead("/nowhere", "")
+places = {
+    "call": (Faulty, "__call__"),
+    "send": (transfer, "send"),
+    "fetch": (transfer, "receive"),
+    "compare": (judgement, "compare"),
+    "close": (Connection, "_end"),
+}
+if PHASE in places:
+    setattr(*places[PHASE], waits)
 faults = {"load" if PHASE == "reload" else PHASE: wait}
-test_it = round_trip_of(faults, confinement="off")
+test_it = round_trip_of(faults, confinement="off", generations=2)
 """
+# what an interpreter does as it starts, or as it imports TensorFlow, where Python's lock is held
+STARTS = "open({here!r}, 'w').close()\nimport re\nre.match('(a+)+$', 'a' * 64 + 'b')\n"
+PHASES = (
+    *("collect", "start", "import", "call", "save", "send", "reload", "save again", "fetch"),
+    *("compare", "close"),
+)
+QUICK = [("reload", "SIGKILL"), ("reload", "SIGINT"), ("import", "SIGKILL")]
+ALL = [
+    *((phase, name) for phase in PHASES for name in ("SIGKILL", "SIGINT")),
+    *(("reload", name) for name in ("SIGTERM", "SIGHUP")),
+]
 
 
 def add_row_of(fault: str, verdict: str, left: list[str], following: str) -> None:
@@ -46,20 +71,29 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.02)
 
 
+def options_of(phase: str, run: FaultyRun, here: Path) -> list[str]:
+    """Those of a run whose interpreter waits in that phase."""
+    (run.folder / "starts").mkdir()
+    module = run.folder / "starts" / "tensorflow.py"
+    module.write_text(STARTS.format(here=str(here)))
+    interpreters = {
+        "start": f"popen//python=env {TOKEN}={run.token} {sys.executable} {module}",
+        "import": run.interpreter(sys.executable, module.parent),
+    }
+    if phase not in interpreters:
+        return []
+    defined = f"--roundtrip-define-environment=there={interpreters[phase]}"
+    return [defined, "--roundtrip-environments=there"]
+
+
 @pytest.mark.parametrize(
     ("phase", "name"),
-    [
-        ("reload", "SIGKILL"),
-        ("reload", "SIGINT"),
-        *(pytest.param("reload", name, marks=whole) for name in ("SIGTERM", "SIGHUP")),
-        *(pytest.param(phase, "SIGKILL", marks=whole) for phase in ("collect", "save", "compare")),
-        *(pytest.param(phase, "SIGINT", marks=whole) for phase in ("collect", "save", "compare")),
-    ],
+    [*QUICK, *(pytest.param(*case, marks=whole) for case in ALL if case not in QUICK)],
 )
 def test_a_run_that_is_ended_leaves_nothing(tmp_path: Path, phase: str, name: str) -> None:
     run, here = FaultyRun(tmp_path), tmp_path / "here"
     run.variables.update(PHASE=phase, HERE=str(here))
-    process = run.start(run.write(WAITS))
+    process = run.start(run.write(WAITS), *options_of(phase, run, here))
     try:
         wait_for(here, process)
         process.send_signal(signal.Signals[name])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-from faults.rig import FaultyRun, linux
+from faults.rig import ANOTHER_USER, FaultyRun, linux
 from faults.rows import ROWS, Row, add_row
 
 pytestmark = [
@@ -84,27 +86,64 @@ def test_a_temporary_folder_that_cannot_be_written(tmp_path: Path) -> None:
     assert_handled(run, "TMPDIR cannot be written: Python's next one is used", "")
 
 
+def test_a_temporary_folder_that_becomes_read_only(tmp_path: Path) -> None:
+    run = FaultyRun(tmp_path)
+    test = run.write(READ_ONLY + "test_after = round_trip_of({})\n")
+    run.start(test, before=mounted(run.scratch, "size=4m")).wait()
+    fault = "during the run, TMPDIR becomes an empty folder that cannot be written"
+    assert_handled(run, fault, "Read-only file system")
+
+
+def test_too_few_processes_here(tmp_path: Path) -> None:
+    run = FaultyRun(tmp_path)
+    test = run.write(LIMITED.format(before=KILLING, limit="RLIMIT_NPROC", number=1))
+    user = shlex.split(ANOTHER_USER) if os.geteuid() == 0 else []
+    run.start(test, before=user).wait()
+    fault = "the test process may start no more processes (RLIMIT_NPROC)"
+    assert_handled(run, fault, "raise the limit of processes")
+
+
 def test_too_few_descriptors_here(tmp_path: Path) -> None:
     run = FaultyRun(tmp_path)
-    test = run.write(FEW + "test_after = round_trip_of({})\n")
-    run.start(test).wait()
+    run.start(run.write(LIMITED.format(before="", limit="RLIMIT_NOFILE", number=3))).wait()
     assert_handled(run, "the test process has no descriptors left", "Too many open files")
 
 
-FEW = """
-import resource
+READ_ONLY = """
+import os, subprocess
 
-test_before = round_trip_of({})  # imports what it needs
-usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+test_before = round_trip_of({})
+TMPDIR = os.environ["TMPDIR"]
 
 @pytest.fixture
-def few():
-    resource.setrlimit(resource.RLIMIT_NOFILE, (3, usual[1]))
+def read_only():
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "none", TMPDIR], check=True)
     yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+    subprocess.run(["umount", TMPDIR], check=True)
 
 @pytest.mark.roundtrip(formats=["faulty"])
-def test_it(few):
+def test_it(read_only):
     return Faulty({}), np.ones(2)
 
 """
+LIMITED = """
+import resource
+
+test_before = round_trip_of({{}})  # imports what it needs
+{before}
+usual = resource.getrlimit(resource.{limit})
+
+@pytest.fixture
+def few():
+    resource.setrlimit(resource.{limit}, ({number}, usual[1]))
+    yield
+    resource.setrlimit(resource.{limit}, usual)
+
+@pytest.mark.roundtrip(formats=["faulty"])
+def test_it(few):
+    return Faulty({{}}), np.ones(2)
+
+test_after = round_trip_of({{}})
+"""
+# after it an interpreter has to be started
+KILLING = 'test_killing = round_trip_of({"load": "os.kill(os.getppid(), 9)"}, confinement="off")'

@@ -19,7 +19,7 @@ from pytest_modelroundtrip.plan import Plan
 from pytest_modelroundtrip.portable import checks, keras_libs, protocol, records
 from pytest_modelroundtrip.portable.aliases import Array, Plain
 from pytest_modelroundtrip.portable.checks import Observation
-from pytest_modelroundtrip.portable.checks.compile import CompileSighting
+from pytest_modelroundtrip.portable.checks.compile import CompileSighting, LayerPolicy
 from pytest_modelroundtrip.portable.checks.config import ConfigSighting, PlaceSighting
 from pytest_modelroundtrip.portable.checks.losses import Constrained, LossesSighting
 from pytest_modelroundtrip.portable.checks.signature import (
@@ -128,7 +128,9 @@ def observation() -> Observation:
         ),
         "weights": [*WEIGHTS],
         "config": ConfigSighting(CONFIG, {"scale": PLACE}),
-        "compile": CompileSighting(["float32"], {"loss": "mse"}, {"optimizer": adam}, {}),
+        "compile": CompileSighting(
+            {"/dense#0": LayerPolicy("dense", "float32")}, {"loss": "mse"}, {"optimizer": adam}, {}
+        ),
         "losses": LossesSighting([np.array(0.5)], [Constrained("dense/kernel", KERNEL)]),
         "optimizer": [weight("optimizer/adam/m", KERNEL), weight("optimizer/n", np.array(1))],
         "outputs": {"": {"": OUTPUTS, "a batch of another size": KERNEL, "training=True": KERNEL}},
@@ -213,9 +215,9 @@ class _Environment:
 
 class _Group(ModelGroup):
     def __init__(self) -> None:
+        super().__init__({})
         part: Any = _Part()
         self.parts = dict.fromkeys(PARTS, part)
-        self.unstable = {}
 
     def observe(self, fmt: Format, names: Any, *, again: bool = False) -> Any:
         """What the checks see of each part."""

@@ -8,15 +8,18 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
+import execnet
 import far_side
 import forging
 import numpy as np
 
 from pytest_modelroundtrip import setting_values
+from pytest_modelroundtrip.environments import line
 from pytest_modelroundtrip.environments.specification import SpecificationError, parse
 from pytest_modelroundtrip.portable import codec, protocol, transfer
 from pytest_modelroundtrip.portable.aliases import Nest, Plain
@@ -38,6 +41,12 @@ WORDS = (
     "python", "==", "3.11", " ", "//", "env:", "A=", "popen", "ssh=", "host", "-r", "ssh_config=",
     "'", '"', "/", "~", "\\", "\0", "\ud800", "é", "\n", ";", "[", "@", "://", "<", "x" * 300,
 )  # fmt: skip
+# values as execnet writes them: without content, of four bytes, of three million items
+CODES = (
+    *(bytes([code]) for code in b"CLRJOEPQ"),
+    *(bytes([code]) + b"\0\0\0\1x" for code in b"AFGHMNS@"),
+    *(bytes([code]) + b"\0\x30\0\0" for code in b"AKNO@E"),
+)
 
 
 def codec_bytes(random: Random, folder: Path) -> None:
@@ -85,6 +94,26 @@ def folders(random: Random, folder: Path) -> None:
         transfer.receive(iter([*pieces, b""]).__next__, str(folder / "inner" / "there"), 100)
     assert {path.name for path in folder.iterdir()} == {"inner"}
     assert {path.name for path in (folder / "inner").iterdir()} <= {"there"}
+
+
+def lines(random: Random, folder: Path) -> None:
+    """Any bytes take no more memory than they hold as execnet unpacks them, or are refused."""
+    del folder
+    texts = [text for text in forging.TEXTS if text.isascii()]
+    held = [None, 3, b"abc", *texts]
+    value = random.choice([random.choice(held), tuple(random.choices(held, k=3))])
+    version, data = execnet.dumps(value)[:1], execnet.dumps(value)[1:]
+    assert line.is_value(data)
+    codes = b"".join(random.choices(CODES, k=random.randrange(1, 4))) + b"Q"
+    forged = random.choice([codes, forging.damaged(data, random), codes[:-1] + data])
+    if line.is_value(forged):
+        tracemalloc.start()
+        try:
+            with contextlib.suppress(execnet.DataFormatError, EOFError, ValueError):
+                execnet.loads(version + forged)
+            assert tracemalloc.get_traced_memory()[1] < 100_000 + 100 * len(forged)
+        finally:
+            tracemalloc.stop()
 
 
 def specifications(random: Random, folder: Path) -> None:
@@ -156,7 +185,16 @@ def _encoded(value: Plain) -> bytes:
 
 TARGETS: dict[str, Callable[[Random, Path], None]] = {
     target.__name__: target
-    for target in (codec_bytes, messages, answers, folders, specifications, settings, reports)
+    for target in (
+        codec_bytes,
+        messages,
+        answers,
+        folders,
+        lines,
+        specifications,
+        settings,
+        reports,
+    )
 }
 
 

@@ -34,8 +34,10 @@ class Block(L.Layer):  # type: ignore[misc]
         super().__init__(**kwargs)
         self.width, self.rates, self.names = width, tuple(rates), tuple(names)
         self.scale = sum(self.rates)
-        self.inner = [L.Dense(width, activation="tanh") for _ in self.rates]
-        self.by_name = {name: L.Dense(width) for name in self.names}
+        # Keras 3 itself leaves what is made in a frozen layer trainable
+        held = {"trainable": self.trainable}
+        self.inner = [L.Dense(width, activation="tanh", **held) for _ in self.rates]
+        self.by_name = {name: L.Dense(width, **held) for name in self.names}
 
     def build(self, shape: Any) -> None:
         for layer in [*self.inner, *self.by_name.values()]:

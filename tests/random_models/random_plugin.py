@@ -10,12 +10,14 @@ import sabotaged
 
 from pytest_modelroundtrip.portable.formats import Format
 
-FIRST = int(os.environ.get("ROUNDTRIP_TEST_SEED") or random.randrange(10**6))
+SEED = "ROUNDTRIP_TEST_SEED"
+os.environ[SEED] = os.environ.get(SEED) or str(random.randrange(10**6))  # xdist's workers get it
+FIRST = int(os.environ[SEED])
 COUNT = int(os.environ.get("ROUNDTRIP_TEST_MODELS") or 100)
 
 
 def pytest_report_header() -> str:
-    return f"random models: ROUNDTRIP_TEST_SEED={FIRST} ROUNDTRIP_TEST_MODELS={COUNT}"
+    return f"random models: {SEED}={FIRST} ROUNDTRIP_TEST_MODELS={COUNT}"
 
 
 def pytest_modelroundtrip_formats(config: pytest.Config) -> list[type[Format]]:

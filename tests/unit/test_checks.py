@@ -11,7 +11,7 @@ import pytest
 from pytest_modelroundtrip.portable import checks, codec, records
 from pytest_modelroundtrip.portable.aliases import Plain
 from pytest_modelroundtrip.portable.checks import Check, NotCheckableError, NotChecked
-from pytest_modelroundtrip.portable.checks.compile import CompileSighting
+from pytest_modelroundtrip.portable.checks.compile import CompileSighting, LayerPolicy
 from pytest_modelroundtrip.portable.checks.config import ConfigSighting, PlaceSighting
 from pytest_modelroundtrip.portable.checks.losses import Constrained, LossesSighting
 from pytest_modelroundtrip.portable.checks.signature import (
@@ -43,7 +43,9 @@ SIGHTINGS = {
         {".scale": PlaceSighting("scale", "Scale", {"a": 1}, {"b": [BIAS, None]}, ["b"], ["a"])},
     ),
     "compile": CompileSighting(
-        ["float32"], {"loss": {"name": "mse"}}, {"optimizer": {"rate": 0.1}}
+        {"/dense#0": LayerPolicy("dense", "float32")},
+        {"loss": {"name": "mse"}},
+        {"optimizer": {"rate": 0.1}},
     ),
     "losses": LossesSighting([BIAS], [Constrained("dense/kernel", BIAS)]),
     "optimizer": [WEIGHT._replace(path="optimizer/dense/bias/momentum")],

@@ -7,7 +7,7 @@ import pytest
 
 from pytest_modelroundtrip.portable import checks
 from pytest_modelroundtrip.portable.aliases import Plain
-from pytest_modelroundtrip.portable.checks.compile import CompileSighting
+from pytest_modelroundtrip.portable.checks.compile import CompileSighting, LayerPolicy
 from pytest_modelroundtrip.portable.checks.config import ConfigSighting, PlaceSighting
 from pytest_modelroundtrip.portable.checks.losses import Constrained, LossesSighting
 from pytest_modelroundtrip.portable.checks.signature import (
@@ -171,6 +171,8 @@ def test_configs() -> None:
         "the argument factor of Scale (inner/scale) was 2.0 and came back as 1.0: "
         "get_config does not return it",
     ]
+    (kept,) = differences("config", *(config(None, returned=value) for value in (1, 2)))
+    assert kept == "the attribute returned of Scale (inner/scale) was 1 and came back as 2"
     lost = differences("config", expected, config(None, flag=False))
     assert len(lost) == 3
     assert lost[1].startswith("the argument factor of Scale (inner/scale) is missing after the")
@@ -209,12 +211,15 @@ def test_attributes_that_a_constructor_computes_may_be_close_across_versions() -
 
 
 def test_what_a_model_was_compiled_with() -> None:
-    expected = CompileSighting(["float32"], {"loss": {"name": "mse"}}, {"optimizer": {"rate": 0.1}})
-    actual = CompileSighting(["float16"], {}, {"optimizer": {"rate": 0.2}})
+    loss = {"loss": {"name": "mse"}}
+    policies = {"/dense#0": LayerPolicy("dense_3", "float32"), ".lost": LayerPolicy("lost", "int8")}
+    expected = CompileSighting(policies, loss, {"optimizer": {"rate": 0.1}})
+    policies = {".new": LayerPolicy("new", "int8"), "/dense#0": LayerPolicy("dense", "float16")}
+    actual = CompileSighting(policies, {}, {"optimizer": {"rate": 0.2}})
     assert differences("compile", expected, actual) == [
-        "compile.dtype_policy[0]: 'float32' came back as 'float16'",
         "compile.loss: {'name': 'mse'} is missing after the reload",
         "compile.optimizers.optimizer.rate: 0.1 came back as 0.2",
+        "the dtype policy of dense_3: 'float32' came back as 'float16'",
     ]
     found = compared("compile", expected, actual, Tolerance(across_versions=True))
     assert len(found.differences) == 2
@@ -226,7 +231,7 @@ def test_what_a_model_was_compiled_with() -> None:
 def rates(*found: float) -> CompileSighting:
     steps = {f"step {step}": rate for step, rate in enumerate(found)}
     schedule = {"CosineDecay": {"config": {"alpha": 0.0}, **steps}}
-    return CompileSighting([], {}, {"optimizer": {"learning_rate": schedule}})
+    return CompileSighting({}, {}, {"optimizer": {"learning_rate": schedule}})
 
 
 def test_rates_of_a_schedule_may_be_rounded() -> None:

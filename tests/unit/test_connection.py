@@ -31,6 +31,7 @@ from pytest_modelroundtrip.environments import (
 from pytest_modelroundtrip.environments.archive import portable_archive
 from pytest_modelroundtrip.environments.connection import Connection, ConnectionEndedError
 from pytest_modelroundtrip.environments.specification import parse
+from pytest_modelroundtrip.portable import processes
 from pytest_modelroundtrip.portable.protocol import (
     CanRead,
     Done,
@@ -111,14 +112,14 @@ def test_an_answer_in_chunks_is_one() -> None:
         ([0], "0 bytes"),
         ([2, encode_record(INTERPRETER), b"more"], "4 bytes too many"),
         ([1, encode_record(INTERPRETER)[:-1]], "sent an answer that cannot be read"),
-        ([True, b""], "int is expected, not bool"),
-        ([1.0, b""], "int is expected, not float"),
+        ([1.0, b""], "gave no answer: it sent what is no message: b'D?"),
         (["1", b""], "int is expected, not str"),
         ([b"1"], "int is expected, not bytes"),
         ([None], "int is expected, not NoneType"),
         ([-1], "-1 chunks are not possible"),
         ([257], "257 chunks are not possible"),
-        ([10**30], "chunks are not possible"),
+        ([2**31 - 1], "chunks are not possible"),
+        ([10**30], "it sent what is no message"),
         ([1, "text"], "bytes is expected, not str"),
         ([1, 10**9], "bytes is expected, not int"),
         ([1, encode_record(Done())], "Interpreter is expected, not 'Done'"),
@@ -287,6 +288,17 @@ def test_a_folder_that_cannot_go_or_come_ends_nothing(connection: Connection) ->
     with pytest.raises(FailedError, match="more than 100 folders deep"):
         connection.receive_answer(Done, 60)
     assert not connection.ask(CanRead("/nowhere", ""), Readable, 60).readable
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of another process are set on Linux")
+def test_too_few_descriptors_there_are_no_other_file_system(connection: Connection) -> None:
+    here = CanRead(__file__, "")
+    assert not connection.ask(here, Readable, 60).readable
+    supervisor = int((connection._scratch / launch.SUPERVISOR).read_text())
+    for pid in processes.descendants(supervisor):
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, 3))
+    with pytest.raises(FailedError, match="Too many open files"):
+        connection.ask(here, Readable, 60)
 
 
 def test_a_folder_goes_and_comes(connection: Connection, tmp_path: Path) -> None:

@@ -56,6 +56,11 @@ def loading(*models: Model, **settings: Any) -> Loading:
             "Could not deserialize class 'Scale' because its parent module acme cannot be imported",
             "The loader does not know 'Scale'",
         ),
+        (
+            "Could not deserialize 'keras.metrics.mse' because it is not a KerasSaveable subclass",
+            'compile was given "mse" by name or as a function',
+        ),
+        ("Could not deserialize 'acme.mse' because it is not a KerasSaveable subclass", ""),
         (LAMBDA, "pass safe_mode=False"),
         ("TypeError: load() got an unexpected keyword argument 'safe_mode'", ""),
         (GOT, "A SavedModel can be called only as it was traced"),
@@ -207,6 +212,10 @@ def test_imports_is_not_advised_where_the_module_is_imported(acme: Any, imports:
     given = {"Scale": "acme.one:Scale"}
     settings = loading(model, imports=(imports,), custom_objects=given)
     assert not load_hint(UNKNOWN.format("Scale"), settings)
+    for error in (LOCATE, UNKNOWN.format("acme>Scale")):
+        text = load_hint(error, loading(model, imports=(imports,)))
+        assert "which imports=[...] has; the loader does not find it by the name" in text
+        assert 'pass custom_objects={"acme>Scale": "acme.one:Scale"}' in text
 
 
 @pytest.mark.usefixtures("registered")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pytest_modelroundtrip.portable import model_weights, optimizers, places
-from pytest_modelroundtrip.portable.plain_attributes import plain_attributes
+from pytest_modelroundtrip.portable.plain_attributes import MAX_BYTES, plain_attributes
 
 
 class Holder:
@@ -74,6 +75,15 @@ def test_names_in_the_code_of_a_class_with_attributes_that_raise() -> None:
     for name, held in (("raising", ByKey()), ("endless", Endless())):
         setattr(Annotated, name, held)
     assert plain_attributes(Annotated()) == {"_rate": 0.5}
+
+
+def test_large_arrays_of_strings_are_compared_by_what_they_hold() -> None:
+    words = [f"word {number}".encode() for number in range(MAX_BYTES // 8 + 1)]
+    one, same, other = (
+        plain_attributes(Holder(words=np.array(held, dtype=object)))["words"]
+        for held in (words, [bytes(bytearray(word)) for word in words], [*words[:-1], b"another"])
+    )
+    assert one == same and one != other and "SHA-256" in one
 
 
 def test_containers_that_hold_each_other() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_modelroundtrip.environments.environment import GRACE_SECONDS
 from pytest_modelroundtrip.portable import processes
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="orphans are adopted on Linux only")
@@ -21,27 +22,29 @@ SOURCE = inspect.getsource(processes)
 # two supervisors, and what they watch: it starts a daemon, prints the numbers of all, and waits
 WATCHED = """
 import subprocess
-supervise({folder!r}, {status!r})
+supervise({folder!r}, {status!r}, patience=10000)
 supervise()
 daemon = subprocess.Popen(["setsid", "sleep", "1000"], stdout=subprocess.DEVNULL, pass_fds=[{held}])
 outer = os.getppid()
 with open("/proc/%d/stat" % outer) as source:
     above = int(source.read().rpartition(")")[2].split()[1])
+{first}
 print(above, outer, os.getpid(), flush=True)
 {then}
 """
 WAITS, ENDS = "time.sleep(1000)", "os._exit(7)"
+STOPS = "os.kill(outer, signal.SIGSTOP)"
 
 
 class Tree:
     """Two supervisors, their process and its daemon; all of them hold a pipe open."""
 
-    def __init__(self, folder: Path, then: str) -> None:
+    def __init__(self, folder: Path, then: str = WAITS, first: str = "") -> None:
         (folder / "scratch").mkdir()
         self.scratch, self.status = folder / "scratch", folder / "scratch" / "status"
         self.held, held = os.pipe()
         code = SOURCE + WATCHED.format(
-            folder=str(self.scratch), status=str(self.status), held=held, then=then
+            folder=str(self.scratch), status=str(self.status), held=held, then=then, first=first
         )
         self.process = subprocess.Popen(
             [sys.executable, "-ISc", code],
@@ -69,7 +72,7 @@ class Tree:
 
 @pytest.fixture
 def tree(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Tree]:
-    made = Tree(tmp_path, getattr(request, "param", WAITS))
+    made = Tree(tmp_path, **getattr(request, "param", {}))
     yield made
     made.close()
 
@@ -84,9 +87,54 @@ def test_whoever_is_killed_the_rest_ends(tree: Tree, killed: str) -> None:
         assert tree.status.read_text() == "signal 9 (SIGKILL)"
 
 
+def test_no_limit_is_exceeded_by_more_than_is_promised() -> None:
+    """By a reload whose interpreter does not answer, and cannot be asked to end."""
+    assert GRACE_SECONDS + processes.ASK_SECONDS <= 5
+
+
 def test_it_ends_at_once_where_it_is_asked_to(tree: Tree) -> None:
     tree.process.terminate()
     assert tree.has_ended()
+
+
+@pytest.mark.parametrize("tree", [{"first": STOPS}], indirect=True)
+def test_a_supervisor_that_was_stopped_ends_with_the_one_above(tree: Tree) -> None:
+    os.kill(tree.outer, signal.SIGKILL)
+    assert tree.has_ended()
+
+
+@pytest.mark.parametrize("tree", [{"first": STOPS}], indirect=True)
+def test_a_supervisor_that_was_stopped_is_asked_as_well(tree: Tree) -> None:
+    tree.process.terminate()
+    assert tree.has_ended()
+
+
+def test_those_are_asked_too_that_started_by_a_command_that_cannot_be_asked(tmp_path: Path) -> None:
+    """They clean up: that is why they are asked, and not killed."""
+    inner = f"{SOURCE}\nsupervise({str(tmp_path / 'inner')!r})\nprint(1, flush=True)\n{WAITS}"
+    (tmp_path / "inner").mkdir()
+    code = (
+        f"{SOURCE}\nimport subprocess\nsupervise(patience=10000)\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        f"subprocess.run([sys.executable, '-ISc', {inner!r}])"
+    )
+    command = [sys.executable, "-ISc", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as outer:
+        assert outer.stdout is not None
+        outer.stdout.readline()
+        outer.terminate()
+        outer.wait(60)
+    assert not (tmp_path / "inner").exists()
+
+
+def test_what_is_printed_is_bounded(tmp_path: Path) -> None:
+    with open(tmp_path / "log", "ab") as log:
+        code = (
+            f"{SOURCE}\nMAX_OUTPUT = 1000\nsupervise(log=2)\nos.write(2, bytes(2000))\n"
+            "while os.fstat(2).st_size > 1000: time.sleep(0.01)"
+        )
+        command = [sys.executable, "-ISc", code]
+        assert not subprocess.run(command, stdin=subprocess.PIPE, stderr=log, timeout=60).returncode
 
 
 def test_it_ends_where_nobody_listens_any_more(tree: Tree) -> None:
@@ -95,7 +143,7 @@ def test_it_ends_where_nobody_listens_any_more(tree: Tree) -> None:
     assert tree.has_ended()
 
 
-@pytest.mark.parametrize("tree", [ENDS], indirect=True)
+@pytest.mark.parametrize("tree", [{"then": ENDS}], indirect=True)
 def test_it_ends_as_its_process_does_and_what_that_left_ends_too(tree: Tree) -> None:
     assert tree.has_ended()
     assert tree.process.wait(20) == 7
@@ -157,5 +205,8 @@ def test_a_folder_is_removed_however_deep_and_whatever_its_rights(tmp_path: Path
         os.chdir(here)
     processes.remove(str(folder))
     assert not folder.exists()
-    assert (outside / "file").exists()
     processes.remove(str(folder))
+    folder.symlink_to(outside)  # what a reload put in its place
+    processes.remove(str(folder))
+    assert not folder.is_symlink()
+    assert (outside / "file").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -82,11 +83,28 @@ def test_another_job_does_not(name: str, stand_by: StandBy, job: Job, scratch: P
     assert not stand_by.pids and not [*scratch.iterdir()]
 
 
-def test_one_that_was_killed_is_not_taken(stand_by: StandBy, job: Job, scratch: Path) -> None:
+def test_one_that_is_late_may_have_the_next_job(stand_by: StandBy, job: Job) -> None:
     stand_by.prepare(SETUP)
-    processes.kill(*stand_by.pids)
+    (pid,) = stand_by.pids
+    os.kill(pid, signal.SIGSTOP)
     assert stand_by.take(job) is None
-    assert not [*scratch.iterdir()]
+    stand_by.prepare(SETUP)  # for the job after that
+    assert stand_by.pids == {pid}
+    os.kill(pid, signal.SIGCONT)
+    waits = stand_by.take(job)
+    assert waits is not None and waits.pid == pid
+    watching.end(waits)
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])
+def test_one_that_does_not_get_ready_is_ended(
+    stand_by: StandBy, job: Job, scratch: Path, end: int
+) -> None:
+    stand_by.prepare(SETUP)
+    (pid,) = stand_by.pids
+    os.kill(pid, end)
+    assert stand_by.take(job) is None and stand_by.take(job) is None
+    assert not stand_by.pids and not [*scratch.iterdir()]
 
 
 def test_one_that_cannot_be_set_up_is_not_taken(stand_by: StandBy, job: Job) -> None:
@@ -124,9 +142,13 @@ def test_paths_of_the_copy_are_shown_as_those_of_the_artifact(stand_by: StandBy,
     assert waits.folder not in str(named)
 
 
-def test_there_is_none_where_memory_is_short(
-    stand_by: StandBy, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("constant", "value"), [("NEEDED_MEMORY", 1 << 60), ("ACCELERATORS", ["/dev/nul[l]"])]
+)
+def test_there_is_none_where_there_is_no_room(
+    stand_by: StandBy, monkeypatch: pytest.MonkeyPatch, constant: str, value: object
 ) -> None:
-    monkeypatch.setattr(standby, "NEEDED_MEMORY", 1 << 60)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(standby, constant, value)
     stand_by.prepare(SETUP)
     assert not stand_by.pids

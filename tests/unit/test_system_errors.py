@@ -155,6 +155,17 @@ def test_the_same_on_the_other_side(tmp_path: Path, answered: Act, verdict: Verd
     assert trip.verdict is (verdict or Verdict.SYSTEM_ERROR)
 
 
+@pytest.mark.parametrize(
+    ("printed", "hint"),
+    [("F0000 x.cc:234] Unknown flag in XLA_FLAGS: --xla_a=1\nmore", "know: --xla_a=1. "), ("", "")],
+)
+def test_a_crash_at_a_flag_that_xla_does_not_know(tmp_path: Path, printed: str, hint: str) -> None:
+    crashed = Reloaded({}, {}, output=printed, ended=ChildEnd("load", "signal 6 (SIGABRT)"))
+    trip = tried(tmp_path / "trip", reload=lambda: crashed)
+    assert trip.verdict is Verdict.CRASHED
+    assert hint in trip.hint if hint else not trip.hint
+
+
 def failed(step: str, kind: str, message: str) -> Reloaded:
     return Reloaded({}, {}, failure=LoadFailure(step, kind, message, "", []))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Dict, Iterator, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional
 
-from .. import compiling, keras_libs, optimizers, variables
+from .. import compiling, keras_libs, optimizers, places
 from ..aliases import Json, Model, Module, Optimizer
 from ..comparing import Comparison, Tolerance
 from ..comparing.json import compare_json
@@ -19,10 +19,17 @@ NOT_CONFIG = ("name", "jit_compile", "is_legacy_optimizer", "learning_rate")
 RATE_ROUNDING = 1e-6  # of the rates of a schedule, relative to the largest
 
 
+class LayerPolicy(NamedTuple):
+    """The dtype policy of one layer."""
+
+    path: str
+    name: str
+
+
 class CompileSighting(NamedTuple):
     """What a Keras model was compiled with, in one form however it was given."""
 
-    dtype_policy: List[str]  # of each layer, in order: names may be counted from another number
+    dtype_policies: Dict[str, LayerPolicy]  # by the key of the layer's place
     arguments: Dict[str, Json]  # by the argument of `compile`
     optimizers: Dict[str, Json]  # by the attribute that holds the optimizer
     execution: Dict[str, Json] = {}  # noqa: RUF012  how it runs, where the format keeps that
@@ -51,14 +58,20 @@ class CompileCheck(Check[CompileSighting]):
             return None
         held = {name: _optimizer(optimizer) for name, optimizer in optimizers.optimizers(model)}
         execution = _execution(model) if subject.keeps_execution else {}
-        return CompileSighting(list(_policies(model)), _arguments(model), held, execution)
+        return CompileSighting(_policies(model), _arguments(model), held, execution)
 
     def compare(
         self, expected: CompileSighting, actual: CompileSighting, tolerance: Tolerance
     ) -> Comparison:
-        """Compare both as JSON."""
+        """Compare both as JSON, and the policies of layers that both have in one place."""
         sides = _as_json(expected), _as_json(actual)
-        return compare_json("compile", sides[0], _without_rounding(*sides), tolerance)
+        found = compare_json("compile", sides[0], _without_rounding(*sides), tolerance)
+        for key, one in expected.dtype_policies.items():
+            if key in actual.dtype_policies:
+                other = actual.dtype_policies[key]
+                where = f"the dtype policy of {one.path}"
+                found.include(compare_json(where, one.name, other.name, tolerance))
+        return found
 
 
 def _without_rounding(expected: Json, actual: Json) -> Json:
@@ -81,21 +94,18 @@ def _without_rounding(expected: Json, actual: Json) -> Json:
 
 
 def _as_json(sighting: CompileSighting) -> Json:
-    return {
-        "dtype_policy": sighting.dtype_policy,
-        **sighting.arguments,
-        **sighting.execution,
-        "optimizers": sighting.optimizers,
-    }
+    return {**sighting.arguments, **sighting.execution, "optimizers": sighting.optimizers}
 
 
-def _policies(model: Model) -> Iterator[str]:
-    for layer in variables.layers(model):
-        policy = getattr(layer, "dtype_policy", None)
+def _policies(model: Model) -> Dict[str, LayerPolicy]:
+    found = {}
+    for place in [place for place in places.places(model) if places.is_layer(place.held)]:
+        policy = getattr(place.held, "dtype_policy", None)
         # an InputLayer computes nothing
-        computes = not keras_libs.is_model(layer) and type(layer).__name__ != "InputLayer"
+        computes = not keras_libs.is_model(place.held) and type(place.held).__name__ != "InputLayer"
         if policy is not None and computes:
-            yield str(getattr(policy, "name", policy))
+            found[place.key] = LayerPolicy(place.path, str(getattr(policy, "name", policy)))
+    return found
 
 
 def _arguments(model: Model) -> Dict[str, Json]:

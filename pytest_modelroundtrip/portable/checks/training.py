@@ -48,6 +48,11 @@ class TrainingCheck(Check[TrainingSighting]):
         "Look at train_step, the loss, the metrics and the optimizer, and at their arguments: what "
         "is neither in the config nor a weight is lost."
     )
+    hint_of_step = (
+        "Loss and metrics are equal, so the step is what differs: look at train_step and at what "
+        "the optimizer was told after it was made, such as exclude_from_weight_decay. No file "
+        "keeps that: put it into a class of your own and its config."
+    )
     may_be_unmade = True
     slow = True
     lines_shown = 2
@@ -88,6 +93,8 @@ class TrainingCheck(Check[TrainingSighting]):
                 sides = expected.logs.get(name), actual.logs.get(other)
                 noise = expected.log_noise.get(name, 0.0), actual.log_noise.get(other, 0.0)
                 comparing.compare(f"the next step's {name}", sides, noise)  # it has no floor
+        if not found.differences and found.compared > 1:
+            found.hint = self.hint_of_step  # shown where changes differ
         originals, reloaded = paired(expected.changes, actual.changes, tolerance)
         for path in {**originals, **reloaded}:
             held = originals.get(path), reloaded.get(path)

@@ -6,7 +6,7 @@ import inspect
 import os
 from typing import ClassVar, Dict, Optional
 
-from .. import keras_libs
+from .. import creation, keras_libs
 from ..aliases import Model
 from ..protocol import Interpreter
 from . import WHOLE_MODEL, Format, LoadOptions, not_a_keras_model, other_keras
@@ -37,4 +37,6 @@ def load_keras(path: str, options: LoadOptions) -> Model:
     since_2_12: Dict[str, bool] = {}  # arguments that came with TensorFlow 2.12
     if "safe_mode" in inspect.signature(loader).parameters:
         since_2_12 = {"safe_mode": options.safe_mode}
-    return loader(path, custom_objects=dict(options.custom_objects), **since_2_12)
+    return creation.loaded(
+        lambda: loader(path, custom_objects=dict(options.custom_objects), **since_2_12)
+    )

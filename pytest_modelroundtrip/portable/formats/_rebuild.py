@@ -33,8 +33,8 @@ class RebuiltFormat(Format):
         """Why only a factory can rebuild this model, or None where its config can."""
         if _architecture_of(model) is None:
             return (
-                "only weights are kept, and the model has no config to build it from: "
-                'pass factory="module:function"'
+                "only weights are kept, and the model has no config that this Keras can build it "
+                'from: pass factory="module:function"'
             )
         return None
 
@@ -58,13 +58,18 @@ def save_architecture(model: Model, folder: str) -> None:
 def _architecture_of(model: Model) -> Optional[_Architecture]:
     if not keras_libs.is_model(model):
         return None
-    if keras_libs.keras_major(model) == 2 and not keras_libs.is_graph(model):
-        return None  # Keras 2 cannot build a subclass from its JSON
     try:
-        config = json.loads(model.to_json())
+        config = json.loads(json.dumps(_config(model)))
         return _Architecture(config, _is_optimizer_built(model), _optimizer_config(model))
-    except (NotImplementedError, TypeError, ValueError):
-        return None  # a subclass without get_config
+    except Exception:  # a subclass without get_config, or whose code raises
+        return None
+
+
+def _config(model: Model) -> Json:
+    """What rebuilds it; Keras 2 builds a subclass from what `.keras` holds, not from its JSON."""
+    if keras_libs.keras_major(model) == 2 and not keras_libs.is_graph(model):
+        return keras_libs.own_keras(model).saving.serialize_keras_object(model)  # since 2.13
+    return json.loads(model.to_json())
 
 
 def _optimizer_config(model: Model) -> Json:
@@ -144,15 +149,23 @@ def _from_architecture(folder: str, options: LoadOptions, optimizer: bool) -> Mo
         architecture = _Architecture(**json.load(source))
     keras = keras_libs.keras(options.keras_major or 3)
     custom_objects = dict(options.custom_objects)
-    model = keras.models.model_from_json(
-        json.dumps(architecture.model), custom_objects=custom_objects
-    )
+    if _is_of_keras_file(architecture.model):
+        deserialize = keras.saving.deserialize_keras_object
+        model = deserialize(architecture.model, custom_objects, safe_mode=options.safe_mode)
+    else:
+        text = json.dumps(architecture.model)
+        model = keras.models.model_from_json(text, custom_objects=custom_objects)
     if optimizer and architecture.optimizer is not None:
         if getattr(model, "optimizer", None) is None:
             deserialize = keras.optimizers.deserialize
             model.compile(deserialize(architecture.optimizer, custom_objects=custom_objects))
         _match_optimizer(model, architecture.optimizer_built)
     return model
+
+
+def _is_of_keras_file(config: Json) -> bool:
+    """Whether it is written as in a `.keras` file; in Keras 2, JSON is another form."""
+    return "registered_name" in config
 
 
 def _match_optimizer(model: Model, built: bool) -> None:

@@ -102,4 +102,24 @@ def _restore(models: Mapping[str, Model], folder: str) -> None:
     latest = tf.train.latest_checkpoint(folder)
     if latest is None:
         raise FileNotFoundError("no checkpoint in the artifact's folder")
-    _checkpoint(models).restore(latest).assert_consumed()
+    try:
+        _checkpoint(models).restore(latest).assert_consumed()
+    except AssertionError:
+        # some optimizers make their variables in the first step, and get the values then
+        stepped = [_took_empty_step(model) for model in models.values()]
+        if not any(stepped):
+            raise
+        _checkpoint(models).restore(latest).assert_consumed()
+
+
+def _took_empty_step(model: Model) -> bool:
+    """Take a training step whose gradients are zero; whether the model can."""
+    import tensorflow as tf
+
+    weights = getattr(model, "trainable_variables", ())
+    try:
+        pairs = [(tf.zeros_like(weight), weight) for weight in weights]
+        model.optimizer.apply_gradients(pairs)
+    except Exception:  # it has no optimizer, or one that does not take this
+        return False
+    return True

@@ -11,7 +11,7 @@ from pytest_modelroundtrip.portable.formats import Format, LoadOptions
 
 # what a fault may use; `folder` is that of the child's files
 HEADER = """
-import ctypes, os, resource, shutil, signal, subprocess, sys, threading, time
+import ctypes, os, resource, shutil, signal, struct, subprocess, sys, threading, time
 folder = os.path.dirname(os.environ["HOME"])
 """
 

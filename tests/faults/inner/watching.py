@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import time
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from faults.inner.faulty import FaultyFormat
 from pytest_modelroundtrip import RoundTrip, plugin
 from pytest_modelroundtrip.environments import environment, launch
 from pytest_modelroundtrip.environments.kinds import Kind
+from pytest_modelroundtrip.portable import child
 from pytest_modelroundtrip.portable.formats import Format
 from pytest_modelroundtrip.session import Session
 
@@ -24,9 +27,9 @@ RANDOM = re.compile(r"\b(roundtrip-|tmp)[a-z0-9_]{8}\b")  # what tempfile makes 
 LEFT_SECONDS = 5.0  # in which everything has to be gone
 
 
-def marked_processes(token: str) -> list[str]:
+def marked_processes(token: str) -> dict[int, str]:
     """The processes that have the variable with that value, except this one: number, command."""
-    found = []
+    found = {}
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit() or int(folder.name) == os.getpid():
             continue
@@ -34,21 +37,45 @@ def marked_processes(token: str) -> list[str]:
             variables = (folder / "environ").read_bytes().split(b"\0")
             if f"{TOKEN}={token}".encode() in variables:
                 command = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
-                found.append(f"{folder.name} {command[-60:].decode(errors='replace')}")
+                found[int(folder.name)] = command[-60:].decode(errors="replace")
         except OSError:  # it has ended
             continue
     return found
 
 
-def scratch_files(folder: Path) -> Counter[str]:
-    """The files in the scratch folders below a folder, without their random names."""
+def waiting_processes(token: str) -> dict[int, str]:
+    """The marked processes that stand by for the next reload, with their folders."""
+    found = {}
+    for pid in marked_processes(token):
+        with contextlib.suppress(OSError):  # it has ended
+            if Path(f"/proc/{pid}/comm").read_text().strip() == child.WAITING:
+                found[pid] = os.path.dirname(os.readlink(f"/proc/{pid}/cwd"))
+    return found
+
+
+def cpu_seconds(token: str) -> float:
+    """What this process and the marked ones have used of CPUs, with the children that ended."""
+    ticks = 0
+    for pid in (os.getpid(), *marked_processes(token)):
+        with contextlib.suppress(OSError):  # it has ended
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def scratch_files(folder: Path, but: Iterable[str]) -> Counter[str]:
+    """The files in the scratch folders below a folder, without their random names.
+
+    Not those in the folders `but`.
+    """
+    left_out = (*(f"{path}/" for path in but),)
     walked = os.walk(folder)  # which passes over what is removed meanwhile
-    files = [
-        os.path.relpath(os.path.join(where, name), folder)
-        for where, _, names in walked
-        for name in names
-    ]
-    return Counter(RANDOM.sub("*", file) for file in files)
+    files = [os.path.join(where, name) for where, _, names in walked for name in names]
+    return Counter(
+        RANDOM.sub("*", os.path.relpath(file, folder))
+        for file in files
+        if not file.startswith(left_out)
+    )
 
 
 class Timed(environment.Environment):
@@ -72,6 +99,7 @@ class Watcher:
         self._session = Session(config, self._environment)
         self._usual: tuple[int, Counter[str]] | None = None  # between two good round trips
         self._record: dict[str, Any] = {}
+        self._cpu = 0.0  # at the end of the test before
         config.stash[plugin.SESSION] = self._session
 
     def _environment(self, name: str, kind: Kind, archive: bytes, isolation: str) -> Timed:
@@ -98,17 +126,21 @@ class Watcher:
             self._record["text"] = str(report.longrepr)
         if report.when == "teardown":
             name = report.nodeid.partition("::test_")[2].partition("[")[0]
-            line = {"name": name, **self._record, **self._left()}
+            cpu = cpu_seconds(os.environ[TOKEN]) - self._cpu
+            line = {"name": name, **self._record, "cpu": cpu, **self._left()}
             with self._out.open("a") as out:
                 out.write(json.dumps(line) + "\n")
+            self._cpu = cpu_seconds(os.environ[TOKEN])
 
     def _left(self) -> dict[str, Any]:
         """What is there besides what is there after the first round trip."""
         limit = time.monotonic() + LEFT_SECONDS
         folder = Path(os.environ["TMPDIR"])
         while True:
-            processes = marked_processes(os.environ[TOKEN])
-            files = scratch_files(folder)
+            waiting = waiting_processes(os.environ[TOKEN])
+            marked = marked_processes(os.environ[TOKEN])
+            processes = [f"{pid} {marked[pid]}" for pid in marked.keys() - waiting.keys()]
+            files = scratch_files(folder, but=waiting.values())
             if self._usual is None:
                 self._usual = (len(processes), files)
             count, usual = self._usual

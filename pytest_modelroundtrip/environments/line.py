@@ -1,0 +1,86 @@
+"""The pipes to an interpreter: what comes through them is a message of execnet, or is refused.
+
+execnet believes the sizes that a message claims: of itself, and of the lists in it.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+from execnet.gateway_base import Message, opcode
+from execnet.gateway_io import Popen2IOMaster
+
+from ..portable import protocol
+
+MAX_BYTES = protocol.CHUNK_BYTES + 1000  # of a message: a chunk, and what execnet adds
+HEADER = struct.Struct("!bii")  # the kind of a message, its channel, its bytes
+KINDS = (
+    Message.CHANNEL_DATA,
+    Message.CHANNEL_CLOSE,
+    Message.CHANNEL_CLOSE_ERROR,
+    Message.CHANNEL_LAST_MESSAGE,
+)
+# how many bytes follow the code of a value; of these, the four that come first count the others
+FIXED = {opcode.NONE: 0, opcode.INT: 4, opcode.BUILDTUPLE: 4}
+COUNTED = (opcode.BYTES, opcode.PY3STRING)
+
+
+class Line(Popen2IOMaster):
+    """The pipes to the process that starts an interpreter.
+
+    Attributes:
+        refused: what was wrong with a message, after which nothing is read; "" as long as all is
+            well.
+    """
+
+    def __init__(self, args: list[str], execmodel: Any) -> None:
+        super().__init__(args, execmodel)
+        self.refused = ""
+        self._verify = self._verify_greeting
+
+    def read(self, numbytes: int) -> bytes:
+        """The next bytes: what a new interpreter says first, then in turn a header and a body.
+
+        Raises:
+            EOFError: when it has ended.
+            ValueError: when they are no message.
+        """
+        data = super().read(numbytes)
+        self._verify(data)
+        return data
+
+    def _verify_greeting(self, data: bytes) -> None:
+        del data  # execnet looks at it
+        self._verify = self._verify_header
+
+    def _verify_header(self, data: bytes) -> None:
+        kind, _, size = HEADER.unpack(data)
+        if kind not in KINDS or not 0 <= size <= MAX_BYTES:
+            self._refuse(data)
+        self._verify = self._verify_body
+
+    def _verify_body(self, data: bytes) -> None:
+        if data and not is_value(data):
+            self._refuse(data)
+        self._verify = self._verify_header
+
+    def _refuse(self, data: bytes) -> None:
+        self.refused = f"it sent what is no message: {data[:40]!r}"
+        raise ValueError(self.refused)
+
+
+def is_value(data: bytes) -> bool:
+    """Whether it is what the other side says: a number, bytes, text, None, or a tuple of those."""
+    at = 0
+    while at < len(data):
+        code, at = data[at : at + 1], at + 1
+        if code == opcode.STOP:
+            return at == len(data)
+        if code in COUNTED:
+            at += 4 + int.from_bytes(data[at : at + 4], "big")
+        elif code in FIXED:
+            at += FIXED[code]
+        else:
+            return False
+    return False
