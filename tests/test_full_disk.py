@@ -10,10 +10,25 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from inner_runs import HEADER
+from inner_runs import HEADER, REGISTERING
 
 MOUNT = 'mount -t tmpfs -o size=3m none "$0"'
+IMPORTABLE = (
+    REGISTERING
+    + """
+import sys
+
+@register(package="ours")
+class Repeating(L.Layer):
+    '''Answers otherwise after a reload: what is equal does not travel.'''
+
+    def call(self, x):
+        return tf.repeat(x, 300_000, axis=1) + (1.0 if "pytest" in sys.modules else 2.0)
+"""
+)
 SUITE = """
+from repeating import Repeating
+
 def wide():
     return K.Sequential([K.Input((1000,)), L.Dense(1000)])  # four megabytes
 
@@ -23,9 +38,9 @@ def test_the_artifact_is_too_large():
     return wide()
 
 
-@pytest.mark.roundtrip(formats=["h5"], checks=["outputs"])
+@pytest.mark.roundtrip(formats=["h5"], checks=["outputs"], imports=["repeating"])
 def test_the_answer_is_too_large():
-    return K.Sequential([K.Input((1, 4)), L.UpSampling1D(300_000)])
+    return K.Sequential([K.Input((1, 4)), Repeating()])
 
 
 @pytest.mark.roundtrip(formats=["h5"], checks=["outputs"])
@@ -55,6 +70,8 @@ def test_each_round_trip_says_so_and_the_run_goes_on(
     tensorflow: ModuleType,  # noqa: ARG001
 ) -> None:
     pytester.makepyfile(HEADER + SUITE)
+    pytester.makepyfile(repeating=IMPORTABLE)
+    pytester.makeini("[pytest]\nroundtrip_pythonpath = .\n")
     script = f'{MOUNT} && export TMPDIR="$0" && {{ "$@"; find "$0" -name "*.h5" -o -name saving; }}'
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
     command += ["--basetemp", str(small_disk / "base"), "--roundtrip-report=report.json"]

@@ -27,7 +27,8 @@ def scratch(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def stand_by(scratch: Path) -> Iterator[StandBy]:
+def stand_by(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandBy]:
+    monkeypatch.setattr(watching, "READY_SECONDS", 60)  # on busy cores too
     made = StandBy(str(scratch), NOTHING)
     yield made
     made.discard()
@@ -83,11 +84,15 @@ def test_another_job_does_not(name: str, stand_by: StandBy, job: Job, scratch: P
     assert not stand_by.pids and not [*scratch.iterdir()]
 
 
-def test_one_that_is_late_may_have_the_next_job(stand_by: StandBy, job: Job) -> None:
+def test_one_that_is_late_may_have_the_next_job(
+    stand_by: StandBy, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stand_by.prepare(SETUP)
     (pid,) = stand_by.pids
     os.kill(pid, signal.SIGSTOP)
-    assert stand_by.take(job) is None
+    with monkeypatch.context() as patched:
+        patched.setattr(watching, "READY_SECONDS", 0)
+        assert stand_by.take(job) is None
     stand_by.prepare(SETUP)  # for the job after that
     assert stand_by.pids == {pid}
     os.kill(pid, signal.SIGCONT)
@@ -98,8 +103,9 @@ def test_one_that_is_late_may_have_the_next_job(stand_by: StandBy, job: Job) -> 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])
 def test_one_that_does_not_get_ready_is_ended(
-    stand_by: StandBy, job: Job, scratch: Path, end: int
+    stand_by: StandBy, job: Job, scratch: Path, end: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(watching, "READY_SECONDS", 0)
     stand_by.prepare(SETUP)
     (pid,) = stand_by.pids
     os.kill(pid, end)
