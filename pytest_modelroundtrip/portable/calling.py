@@ -6,6 +6,7 @@ return the same things.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import re
 from typing import Dict, Iterator, List, Mapping, Optional, Tuple, Union
@@ -134,7 +135,32 @@ def _keras_call(model: Model) -> Call:
     graph = tf.function(call)
     # One graph a model is meant: the warning would point at us, in a test that failed.
     graph._omit_frequent_tracing_warning = True
-    return graph  # type: ignore[no-any-return]
+    return _GraphOfAnySize(graph) if keras_libs.is_graph(model) else graph
+
+
+class _GraphOfAnySize:
+    """Traces a functional model once for all sizes of a batch: it was made for any."""
+
+    def __init__(self, graph: Function) -> None:
+        self.get_concrete_function = graph.get_concrete_function
+        self._graph = graph
+
+    def __call__(self, args: List[Nest], kwargs: Dict[str, Nest]) -> Nest:
+        with contextlib.suppress(Exception):  # one of its layers needs the size
+            self.get_concrete_function(*_of_any_size([args, kwargs]))
+        return self._graph(args, kwargs)
+
+
+def _of_any_size(arguments: List[Nest]) -> List[Nest]:
+    """What a function is traced with for tensors of which the first axis has any size."""
+    import tensorflow as tf
+
+    def any_size(leaf: Nest) -> Nest:
+        if isinstance(leaf, tf.Tensor) and leaf.shape.rank:
+            return tf.TensorSpec([None, *leaf.shape[1:]], leaf.dtype)
+        return leaf
+
+    return tf.nest.map_structure(any_size, arguments)  # type: ignore[no-any-return]
 
 
 def _outputs_and_losses(model: Model) -> Call:

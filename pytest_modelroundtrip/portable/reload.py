@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import sys
@@ -218,6 +219,8 @@ def warm(needs: Sequence[str], keras_majors: Sequence[Optional[int]] = ()) -> Wa
     if imported and "tensorflow" in sys.modules:
         with contextlib.suppress(Exception):  # then each call of a model is converted when it comes
             calling.convert_ahead()
+    if imported:
+        gc.freeze()  # forks share what they do not look through
     return Warmed(tuple(broken), time.perf_counter() - began if imported else 0.0)
 
 

@@ -7,6 +7,7 @@ operation. It leaves no trace that a reload could see: Keras counts no name and 
 from __future__ import annotations
 
 import contextlib
+import gc
 import sys
 from typing import Optional, Sequence
 
@@ -15,9 +16,15 @@ import numpy as np
 from . import checks, keras_libs
 from .aliases import Model, Module
 from .protocol import Batch
-from .subject import GIVEN, keras_subject
+from .subject import GIVEN, RESIZED, TRAINING, keras_subject
 
 CHECKS = tuple(name for name in checks.NAMES if name not in ("self_contained", "training"))
+# what most models are called with: one graph for inference, one for training
+BATCHES = (
+    Batch(GIVEN, [np.ones((2, 1), np.float32)], {"training": False}),
+    Batch(RESIZED, [np.ones((1, 1), np.float32)], {"training": False}),
+    Batch(TRAINING, [np.ones((2, 1), np.float32)], {"training": True}),
+)
 
 
 def warm_up(keras_majors: Sequence[Optional[int]]) -> None:
@@ -30,16 +37,18 @@ def warm_up(keras_majors: Sequence[Optional[int]]) -> None:
     keras = keras_libs.keras(majors[0]) if majors else sys.modules.get("keras")
     if keras is not None:
         with contextlib.suppress(Exception):  # then it stays cold
-            batch = Batch(GIVEN, [np.ones((2, 1), np.float32)], {"training": False})
-            checks.observe(keras_subject(_tiny(keras))._replace(batches=[batch]), CHECKS)
+            checks.observe(keras_subject(_tiny(keras))._replace(batches=BATCHES), CHECKS)
+    gc.freeze()  # else Python looks through all modules, most of which this process shares
 
 
 def _tiny(keras: Module) -> Model:
     """A model in which everything has a name and a seed."""
-    zeros = keras.initializers.Zeros()
+    initializer = keras.initializers.GlorotUniform(seed=1)
     layers = [
         keras.Input((1,), name="warm_up_input"),
-        keras.layers.Dense(1, kernel_initializer=zeros, name="warm_up_dense"),
+        keras.layers.Dense(
+            2, activation="relu", kernel_initializer=initializer, name="warm_up_dense"
+        ),
     ]
     model = keras.Sequential(layers, name="warm_up")
     model.compile(

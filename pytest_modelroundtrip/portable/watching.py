@@ -30,7 +30,7 @@ from .protocol import (
 
 TAIL = 4000  # characters of what a child printed that are sent back
 TRACE_SECONDS = 1.0  # for a child that hangs to print where it stands
-READY_SECONDS = 0.5  # for a child to be set up when its job comes; else another one gets it
+READY_SECONDS = 0.1  # for a child to be set up when its job comes: a fork loses as much
 
 R = TypeVar("R", StepReached, Reloaded)
 

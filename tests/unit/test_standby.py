@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_modelroundtrip.portable import processes, standby, watching
+from pytest_modelroundtrip.portable import processes, standby, warm_up, watching
 from pytest_modelroundtrip.portable.confinement import NOTHING
 from pytest_modelroundtrip.portable.protocol import Job, Setup
 from pytest_modelroundtrip.portable.standby import StandBy
@@ -29,6 +29,8 @@ def scratch(tmp_path: Path) -> Path:
 @pytest.fixture
 def stand_by(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandBy]:
     monkeypatch.setattr(watching, "READY_SECONDS", 60)  # on busy cores too
+    # a fork cannot use the runtime that other tests have started here
+    monkeypatch.setattr(warm_up, "warm_up", lambda _majors: None)
     made = StandBy(str(scratch), NOTHING)
     yield made
     made.discard()
