@@ -61,6 +61,7 @@ class Spy(Format):
 
 SUITE = """
 import json
+import time
 from pytest_modelroundtrip import RoundTripError
 
 class Module(tf.Module):
@@ -70,7 +71,9 @@ class Module(tf.Module):
 
 @pytest.mark.roundtrip(formats=["spy"])
 def test_it(roundtrip):
-    for number in range(2):
+    was_set_up, tries = False, 8 if STANDBY else 1
+    while tries and not was_set_up:
+        tries -= 1
         with pytest.raises(RoundTripError) as raised:
             roundtrip(Module())
         outputs = raised.value.trip.outputs
@@ -78,6 +81,7 @@ def test_it(roundtrip):
         was_set_up, seen = [json.loads(text) for text in outputs]
         with open("seen.jsonl", "a") as out:
             print(json.dumps([was_set_up, seen]), file=out)
+        time.sleep(0.5)  # else the one that gets ready always has the reload of the diagnosis
 """
 
 
@@ -88,10 +92,11 @@ def test_both_see_the_same(run: Run, pytester: pytest.Pytester) -> None:
         "from spy import Spy\ndef pytest_modelroundtrip_formats(config):\n    return [Spy]\n"
     )
     for isolation in ("fork", "standby"):
-        run(SUITE, f"--roundtrip-isolation={isolation}").assert_outcomes(passed=1)
+        suite = SUITE.replace("STANDBY", str(isolation == "standby"))
+        run(suite, f"--roundtrip-isolation={isolation}").assert_outcomes(passed=1)
     lines = (pytester.path / "seen.jsonl").read_text().splitlines()
     was_set_up, seen = zip(*map(json.loads, lines), strict=True)
-    assert was_set_up[:2] == (False, False) and was_set_up[-1]
+    assert not was_set_up[0] and was_set_up[-1]
     bare, warmed = seen[0], seen[-1]
     assert {*bare.pop("modules")} >= {"tensorflow"}
     warmed.pop("modules")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from ..portable import START_SECONDS, processes, watching
+from ..portable import START_SECONDS, processes, standby, watching
 from ..portable.protocol import (
     CanRead,
     FailedError,
@@ -26,7 +26,7 @@ from .kinds import Kind, Startable
 from .provisioning import Notify, ProvisioningError
 
 # the worker keeps the time limit, and then lets the child print its trace, and ends it
-GRACE_SECONDS = watching.READY_SECONDS + watching.TRACE_SECONDS + processes.END_SECONDS + 0.5
+GRACE_SECONDS = standby.READY_SECONDS + watching.TRACE_SECONDS + processes.END_SECONDS + 0.5
 PROBE = Probe([], [])  # what every reload needs
 # the names of what is sent and fetched where the file system is not shared
 ARTIFACT, SAVED_AGAIN = "artifact", "saved-again"

@@ -11,6 +11,7 @@ import functools
 import glob
 import os
 import shutil
+import time
 from typing import FrozenSet, Optional
 
 from . import child, processes, watching
@@ -19,11 +20,18 @@ from .protocol import Job, Reloaded, Setup
 
 MAX_COPIED = 50_000_000  # bytes of an artifact; a larger one takes longer to load than to warm up
 NEEDED_MEMORY = 2_000_000_000  # bytes that have to be free for one more process
+READY_SECONDS = 0.1  # for it to be set up when a job comes: another one would lose as much
+STUCK_SECONDS = 30  # after which it will not be set up any more
 ACCELERATORS = ("/dev/nvidia[0-9]*", "/dev/kfd", "/dev/dxg", "/dev/accel*")
 
 
 class StandBy:
-    """The process that waits for a job, if there is one."""
+    """The process that waits for a job, if there is one.
+
+    Attributes:
+        is_urgent: whether jobs come faster than processes get ready. Where they do not, the next
+            one is made after a job, which it would slow down.
+    """
 
     def __init__(self, scratch: str, grant: Grant) -> None:
         """Nothing is started yet.
@@ -35,7 +43,8 @@ class StandBy:
         self._scratch, self._grant = scratch, grant
         self._child: Optional[watching.Child] = None
         self._setup: Optional[Setup] = None
-        self._is_late = False  # whether it was not ready for a job
+        self._begun = 0.0  # when, by the monotonic clock
+        self.is_urgent = True
 
     @property
     def pids(self) -> FrozenSet[int]:
@@ -53,7 +62,7 @@ class StandBy:
             start = functools.partial(child.fork, grant=self._grant, setup=setup)
             with contextlib.suppress(OSError):  # then the next job gets a fork as it comes
                 self._child, self._setup = watching.begun(start, self._scratch), setup
-                self._is_late = False
+                self._begun = time.monotonic()
 
     def take(self, job: Job) -> Optional[watching.Child]:
         """The process, if it can do that job. Its artifact is copied to where it may read."""
@@ -61,17 +70,21 @@ class StandBy:
         if waits is None:
             return None
         fits = job.setup == self._setup and job.save_to is None and _can_be_copied(job.artifact)
-        if fits and watching.is_ready(waits):
+        is_ready = self._is_ready(waits) if fits else False
+        if is_ready:
             self._child = None
             with contextlib.suppress(OSError):
                 shutil.copytree(job.artifact, _copy(waits))
                 return waits
             watching.end(waits)
-        elif not fits or self._is_late:
+        elif is_ready is False or time.monotonic() - self._begun > STUCK_SECONDS:
             self.discard()
-        else:
-            self._is_late = True  # on a busy machine; it may have the next job
-        return None
+        return None  # one that is late may have the next job
+
+    def _is_ready(self, waits: watching.Child) -> Optional[bool]:
+        at_once = watching.is_ready(waits, 0)
+        self.is_urgent = at_once is None
+        return watching.is_ready(waits, READY_SECONDS) if at_once is None else at_once
 
     def discard(self) -> None:
         """End the process."""

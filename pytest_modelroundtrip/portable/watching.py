@@ -30,7 +30,6 @@ from .protocol import (
 
 TAIL = 4000  # characters of what a child printed that are sent back
 TRACE_SECONDS = 1.0  # for a child that hangs to print where it stands
-READY_SECONDS = 0.1  # for a child to be set up when its job comes: a fork loses as much
 
 R = TypeVar("R", StepReached, Reloaded)
 
@@ -104,10 +103,18 @@ def result(child: Child, limits: Limits) -> Reloaded:
     return _result(child.folder, _Watch(child, limits).ended())
 
 
-def is_ready(child: Child) -> bool:
-    """Whether a child that is set up before it gets its job says in time that it is."""
-    if not select.select([child.link], [], [], READY_SECONDS)[0]:
-        return False
+def is_ready(child: Child, seconds: float) -> Optional[bool]:
+    """Whether a child is set up, which gets its job afterwards.
+
+    Args:
+        child: says so once.
+        seconds: to wait for it.
+
+    Returns:
+        None where it is not yet; False where it has ended.
+    """
+    if not select.select([child.link], [], [], seconds)[0]:
+        return None
     try:
         return bool(os.read(child.link, 1))
     except ConnectionError:

@@ -48,6 +48,7 @@ from .protocol import (
     Reload,
     Reloaded,
     SendFolder,
+    Setup,
 )
 
 NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)  # which says nothing of a file
@@ -95,7 +96,7 @@ def serve(channel: Channel, archive: str, scratch: str) -> None:
         channel.send(len(chunks))
         for chunk in chunks:
             channel.send(chunk)
-        worker.clean_up()
+        worker.after_answer()
 
 
 def _import_for_all() -> None:
@@ -115,6 +116,7 @@ class _Worker:
         self._grant = confinement.granted(tempfile.mkdtemp(dir=scratch))
         self._standby = standby.StandBy(scratch, self._grant)
         self._used: Optional[watching.Child] = None  # has answered, and may still be there
+        self._next: Optional[Setup] = None  # what the next job probably has
         self._answers: Dict[type, Callable[[Any], Answer]] = {
             Probe: self._probe,
             CanRead: self._can_read,
@@ -192,11 +194,13 @@ class _Worker:
         waits = self._standby.take(job) if request.stand_by else None
         self._used = waits or watching.begun(self._start(request), self._scratch)
         watching.give(self._used, standby.for_copy(job, waits) if waits else job)
-        if request.stand_by:
+        if request.stand_by and self._standby.is_urgent:
             self._standby.prepare(job.setup)  # meanwhile
         reloaded = watching.result(self._used, limits)
         if reloaded.ended is not None:
             self._standby.discard()  # the next one might end so while it is set up
+        elif request.stand_by:
+            self._next = job.setup
         return standby.named_as_given(reloaded, job, waits) if waits else reloaded
 
     def _start(self, request: Reload) -> watching.Start:
@@ -213,11 +217,14 @@ class _Worker:
             with open(self._archive, "wb") as out:
                 out.write(self._package)
 
-    def clean_up(self) -> None:
-        """End what is left of the last reload: after its answer was sent, which need not wait."""
+    def after_answer(self) -> None:
+        """End what is left of a reload, and get ready for the next: nobody waits for that."""
         used, self._used = self._used, None
         if used is not None:
             watching.end(used, but=self._standby.pids)
+        setup, self._next = self._next, None
+        if setup is not None:
+            self._standby.prepare(setup)
 
     def _has_hung_up(self) -> bool:
         """Whether the other side is gone.

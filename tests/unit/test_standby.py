@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -28,7 +30,7 @@ def scratch(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def stand_by(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandBy]:
-    monkeypatch.setattr(watching, "READY_SECONDS", 60)  # on busy cores too
+    monkeypatch.setattr(standby, "READY_SECONDS", 60)  # on busy cores too
     # a fork cannot use the runtime that other tests have started here
     monkeypatch.setattr(warm_up, "warm_up", lambda _majors: None)
     made = StandBy(str(scratch), NOTHING)
@@ -93,7 +95,7 @@ def test_one_that_is_late_may_have_the_next_job(
     (pid,) = stand_by.pids
     os.kill(pid, signal.SIGSTOP)
     with monkeypatch.context() as patched:
-        patched.setattr(watching, "READY_SECONDS", 0)
+        patched.setattr(standby, "READY_SECONDS", 0)
         assert stand_by.take(job) is None
     stand_by.prepare(SETUP)  # for the job after that
     assert stand_by.pids == {pid}
@@ -103,15 +105,33 @@ def test_one_that_is_late_may_have_the_next_job(
     watching.end(waits)
 
 
+def test_the_next_one_is_urgent_where_this_one_was_waited_for(stand_by: StandBy, job: Job) -> None:
+    assert stand_by.is_urgent  # as long as nothing is known
+    stand_by.prepare(SETUP)
+    assert stand_by._child is not None
+    select.select([stand_by._child.link], [], [])
+    waits = stand_by.take(job)
+    assert waits is not None and not stand_by.is_urgent
+    watching.end(waits)
+    stand_by.prepare(SETUP)
+    (pid,) = stand_by.pids
+    os.kill(pid, signal.SIGSTOP)
+    threading.Timer(0.1, os.kill, [pid, signal.SIGCONT]).start()
+    waits = stand_by.take(job)
+    assert waits is not None and stand_by.is_urgent
+    watching.end(waits)
+
+
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])
 def test_one_that_does_not_get_ready_is_ended(
     stand_by: StandBy, job: Job, scratch: Path, end: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "READY_SECONDS", 0)
+    monkeypatch.setattr(standby, "READY_SECONDS", 0)
+    monkeypatch.setattr(standby, "STUCK_SECONDS", 0)
     stand_by.prepare(SETUP)
     (pid,) = stand_by.pids
     os.kill(pid, end)
-    assert stand_by.take(job) is None and stand_by.take(job) is None
+    assert stand_by.take(job) is None
     assert not stand_by.pids and not [*scratch.iterdir()]
 
 
