@@ -33,7 +33,8 @@ class Spy(Format):
         from pytest_modelroundtrip.portable import keras_libs
 
         keras = keras_libs.keras(3)
-        was_set_up = folder.startswith(os.path.dirname(os.getcwd()))
+        runtime = sys.modules["tensorflow.python.eager.context"]._context
+        was_set_up = getattr(runtime, "_initialized", False)
         seen = {
             "modules": sorted(sys.modules),
             "path": [p for p in sys.path if "roundtrip-" not in p],

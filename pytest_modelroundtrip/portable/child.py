@@ -17,13 +17,12 @@ import traceback
 import warnings
 from typing import Callable, NoReturn, Optional
 
-from . import FOLDERS, confinement, keras_libs, processes, protocol, reload, warm_up
+from . import FOLDERS, confinement, keras_libs, own_copy, processes, protocol, reload, warm_up
 from .confinement import Cage, Grant
 from .protocol import Job, Reloaded, Setup, StepReached
 
 # the files in a child's folder
 JOB, STEP, ANSWER, OUTPUT = "job", "step", "answer", "output"
-ARTIFACT = "artifact"  # the copy for one that was set up before its job was known
 # names of processes
 WAITING, RELOADING = "rt-standby", "rt-reload"
 
@@ -123,7 +122,7 @@ def become_child(folder: str, link: int, grant: Grant, setup: Optional[Setup] = 
     if setup is not None:
         processes.show_as(WAITING)
         cage = Cage(setup.confinement, grant, folder)
-        reload.set_up(setup, cage, os.path.join(folder, ARTIFACT))
+        reload.set_up(setup, cage, own_copy.path_in(folder))
         warm_up.warm_up(setup.keras_majors)
         _write(link, b"\n")
     has_job.wait()

@@ -10,15 +10,13 @@ import contextlib
 import functools
 import glob
 import os
-import shutil
 import time
 from typing import FrozenSet, Optional
 
-from . import child, processes, watching
+from . import child, own_copy, processes, watching
 from .confinement import OFF, Grant
-from .protocol import Job, Reloaded, Setup
+from .protocol import Job, Setup
 
-MAX_COPIED = 50_000_000  # bytes of an artifact; a larger one takes longer to load than to warm up
 NEEDED_MEMORY = 2_000_000_000  # bytes that have to be free for one more process
 READY_SECONDS = 0.1  # for it to be set up when a job comes: another one would lose as much
 STUCK_SECONDS = 30  # after which it will not be set up any more
@@ -65,16 +63,15 @@ class StandBy:
                 self._begun = time.monotonic()
 
     def take(self, job: Job) -> Optional[watching.Child]:
-        """The process, if it can do that job. Its artifact is copied to where it may read."""
+        """The process, if it can do that job; it has the artifact then."""
         waits = self._child
         if waits is None:
             return None
-        fits = job.setup == self._setup and job.save_to is None and _can_be_copied(job.artifact)
+        fits = job.setup == self._setup and job.save_to is None
         is_ready = self._is_ready(waits) if fits else False
         if is_ready:
             self._child = None
-            with contextlib.suppress(OSError):
-                shutil.copytree(job.artifact, _copy(waits))
+            if own_copy.made(job.artifact, own_copy.path_in(waits.folder)):
                 return waits
             watching.end(waits)
         elif is_ready is False or time.monotonic() - self._begun > STUCK_SECONDS:
@@ -98,38 +95,3 @@ def _has_room() -> bool:
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
     devices = () if hidden else [path for kind in ACCELERATORS for path in glob.glob(kind)]
     return not devices and processes.free_memory() >= NEEDED_MEMORY
-
-
-def for_copy(job: Job, waits: watching.Child) -> Job:
-    """The job with the copy of the artifact."""
-    return job._replace(artifact=_copy(waits))
-
-
-def named_as_given(reloaded: Reloaded, job: Job, waits: watching.Child) -> Reloaded:
-    """The result with the path of the artifact wherever it has that of the copy."""
-    copy, artifact = _copy(waits), job.artifact
-    failure = reloaded.failure
-    if failure is not None:
-        failure = failure._replace(
-            message=failure.message.replace(copy, artifact),
-            traceback=failure.traceback.replace(copy, artifact),
-        )
-    return reloaded._replace(failure=failure, output=reloaded.output.replace(copy, artifact))
-
-
-def _copy(waits: watching.Child) -> str:
-    return os.path.join(waits.folder, child.ARTIFACT)
-
-
-def _can_be_copied(folder: str) -> bool:
-    """Whether it holds plain files and folders alone, and is small."""
-    size = 0
-    if not os.path.isdir(folder):
-        return False
-    for place, folders, files in os.walk(folder):
-        for name in [*folders, *files]:
-            path = os.path.join(place, name)
-            if os.path.islink(path):
-                return False
-            size += os.path.getsize(path)
-    return size <= MAX_COPIED

@@ -25,6 +25,7 @@ from . import (
     formats,
     keras_libs,
     machine,
+    own_copy,
     processes,
     protocol,
     reload,
@@ -193,7 +194,10 @@ class _Worker:
         self._restore_archive()
         waits = self._standby.take(job) if request.stand_by else None
         self._used = waits or watching.begun(self._start(request), self._scratch)
-        watching.give(self._used, standby.for_copy(job, waits) if waits else job)
+        artifact = own_copy.path_in(self._used.folder)
+        if waits is None and not own_copy.made(job.artifact, artifact):
+            artifact = job.artifact
+        watching.give(self._used, job._replace(artifact=artifact))
         if request.stand_by and self._standby.is_urgent:
             self._standby.prepare(job.setup)  # meanwhile
         reloaded = watching.result(self._used, limits)
@@ -201,7 +205,7 @@ class _Worker:
             self._standby.discard()  # the next one might end so while it is set up
         elif request.stand_by:
             self._next = job.setup
-        return standby.named_as_given(reloaded, job, waits) if waits else reloaded
+        return own_copy.named_as_given(reloaded, artifact, job.artifact)
 
     def _start(self, request: Reload) -> watching.Start:
         grant = self._grant
@@ -278,7 +282,12 @@ def _reload_and_print(job: Job, folder: str) -> int:
         grant = confinement.entered(confinement.granted(folder))
     child.move_into(own)
     cage = confinement.Cage(job.setup.confinement, grant, own)
-    answer = reload.reload(job, cage, lambda step: print("--", step, flush=True))
+    copy = own_copy.path_in(own)
+    artifact = copy if own_copy.made(job.artifact, copy) else job.artifact
+    answer = reload.reload(
+        job._replace(artifact=artifact), cage, lambda step: print("--", step, flush=True)
+    )
+    answer = own_copy.named_as_given(answer, artifact, job.artifact)
     print(f"confinement: {answer.confinement}")
     print(" ".join(f"{name} {version}" for name, version in answer.versions.items()))
     if answer.broken:

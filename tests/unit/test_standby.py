@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_modelroundtrip.portable import processes, standby, warm_up, watching
+from pytest_modelroundtrip.portable import own_copy, processes, standby, warm_up, watching
 from pytest_modelroundtrip.portable.confinement import NOTHING
 from pytest_modelroundtrip.portable.protocol import Job, Setup
 from pytest_modelroundtrip.portable.standby import StandBy
@@ -52,8 +52,7 @@ def test_a_job_of_its_setup_gets_it(stand_by: StandBy, job: Job) -> None:
     (pid,) = stand_by.pids
     waits = stand_by.take(job)
     assert waits is not None and waits.pid == pid
-    copy = Path(standby.for_copy(job, waits).artifact)
-    assert copy.is_relative_to(waits.folder)
+    copy = Path(own_copy.path_in(waits.folder))
     assert (copy / "model.keras").read_text() == "weights"
     assert stand_by.take(job) is None  # there was one
     watching.end(waits)
@@ -65,18 +64,11 @@ def _linked(job: Job) -> Job:
     return job
 
 
-def _large(job: Job) -> Job:
-    with open(os.path.join(job.artifact, "large"), "wb") as out:
-        out.truncate(standby.MAX_COPIED)  # and the other file
-    return job
-
-
 OTHER_JOBS: dict[str, Callable[[Job], Job]] = {
     "setup": lambda job: job._replace(setup=SETUP._replace(imports=["layers"])),
     "confinement": lambda job: job._replace(setup=SETUP._replace(confinement="off")),
     "saves again": lambda job: job._replace(save_to="/generation2"),
     "link": _linked,
-    "large": _large,
     "gone": lambda job: job._replace(artifact="/there/is/none"),
 }
 
@@ -155,19 +147,6 @@ def test_it_ends_with_its_parent(stand_by: StandBy) -> None:
     _, status = os.waitpid(pid, 0)
     assert os.WIFSIGNALED(status)
     stand_by._child = None
-
-
-def test_paths_of_the_copy_are_shown_as_those_of_the_artifact(stand_by: StandBy, job: Job) -> None:
-    stand_by.prepare(SETUP)
-    waits = stand_by.take(job)
-    assert waits is not None
-    watching.give(waits, standby.for_copy(job, waits))
-    limits = watching.Limits(0, 60, None, lambda: False)
-    reloaded = watching.result(waits, limits)
-    watching.end(waits)
-    named = standby.named_as_given(reloaded, job, waits)
-    assert named.failure is not None  # there is no such format
-    assert waits.folder not in str(named)
 
 
 @pytest.mark.parametrize(
