@@ -11,7 +11,7 @@ import pytest
 from pytest_modelroundtrip.portable import calling
 
 
-@pytest.mark.parametrize(("needs_size", "sizes"), [(False, [None]), (True, [None, 3, None, 1])])
+@pytest.mark.parametrize(("needs_size", "sizes"), [(False, [None]), (True, [None, 3, 1])])
 def test_sizes_that_it_is_traced_with(
     tensorflow: ModuleType, needs_size: bool, sizes: list[int | None]
 ) -> None:

@@ -97,6 +97,21 @@ def backbone():
     return model, x
 
 
+class Wrapping(K.Model):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def call(self, x):
+        return self.inner(x)
+
+
+def wrapping():
+    model = Wrapping(L.Dense(2))
+    model(x)
+    return model, x
+
+
 class Unsaveable(Backbone):
     '''Its weights can be saved although its config cannot be had.'''
 
@@ -184,6 +199,14 @@ def test_a_subclass_is_rebuilt_from_its_config(verdicts: Verdicts, tensorflow: M
         pytest.skip("this Keras builds no subclass from a config")
     formats = ["weights", "checkpoint", *(["weights_tf"] if keras2 else [])]
     assert verdicts("backbone", *formats) == dict.fromkeys(formats, "exact")
+
+
+def test_a_subclass_whose_arguments_are_in_no_config_needs_a_factory(
+    verdicts: Verdicts, tensorflow: ModuleType
+) -> None:
+    if not hasattr(tensorflow.keras.Model, "save_spec"):
+        pytest.skip("Keras 3 writes arguments into configs by itself")
+    assert verdicts("wrapping", "weights") == {"weights": "unsupported"}
 
 
 def test_a_config_that_cannot_be_had_is_no_obstacle_to_a_factory(verdicts: Verdicts) -> None:

@@ -102,3 +102,33 @@ def test_both_see_the_same(run: Run, pytester: pytest.Pytester) -> None:
     assert {*bare.pop("modules")} >= {"tensorflow"}
     warmed.pop("modules")
     assert warmed == bare
+
+
+CONFIGURING = """
+import tensorflow as tf
+
+K, L = tf.keras, tf.keras.layers
+
+def build():
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    return K.Sequential([K.Input((4,)), L.Dense(3)])
+"""
+
+ONE_AFTER_ANOTHER = """
+import time
+
+@pytest.mark.parametrize("number", range(3))
+@pytest.mark.roundtrip(formats=["weights"], factory="configuring:build")
+def test_it(number):
+    time.sleep(0.5 * number)  # for the one that stands by
+    return K.Sequential([K.Input((4,)), L.Dense(3)])
+"""
+
+
+def test_what_can_be_done_before_the_runtime_starts_only(
+    run: Run, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(configuring=CONFIGURING)
+    pytester.syspathinsert()
+    pytester.makeini("[pytest]\nroundtrip_pythonpath = .\n")
+    run(ONE_AFTER_ANOTHER).assert_outcomes(passed=3)

@@ -6,7 +6,6 @@ return the same things.
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import re
 from typing import Dict, Iterator, List, Mapping, Optional, Tuple, Union
@@ -143,11 +142,14 @@ class _GraphOfAnySize:
 
     def __init__(self, graph: Function) -> None:
         self.get_concrete_function = graph.get_concrete_function
-        self._graph = graph
+        self._graph, self._takes_any_size = graph, True
 
     def __call__(self, args: List[Nest], kwargs: Dict[str, Nest]) -> Nest:
-        with contextlib.suppress(Exception):  # one of its layers needs the size
-            self.get_concrete_function(*_of_any_size([args, kwargs]))
+        if self._takes_any_size:
+            try:
+                self.get_concrete_function(*_of_any_size([args, kwargs]))
+            except Exception:  # one of its layers needs the size
+                self._takes_any_size = False
         return self._graph(args, kwargs)
 
 

@@ -17,7 +17,17 @@ import traceback
 import warnings
 from typing import Callable, NoReturn, Optional
 
-from . import FOLDERS, confinement, keras_libs, own_copy, processes, protocol, reload, warm_up
+from . import (
+    FOLDERS,
+    confinement,
+    imported_files,
+    keras_libs,
+    own_copy,
+    processes,
+    protocol,
+    reload,
+    warm_up,
+)
 from .confinement import Cage, Grant
 from .protocol import Job, Reloaded, Setup, StepReached
 
@@ -122,7 +132,9 @@ def become_child(folder: str, link: int, grant: Grant, setup: Optional[Setup] = 
     if setup is not None:
         processes.show_as(WAITING)
         cage = Cage(setup.confinement, grant, folder)
+        known = [*sys.modules]
         reload.set_up(setup, cage, own_copy.path_in(folder))
+        imported_files.write(folder, known)
         warm_up.warm_up(setup.keras_majors)
         _write(link, b"\n")
     has_job.wait()

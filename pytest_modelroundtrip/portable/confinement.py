@@ -106,7 +106,8 @@ class Cage:
         """Confine this process from now on to the installed packages, its folder, and these.
 
         Args:
-            artifact: a folder whose files may be changed, but neither made nor deleted.
+            artifact: a folder whose files may be changed; made and deleted only where it lies in
+                the own folder.
             readable: files and folders.
             writable: folders besides its own.
             modules: whose packages are readable too.

@@ -18,23 +18,22 @@ MIN_BYTES = 4096  # below that the bytes are sent: hashes would cost more
 
 
 class Digests:
-    """The hashes of large arrays. Each is made once, as long as the array is the same memory."""
+    """The hashes of large arrays; not made again for what is the same memory as the time before."""
 
     def __init__(self) -> None:
         self._made: Dict[Memory, Tuple[str, Array]] = {}
 
     def of(self, nest: Plain) -> Dict[str, Array]:
         """The large arrays of a nest in NumPy form, by their hashes."""
-        return dict(self._of_array(leaf) for _, leaf in leaves(nest) if _is_large(leaf))
+        made = [self._of_array(leaf) for _, leaf in leaves(nest) if _is_large(leaf)]
+        # views are the memory of variables, mostly; that of a copy may become another array's
+        views = [(found, array) for found, array in made if array.base is not None]
+        self._made = {memory(array): (found, array) for found, array in views}
+        return dict(made)
 
     def _of_array(self, array: Array) -> Tuple[str, Array]:
         place = memory(array)
-        if place in self._made:
-            return self._made[place]
-        made = digest(array), array
-        if array.base is not None:  # the memory of a variable, which is held anyway; not a copy
-            self._made[place] = made
-        return made
+        return self._made.get(place) or (digest(array), array)
 
 
 def without_known(nest: Plain, known: Collection[str]) -> Plain:
@@ -59,7 +58,9 @@ def with_known(nest: Plain, known: Mapping[str, Array]) -> Plain:
             return leaf
         if leaf.digest not in known:
             raise ValueError(f"it refers to an array that is not known: {leaf.digest[:80]!r}")
-        return known[leaf.digest]
+        seen = known[leaf.digest].view()  # of the original, which nobody may change
+        seen.flags.writeable = False
+        return seen
 
     return map_leaves(array_of, nest)
 

@@ -22,10 +22,10 @@ def path_in(folder: str) -> str:
 
 def made(artifact: str, copy: str) -> bool:
     """Copy the artifact; whether it could be: not with links in it, or to another file system."""
-    size = _size_of_plain_files(artifact)
-    if size is None:
-        return False
     try:
+        size = _size_of_plain_files(artifact)
+        if size is None:
+            return False
         shutil.copytree(
             artifact, copy, copy_function=shutil.copy2 if size <= MAX_COPIED else os.link
         )
@@ -36,7 +36,7 @@ def made(artifact: str, copy: str) -> bool:
 
 
 def _size_of_plain_files(folder: str) -> Optional[int]:
-    """Their bytes; None where it holds anything else, or is no folder."""
+    """Their bytes; None where it holds links, or is no folder."""
     size = 0
     if not os.path.isdir(folder):
         return None

@@ -107,6 +107,8 @@ def _plain_object(value: Any) -> Plain:
 
 def _entries(table: Any) -> Plain:
     """The keys of a lookup table of TensorFlow's, sorted, and their values."""
+    if int(table.size()) > MAX_ITEMS:
+        raise _NotPlainError
     keys, values = (tensors.to_numpy(part) for part in table.export())
     order = np.argsort(keys)
     return [_array(keys[order]), _array(values[order])]

@@ -16,6 +16,14 @@ import sys
 import time
 from typing import Dict, FrozenSet, List, NoReturn, Optional, Tuple, Union
 
+# the files of both versions of control groups: the limit, and what is used
+MEMORY_OF_CONTAINER = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    (
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+        "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+    ),
+)
 END_SECONDS = 1.5  # for killed processes to be gone: one in an uninterruptible wait is left
 ASK_SECONDS = 1.5  # for an interpreter to end when it is asked to, and to clean up
 ORPHAN_SECONDS = 3.0  # for an interpreter to end by itself when nobody listens any more
@@ -45,8 +53,13 @@ def ask_kernel(what: int, argument: Union[int, bytes]) -> None:
         ctypes.CDLL(None).prctl(what, argument)
 
 
-def descendants(of: int) -> List[int]:
-    """The processes below one; none where there is no `/proc`."""
+def descendants(of: int, but: FrozenSet[int] = frozenset()) -> List[int]:
+    """The processes below one; none where there is no `/proc`.
+
+    Args:
+        of: the one.
+        but: those that are left out, with what is below them.
+    """
     children: Dict[int, List[int]] = {}
     try:
         names = [name for name in os.listdir("/proc") if name.isdigit()]
@@ -60,10 +73,11 @@ def descendants(of: int) -> List[int]:
             continue
         children.setdefault(parent, []).append(int(name))
     found: List[int] = []
-    below = children.get(of, [])
-    while below:
-        found += below
-        below = [pid for parent in below for pid in children.get(parent, [])]
+    parents = [of]
+    while parents:
+        below = [pid for parent in parents for pid in children.get(parent, [])]
+        parents = [pid for pid in below if pid not in but]
+        found += parents
     return found
 
 
@@ -76,14 +90,14 @@ def end_descendants(but: FrozenSet[int] = frozenset(), patience: float = 0.0) ->
     """Kill the processes below this one and collect what is left of them.
 
     Args:
-        but: those that are left alone.
+        but: those that are left alone, with what is below them.
         patience: seconds in which they are only asked to end: other supervisors clean up.
     """
     asked_until = time.monotonic() + patience
     deadline = asked_until + END_SECONDS
     while _has_children() and time.monotonic() < deadline:
         by_force = time.monotonic() >= asked_until
-        left = [pid for pid in descendants(os.getpid()) if pid not in but]
+        left = descendants(os.getpid(), but)
         if not left:
             return
         for pid in left:
@@ -123,8 +137,16 @@ def free_memory() -> int:
     with contextlib.suppress(OSError, ValueError, IndexError), open("/proc/meminfo") as source:
         for line in source:
             if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
+                return min(int(line.split()[1]) * 1024, _left_in_container())
     return 0
+
+
+def _left_in_container() -> int:
+    """What the limit of a container leaves; without one, more than there is."""
+    for limit, usage in MEMORY_OF_CONTAINER:
+        with contextlib.suppress(OSError, ValueError), open(limit) as most, open(usage) as used:
+            return int(most.read()) - int(used.read())  # ValueError: "max"
+    return sys.maxsize
 
 
 def kill(pid: int, number: int = SIGKILL) -> None:

@@ -37,17 +37,16 @@ class _Seen(NamedTuple):
     layers: Dict[str, List[LayerOutput]]
 
 
-def set_up(setup: Setup, cage: Cage, artifact: str, writable: Sequence[str] = ()) -> None:
+def set_up(setup: Setup, cage: Cage, artifact: str) -> None:
     """Import what the test declares, then close the cage.
 
     Args:
         setup: what is declared.
         cage: of this process.
         artifact: its folder.
-        writable: folders besides those of this process.
     """
     _import_declared(setup)
-    cage.close(artifact, setup.pythonpath, writable, setup.modules)
+    cage.close(artifact, setup.pythonpath, [], setup.modules)
 
 
 def _import_declared(setup: Setup) -> None:
@@ -66,7 +65,7 @@ def reload(job: Job, cage: Cage, entering: EnteringStep) -> Reloaded:
             process is known.
     """
     checks.table()  # imported before code of the model's can change the path
-    warmed = warm_for(job)
+    warmed = warm(job.needs, job.setup.keras_majors)
     if warmed.broken:
         return Reloaded(keras_libs.versions(), {}, broken=warmed.broken)
     timer = _StepTimer(entering)
@@ -197,11 +196,6 @@ def named(where: str) -> Any:
     for part in attribute.split("."):
         found = getattr(found, part)
     return found
-
-
-def warm_for(job: Job) -> Warmed:
-    """Import what this job needs."""
-    return warm(job.needs, job.setup.keras_majors)
 
 
 def warm(needs: Sequence[str], keras_majors: Sequence[Optional[int]] = ()) -> Warmed:

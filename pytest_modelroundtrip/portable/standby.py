@@ -13,7 +13,7 @@ import os
 import time
 from typing import FrozenSet, Optional
 
-from . import child, own_copy, processes, watching
+from . import child, imported_files, own_copy, processes, watching
 from .confinement import OFF, Grant
 from .protocol import Job, Setup
 
@@ -46,10 +46,8 @@ class StandBy:
 
     @property
     def pids(self) -> FrozenSet[int]:
-        """Of the process that waits, and those below it."""
-        if self._child is None:
-            return frozenset()
-        return frozenset([self._child.pid, *processes.descendants(self._child.pid)])
+        """Of the process that waits."""
+        return frozenset() if self._child is None else frozenset([self._child.pid])
 
     def prepare(self, setup: Setup) -> None:
         """Set a process up for the next job, where there is room for one."""
@@ -69,6 +67,9 @@ class StandBy:
             return None
         fits = job.setup == self._setup and job.save_to is None
         is_ready = self._is_ready(waits) if fits else False
+        # while it imports, it may hold what another process would wait for
+        if is_ready is not False and not imported_files.unchanged(waits.folder):
+            is_ready = False
         if is_ready:
             self._child = None
             if own_copy.made(job.artifact, own_copy.path_in(waits.folder)):
@@ -91,7 +92,8 @@ class StandBy:
 
 
 def _has_room() -> bool:
-    """Whether two processes can compute at once; a graphics processor is reserved by the first."""
+    """Whether there is a core and memory for one more; a graphics processor is the first one's."""
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
     devices = () if hidden else [path for kind in ACCELERATORS for path in glob.glob(kind)]
-    return not devices and processes.free_memory() >= NEEDED_MEMORY
+    has_memory = not devices and processes.free_memory() >= NEEDED_MEMORY
+    return has_memory and len(os.sched_getaffinity(0)) > 1

@@ -15,6 +15,7 @@ import importlib
 import os
 import sys
 import tempfile
+import time
 from typing import Any, Callable, Dict, Iterator, List, Optional, Protocol, Type, Union
 
 from . import (
@@ -192,7 +193,24 @@ class _Worker:
             request.start_seconds, request.seconds, request.memory, self._has_hung_up
         )
         self._restore_archive()
-        waits = self._standby.take(job) if request.stand_by else None
+        waits, began = self._standby.take(job) if request.stand_by else None, time.monotonic()
+        reloaded = self._done(request, waits, limits)
+        if waits is not None and reloaded.failure is not None:
+            # perhaps since it was warmed up: TensorFlow's runtime can be configured no more
+            watching.end(waits, but=self._standby.pids)
+            left = limits.seconds - (time.monotonic() - began)
+            reloaded = self._done(request, None, limits._replace(seconds=left))
+        if reloaded.ended is not None:
+            self._standby.discard()  # the next one might end so while it is set up
+        elif request.stand_by:
+            self._next = job.setup
+        return reloaded
+
+    def _done(
+        self, request: Reload, waits: Optional[watching.Child], limits: watching.Limits
+    ) -> Reloaded:
+        """What comes of the job, in the process that waits for it or in one that is made now."""
+        job = request.job
         self._used = waits or watching.begun(self._start(request), self._scratch)
         artifact = own_copy.path_in(self._used.folder)
         if waits is None and not own_copy.made(job.artifact, artifact):
@@ -200,12 +218,7 @@ class _Worker:
         watching.give(self._used, job._replace(artifact=artifact))
         if request.stand_by and self._standby.is_urgent:
             self._standby.prepare(job.setup)  # meanwhile
-        reloaded = watching.result(self._used, limits)
-        if reloaded.ended is not None:
-            self._standby.discard()  # the next one might end so while it is set up
-        elif request.stand_by:
-            self._next = job.setup
-        return own_copy.named_as_given(reloaded, artifact, job.artifact)
+        return own_copy.named_as_given(watching.result(self._used, limits), artifact, job.artifact)
 
     def _start(self, request: Reload) -> watching.Start:
         grant = self._grant

@@ -83,9 +83,10 @@ def test_another_job_does_not(name: str, stand_by: StandBy, job: Job, scratch: P
 def test_one_that_is_late_may_have_the_next_job(
     stand_by: StandBy, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(warm_up, "warm_up", lambda _majors: os.kill(os.getpid(), signal.SIGSTOP))
     stand_by.prepare(SETUP)
     (pid,) = stand_by.pids
-    os.kill(pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, pid, os.WSTOPPED)
     with monkeypatch.context() as patched:
         patched.setattr(standby, "READY_SECONDS", 0)
         assert stand_by.take(job) is None
@@ -131,6 +132,38 @@ def test_one_that_cannot_be_set_up_is_not_taken(stand_by: StandBy, job: Job) -> 
     setup = SETUP._replace(imports=["there_is_no_such_module"])
     stand_by.prepare(setup)
     assert stand_by.take(job._replace(setup=setup)) is None
+
+
+def test_one_that_imports_still_is_ended(
+    stand_by: StandBy, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may hold what the import of another process waits for."""
+    monkeypatch.setattr(standby, "READY_SECONDS", 0)
+    (tmp_path / "importing.py").write_text("import os\nos.kill(os.getpid(), 19)\n")
+    setup = SETUP._replace(imports=["importing"], pythonpath=[str(tmp_path)])
+    stand_by.prepare(setup)
+    (pid,) = stand_by.pids
+    os.waitid(os.P_PID, pid, os.WSTOPPED)
+    assert stand_by.take(job._replace(setup=setup)) is None
+    assert not stand_by.pids
+
+
+def test_a_module_that_was_written_anew_is_imported_anew(
+    stand_by: StandBy, job: Job, tmp_path: Path
+) -> None:
+    module = tmp_path / "generated.py"
+    setup = SETUP._replace(imports=["generated"], pythonpath=[str(tmp_path)])
+    for number in range(2):
+        module.write_text(f"number = {number}\n")
+        stand_by.prepare(setup)
+        assert stand_by._child is not None
+        select.select([stand_by._child.link], [], [])
+        if number:
+            os.utime(module, ns=(0, number))
+        waits = stand_by.take(job._replace(setup=setup))
+        assert (waits is None) is bool(number)
+        if waits is not None:
+            watching.end(waits)
 
 
 def test_there_is_none_without_confinement(stand_by: StandBy) -> None:

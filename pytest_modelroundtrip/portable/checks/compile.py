@@ -99,8 +99,8 @@ def _as_json(sighting: CompileSighting) -> Json:
 
 def _policies(model: Model) -> Dict[str, LayerPolicy]:
     found = {}
-    for place in [place for place in places.places(model) if places.is_layer(place.held)]:
-        policy = getattr(place.held, "dtype_policy", None)
+    for place in places.places(model):
+        policy = getattr(place.held, "dtype_policy", None) if places.is_layer(place.held) else None
         # an InputLayer computes nothing
         computes = not keras_libs.is_model(place.held) and type(place.held).__name__ != "InputLayer"
         if policy is not None and computes:

@@ -68,7 +68,10 @@ def _architecture_of(model: Model) -> Optional[_Architecture]:
 def _config(model: Model) -> Json:
     """What rebuilds it; Keras 2 builds a subclass from what `.keras` holds, not from its JSON."""
     if keras_libs.keras_major(model) == 2 and not keras_libs.is_graph(model):
-        return keras_libs.own_keras(model).saving.serialize_keras_object(model)  # since 2.13
+        keras = keras_libs.own_keras(model)
+        if getattr(model.get_config, "_is_default", False):
+            keras.layers.Layer.get_config(model)  # raises where its constructor takes arguments
+        return keras.saving.serialize_keras_object(model)  # since 2.13
     return json.loads(model.to_json())
 
 
