@@ -142,7 +142,10 @@ class Tripwire:
             _note(self.reached.looked_for, path)
 
     def _is_outside(self, path: str) -> bool:
-        return path not in self._allowed
+        try:
+            return path not in self._allowed
+        except OSError:  # it is relative to the current folder, which the model has deleted
+            return False
 
 
 def _text(path: Any) -> str:
