@@ -1,4 +1,4 @@
-"""A functional model is traced once for all sizes of a batch, where its layers can be."""
+"""A functional model is traced once for all sizes of a batch, where that works."""
 
 from __future__ import annotations
 
@@ -11,24 +11,30 @@ import pytest
 from pytest_modelroundtrip.portable import calling
 
 
-@pytest.mark.parametrize(("needs_size", "sizes"), [(False, [None]), (True, [None, 3, 1])])
+@pytest.mark.parametrize(
+    ("fails", "sizes"),
+    [("never", [None]), ("when it is traced", [None, 3, 1]), ("when it runs", [None, 3, 1])],
+)
 def test_sizes_that_it_is_traced_with(
-    tensorflow: ModuleType, needs_size: bool, sizes: list[int | None]
+    tensorflow: ModuleType, fails: str, sizes: list[int | None]
 ) -> None:
-    keras, traced = tensorflow.keras, list[Any]()
+    tf, traced = tensorflow, list[Any]()
 
-    class Tracing(keras.layers.Layer):  # type: ignore[misc,name-defined]
-        is_strict = False
+    class Tracing(tf.keras.layers.Layer):  # type: ignore[misc,name-defined]
+        is_made = False
 
         def call(self, x: Any) -> Any:
             traced.append(x.shape[0])
-            if self.is_strict and x.shape[0] is None:
+            if self.is_made and x.shape[0] is None and fails == "when it is traced":
                 raise ValueError("the size of the batch is needed")
-            return x * 2.0
+            is_wrong = self.is_made and x.shape[0] is None and fails == "when it runs"
+            wrong = [tf.debugging.Assert(tf.reduce_sum(x) < 0, [x])] if is_wrong else []
+            with tf.control_dependencies(wrong):
+                return x * 2.0
 
     layer = Tracing()
-    model = keras.Sequential([keras.Input((2,)), layer])
-    layer.is_strict = needs_size
+    model = tf.keras.Sequential([tf.keras.Input((2,)), layer])
+    layer.is_made = True
     traced.clear()
     call = calling.caller(model)
     for size in (3, 1):

@@ -131,29 +131,34 @@ def _keras_call(model: Model) -> Call:
         return call
     import tensorflow as tf
 
-    graph = tf.function(call)
-    # One graph a model is meant: the warning would point at us, in a test that failed.
-    graph._omit_frequent_tracing_warning = True
-    return _GraphOfAnySize(graph) if keras_libs.is_graph(model) else graph
+    def graph() -> Function:
+        made = tf.function(call)
+        # One graph a model is meant: the warning would point at us, in a test that failed.
+        made._omit_frequent_tracing_warning = True
+        return made
+
+    return _GraphOfAnySize(graph(), graph()) if keras_libs.is_graph(model) else graph()
 
 
 class _GraphOfAnySize:
     """Traces a functional model once for all sizes of a batch: it was made for any."""
 
-    def __init__(self, graph: Function) -> None:
-        self.get_concrete_function = graph.get_concrete_function
-        self._graph, self._takes_any_size = graph, True
+    def __init__(self, of_any_size: Function, of_one_size: Function) -> None:
+        self._of_any_size, self._of_one_size = of_any_size, of_one_size
+        self._takes_any_size = True
+        self.get_concrete_function = of_one_size.get_concrete_function
 
     def __call__(self, args: List[Nest], kwargs: Dict[str, Nest]) -> Nest:
         if self._takes_any_size:
             try:
-                self.get_concrete_function(*_of_any_size([args, kwargs]))
-            except Exception:  # one of its layers needs the size
+                self._of_any_size.get_concrete_function(*_with_any_size([args, kwargs]))
+                return self._of_any_size(args, kwargs)
+            except Exception:  # a layer needs the size, or what TensorFlow makes of the graph does
                 self._takes_any_size = False
-        return self._graph(args, kwargs)
+        return self._of_one_size(args, kwargs)
 
 
-def _of_any_size(arguments: List[Nest]) -> List[Nest]:
+def _with_any_size(arguments: List[Nest]) -> List[Nest]:
     """What a function is traced with for tensors of which the first axis has any size."""
     import tensorflow as tf
 
