@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import ModuleType
 
 import pytest
 from inner_runs import Run
@@ -166,8 +167,10 @@ def test_what_begins_at_random_is_a_loss_though_the_factory_seeds_itself(
     assert "it was not loaded, it holds the value that the rebuilt model had before" in text
 
 
-def test_a_variable_of_a_module_in_a_layer(trip: Trip) -> None:
+def test_a_variable_of_a_module_in_a_layer(trip: Trip, tensorflow: ModuleType) -> None:
     """TensorFlow's checkpoint holds it, Keras' file of weights does not."""
+    if tuple(map(int, tensorflow.__version__.split(".")[:2])) < (2, 13):
+        pytest.skip("this Keras may keep it")
     result = trip("module", "module")
     result.assert_outcomes(failed=1, passed=1)
     assert "it was not loaded, it holds the value that the rebuilt model had before" in " ".join(

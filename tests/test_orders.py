@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import pytest
 import sabotage
 from inner_runs import REGISTERING, Run
@@ -130,7 +132,11 @@ def test_{order}_weights_of_{name}():
 """
 
 
-def test_what_was_built_before_changes_no_verdict(run: Run, pytester: pytest.Pytester) -> None:
+def test_what_was_built_before_changes_no_verdict(
+    run: Run, pytester: pytest.Pytester, tensorflow: ModuleType
+) -> None:
+    if tuple(map(int, tensorflow.__version__.split(".")[:2])) < (2, 13):
+        pytest.skip("this Keras may save no two weights of one name")
     pytester.makepyfile(orders=IMPORTABLE)
     pytester.syspathinsert()
     pytester.makeini("[pytest]\nroundtrip_pythonpath = .\n")

@@ -182,8 +182,12 @@ def verdicts(run: Run, pytester: pytest.Pytester) -> Verdicts:
     return verdicts
 
 
-def test_weights_that_nobody_named_are_paired_by_their_places(verdicts: Verdicts) -> None:
+def test_weights_that_nobody_named_are_paired_by_their_places(
+    verdicts: Verdicts, tensorflow: ModuleType
+) -> None:
     """Their names are counted through the whole process, and here in another order."""
+    if tuple(map(int, tensorflow.__version__.split(".")[:2])) < (2, 13):
+        pytest.skip("this Keras may save no two weights of one name")
     found = verdicts("nameless", "weights", factory="packages:nameless_later")
     assert found == {"weights": "exact"}
 
