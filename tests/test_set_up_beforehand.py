@@ -45,7 +45,7 @@ class Spy(Format):
             "registered": sorted(keras.utils.get_custom_objects()),
             "names": [layer.name for layer in (
                 keras.layers.Dense(1), keras.Sequential(), keras.layers.Dropout(0.5))],
-            "optimizer": keras.optimizers.Adam().name,
+            "optimizer": keras.optimizers.Adam().get_config()["name"],
             "eager": tf.executing_eagerly(),
             "tf_seed": tf.random.get_global_generator().state.shape.as_list(),
         }

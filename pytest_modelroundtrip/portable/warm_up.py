@@ -34,7 +34,8 @@ def warm_up(keras_majors: Sequence[Optional[int]]) -> None:
         keras_majors: of the models that are reloaded; for others, any Keras that was imported.
     """
     majors = [major for major in keras_majors if major is not None]
-    keras = keras_libs.keras(majors[0]) if majors else sys.modules.get("keras")
+    imported = sys.modules.get("keras") or sys.modules.get("tf_keras")
+    keras = keras_libs.keras(majors[0]) if majors else imported
     if keras is not None:
         with contextlib.suppress(Exception):  # then it stays cold
             checks.observe(keras_subject(_tiny(keras))._replace(batches=BATCHES), CHECKS)
