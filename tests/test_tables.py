@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
+
 import pytest
 from inner_runs import REGISTERING, Run
 
@@ -89,7 +92,11 @@ def test_it(layer):
 
 
 @pytest.mark.usefixtures("keras_format")
-def test_a_table_that_comes_back_without_its_entries(run: Run, pytester: pytest.Pytester) -> None:
+def test_a_table_that_comes_back_without_its_entries(
+    run: Run, pytester: pytest.Pytester, tensorflow: ModuleType
+) -> None:
+    if sys.version_info >= (3, 13) and hasattr(tensorflow.keras.Model, "save_spec"):
+        pytest.skip("tf-keras ends with an EOFError where a file has assets")
     pytester.makepyfile(tables=IMPORTABLE)
     pytester.syspathinsert()
     pytester.makeini("[pytest]\nroundtrip_pythonpath = .\n")
