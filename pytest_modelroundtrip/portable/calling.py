@@ -146,16 +146,21 @@ class _GraphOfAnySize:
     def __init__(self, of_any_size: Function, of_one_size: Function) -> None:
         self._of_any_size, self._of_one_size = of_any_size, of_one_size
         self._takes_any_size = True
-        self.get_concrete_function = of_one_size.get_concrete_function
 
     def __call__(self, args: List[Nest], kwargs: Dict[str, Nest]) -> Nest:
         if self._takes_any_size:
             try:
-                self._of_any_size.get_concrete_function(*_with_any_size([args, kwargs]))
+                self.get_concrete_function(args, kwargs)
                 return self._of_any_size(args, kwargs)
             except Exception:  # a layer needs the size, or what TensorFlow makes of the graph does
                 self._takes_any_size = False
         return self._of_one_size(args, kwargs)
+
+    def get_concrete_function(self, args: List[Nest], kwargs: Dict[str, Nest]) -> Function:
+        """The trace that a call with these arguments uses, as TensorFlow's functions have it."""
+        if self._takes_any_size:
+            return self._of_any_size.get_concrete_function(*_with_any_size([args, kwargs]))
+        return self._of_one_size.get_concrete_function(args, kwargs)
 
 
 def _with_any_size(arguments: List[Nest]) -> List[Nest]:

@@ -195,10 +195,10 @@ class _Worker:
         self._restore_archive()
         waits, began = self._standby.take(job) if request.stand_by else None, time.monotonic()
         reloaded = self._done(request, waits, limits)
-        if waits is not None and reloaded.failure is not None:
+        left = limits.seconds - (time.monotonic() - began)
+        if waits is not None and reloaded.failure is not None and left > limits.seconds / 2:
             # perhaps since it was warmed up: TensorFlow's runtime can be configured no more
-            watching.end(waits, but=self._standby.pids)
-            left = limits.seconds - (time.monotonic() - began)
+            self._end_used()
             reloaded = self._done(request, None, limits._replace(seconds=left))
         if reloaded.ended is not None:
             self._standby.discard()  # the next one might end so while it is set up
@@ -236,12 +236,15 @@ class _Worker:
 
     def after_answer(self) -> None:
         """End what is left of a reload, and get ready for the next: nobody waits for that."""
-        used, self._used = self._used, None
-        if used is not None:
-            watching.end(used, but=self._standby.pids)
+        self._end_used()
         setup, self._next = self._next, None
         if setup is not None:
             self._standby.prepare(setup)
+
+    def _end_used(self) -> None:
+        used, self._used = self._used, None
+        if used is not None:
+            watching.end(used, but=self._standby.pids)
 
     def _has_hung_up(self) -> bool:
         """Whether the other side is gone.
