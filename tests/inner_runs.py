@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol
 
 import pytest
@@ -37,6 +38,11 @@ def reported(run: Run, source: str, *args: str) -> list[dict[str, Any]]:
     run(source, "--roundtrip-report=report.json", *args)
     found: list[dict[str, Any]] = json.loads(Path("report.json").read_text())["roundtrips"]
     return found
+
+
+def version_of(tensorflow: ModuleType) -> tuple[int, ...]:
+    """Its major and minor version."""
+    return tuple(map(int, tensorflow.__version__.split(".")[:2]))
 
 
 def adding_formats(*references: str) -> str:

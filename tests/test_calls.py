@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 import sabotage
-from inner_runs import adding_formats
+from inner_runs import adding_formats, version_of
 from known_losses import lost_by_keras_3_0
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Predicted(Protocol):
 @pytest.fixture
 def predicted(run: Run, pytester: pytest.Pytester, tensorflow: ModuleType) -> Predicted:
     """Round trips of models with a `predict_step` of their own."""
-    version = tuple(int(part) for part in tensorflow.__version__.split(".")[:2])
+    version = version_of(tensorflow)
     fmt = "keras" if version >= (2, 12) else "keras_saved_model"
 
     def predicted(config: str, *args: str) -> pytest.RunResult:
@@ -136,7 +136,7 @@ def test_an_axis_of_a_subclassed_model_is_free_where_that_was_declared(
     run: Run, tensorflow: ModuleType
 ) -> None:
     """One that is only ever called with one length may come back with that length alone."""
-    if tuple(map(int, tensorflow.__version__.split(".")[:2])) < (2, 13):
+    if version_of(tensorflow) < (2, 13):
         pytest.skip("this TensorFlow has no export")
     result = run(SUBCLASSED, "-rf")
     result.assert_outcomes(passed=2, failed=1)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import ModuleType
 
 import pytest
-from inner_runs import Run
+from inner_runs import Run, version_of
 
 IMPORTABLE = """
 import numpy as np
@@ -169,7 +169,7 @@ def test_what_begins_at_random_is_a_loss_though_the_factory_seeds_itself(
 
 def test_a_variable_of_a_module_in_a_layer(trip: Trip, tensorflow: ModuleType) -> None:
     """TensorFlow's checkpoint holds it, Keras' file of weights does not."""
-    if tuple(map(int, tensorflow.__version__.split(".")[:2])) < (2, 13):
+    if version_of(tensorflow) < (2, 13):
         pytest.skip("this Keras may keep it")
     result = trip("module", "module")
     result.assert_outcomes(failed=1, passed=1)

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
+from inner_runs import version_of
 from known_losses import lost_by_keras_3_0
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def subclassed():
 
 def expected(tf: ModuleType) -> dict[str, dict[str, str]]:
     """The outcome of each test, from what is known of the versions."""
-    version = tuple(int(part) for part in tf.__version__.split(".")[:2])
+    version = version_of(tf)
     keras3 = hasattr(tf.keras.Model, "get_state_tree") or not hasattr(tf.keras.Model, "save_spec")
     has = {
         "keras": keras3 or version >= (2, 12),

@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 import sabotage
-from inner_runs import REGISTERING, Run
+from inner_runs import REGISTERING, Run, version_of
 
 IMPORTABLE = (
     REGISTERING
@@ -135,7 +135,7 @@ def test_{order}_weights_of_{name}():
 def test_what_was_built_before_changes_no_verdict(
     run: Run, pytester: pytest.Pytester, tensorflow: ModuleType
 ) -> None:
-    if tuple(map(int, tensorflow.__version__.split(".")[:2])) < (2, 13):
+    if version_of(tensorflow) < (2, 13):
         pytest.skip("this Keras may save no two weights of one name")
     pytester.makepyfile(orders=IMPORTABLE)
     pytester.syspathinsert()

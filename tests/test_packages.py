@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from inner_runs import REGISTERING, Run
+from inner_runs import REGISTERING, Run, version_of
 from known_losses import lost_by_keras_3_0
 
 IMPORTABLE = (
@@ -186,7 +186,7 @@ def test_weights_that_nobody_named_are_paired_by_their_places(
     verdicts: Verdicts, tensorflow: ModuleType
 ) -> None:
     """Their names are counted through the whole process, and here in another order."""
-    if tuple(map(int, tensorflow.__version__.split(".")[:2])) < (2, 13):
+    if version_of(tensorflow) < (2, 13):
         pytest.skip("this Keras may save no two weights of one name")
     found = verdicts("nameless", "weights", factory="packages:nameless_later")
     assert found == {"weights": "exact"}
@@ -199,7 +199,7 @@ def test_what_is_not_a_tensor_is_compared_as_what_it_converts_to(verdicts: Verdi
 @lost_by_keras_3_0("a checkpoint of a model leaves its optimizer out")
 def test_a_subclass_is_rebuilt_from_its_config(verdicts: Verdicts, tensorflow: ModuleType) -> None:
     keras2 = hasattr(tensorflow.keras.Model, "save_spec")
-    if keras2 and tuple(map(int, tensorflow.__version__.split(".")[:2])) < (2, 13):
+    if keras2 and version_of(tensorflow) < (2, 13):
         pytest.skip("this Keras builds no subclass from a config")
     formats = ["weights", "checkpoint", *(["weights_tf"] if keras2 else [])]
     assert verdicts("backbone", *formats) == dict.fromkeys(formats, "exact")
