@@ -6,10 +6,13 @@ import json
 from collections.abc import Callable
 from types import ModuleType
 
+import numpy as np
 import pytest
 import sabotage
 from inner_runs import REGISTERING, Run
 from known_losses import lost_by_keras_3_0
+
+from pytest_modelroundtrip.portable import training_step
 
 pytestmark = pytest.mark.usefixtures("keras_format")
 
@@ -358,3 +361,26 @@ def test_a_check_that_cannot_be_made_says_why(steps: Runner, pytester: pytest.Py
     first = report["roundtrips"][0]
     assert (first["verdict"], first["checks"]["training"]) == ("exact", "not checked")
     assert f"training not checked: {first['not_checked']['training']}" == raises
+
+
+def test_a_loss_scale_that_is_a_new_tensor_each_time(
+    tensorflow: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in Keras 2. That none of them is freed makes each another object for sure."""
+    keras = tensorflow.keras
+    optimizer = keras.mixed_precision.LossScaleOptimizer(keras.optimizers.SGD(0.01))
+    if not hasattr(optimizer, "loss_scale"):
+        pytest.skip("Keras 3 holds it as a variable")
+    kept: list[object] = []
+    scale = type(optimizer).loss_scale
+
+    def loss_scale(self: object) -> object:
+        kept.append(scale.fget(self))
+        return kept[-1]
+
+    monkeypatch.setattr(type(optimizer), "loss_scale", property(loss_scale))
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(2)])
+    model.compile(optimizer, "mse")
+    once, _ = training_step.twice(model, np.ones((3, 6), "float32"), np.ones((3, 2), "float32"))
+    changes = {change.path: change.value for change in once.changes}
+    assert changes["optimizer/loss_scale"] == 0.0

@@ -59,14 +59,15 @@ def twice(model: Model, inputs: Plain, targets: Optional[Plain]) -> Tuple[Step, 
 
 
 def _step(model: Model, inputs: Plain, targets: Optional[Plain]) -> Step:
-    before = {id(held.variable): variables.value_of(held.variable) for held in _held(model)}
+    # by path, since Keras 2 makes a new tensor each time that it is asked for its loss scale
+    before = {held.path: variables.value_of(held.variable) for held in _held(model)}
     with _quiet():
         logs = _fit(model, inputs, targets)
     changes, floors = [], {}
     for held in _held(model):
         after = variables.value_of(held.variable)
         if after.dtype != object:
-            start = before.get(id(held.variable), np.zeros_like(after))
+            start = before.get(held.path, np.zeros_like(after))
             change, floors[held.path] = _change(start, after)
             changes.append(WeightValue(held.path, held.place, None, held.trainable, change))
     return Step(_numbers(logs), changes, floors)
