@@ -138,7 +138,10 @@ class Session:
     @cached_property
     def names(self) -> AvailableNames:
         """The names that tests can use."""
-        return AvailableNames(tuple(self.formats), ("here", *self._kinds), checks.NAMES)
+        default = [name for name, fmt in self.formats.items() if not fmt.on_request]
+        return AvailableNames(
+            tuple(self.formats), tuple(default), ("here", *self._kinds), checks.NAMES
+        )
 
     def _notify(self, text: str) -> None:
         """Print past pytest's capture, also from xdist's workers, which have no terminal."""

@@ -21,6 +21,7 @@ class AvailableNames:
     """The names that tests can use."""
 
     formats: Collection[str]
+    default_formats: Collection[str]  # those that a test need not ask for
     environments: Collection[str]
     checks: Collection[str]
 
@@ -51,7 +52,9 @@ def _named(value: object, what: str, valid: Collection[str]) -> Names:
 
 
 def formats(value: object, names: AvailableNames) -> Names:
-    """Names of formats."""
+    """Names of formats, or "all"."""
+    if is_all(value):
+        return tuple(names.formats)
     return _named(value, "format", names.formats)
 
 
@@ -62,10 +65,15 @@ def environments(value: object, names: AvailableNames) -> Names:
 
 def checks(value: object, names: AvailableNames) -> Names:
     """Names of checks, or "all"."""
-    words = [value] if isinstance(value, str) else value
-    if isinstance(words, list) and [str(word) for word in words] == ["all"]:
+    if is_all(value):
         return tuple(names.checks)
     return _named(value, "check", names.checks)
+
+
+def is_all(value: object) -> bool:
+    """Whether it is "all" instead of names."""
+    words = [value] if isinstance(value, str) else value
+    return isinstance(words, (list, tuple)) and [str(word) for word in words] == ["all"]
 
 
 def strings(value: object, names: AvailableNames | None = None) -> Names:  # noqa: ARG001

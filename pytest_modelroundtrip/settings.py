@@ -46,7 +46,8 @@ class Settings:
     keep: str = "failed"
     isolation: str = "standby"
     confinement: str = "auto"
-    sources: Mapping[str, str] = field(default_factory=dict)  # option -> where its value came from
+    # option -> where its value came from; without formats that were not asked for by their names
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def marker_names_formats(self) -> bool:
@@ -70,7 +71,12 @@ class Option(NamedTuple):
 
 
 OPTIONS = (
-    Option("formats", values.formats, "args", "formats to save in; default: all"),
+    Option(
+        "formats",
+        values.formats,
+        "args",
+        "formats to save in, or all; default: those that come with TensorFlow",
+    ),
     Option("exclude", values.formats),
     Option("environments", values.environments, "args", "environments to reload in; default: here"),
     Option("checks", values.checks, "args", "checks to make, or all; default: what is kept"),
@@ -186,9 +192,11 @@ def resolve(
             given[option.name] = found
     checked = {name: _checked(name, *found, names) for name, found in given.items()}
     excluded = checked.pop("exclude", ())
-    formats = checked.get("formats", names.formats)
+    formats = checked.get("formats", names.default_formats)
     checked["formats"] = tuple(name for name in formats if name not in excluded)
     sources = {name: source for name, (_, source) in given.items()}
+    if values.is_all(given.get("formats", ("", ""))[0]):
+        del sources["formats"]  # each of them where it can hold the model
     return _consistent(Settings(**checked, sources=sources))
 
 

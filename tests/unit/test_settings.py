@@ -11,7 +11,10 @@ from pytest_modelroundtrip import setting_values, settings
 from pytest_modelroundtrip.setting_values import AvailableNames, SettingsError
 
 NAMES = AvailableNames(
-    formats=("keras", "h5", "hub"), environments=("here", "tf215"), checks=("weights", "outputs")
+    formats=("keras", "h5", "hub", "json"),
+    default_formats=("keras", "h5", "hub"),
+    environments=("here", "tf215"),
+    checks=("weights", "outputs"),
 )
 
 
@@ -143,6 +146,14 @@ def test_what_is_refused(marker: dict[str, object], message: str) -> None:
     with pytest.raises(SettingsError) as caught:
         resolve(marker)
     assert message in str(caught.value)
+
+
+def test_all_formats_are_not_asked_for_by_name() -> None:
+    found = resolve({"formats": "all", "exclude": ["h5"]})
+    assert found.formats == ("keras", "hub", "json") and not found.marker_names_formats
+    found = resolve({"formats": ["keras"]}, {"formats": "all"})
+    assert found.formats == NAMES.formats and not found.formats_by_name
+    assert resolve({"formats": ["json"]}).formats == ("json",)
 
 
 def test_what_is_accepted() -> None:

@@ -66,6 +66,8 @@ class Format:
     never_kept: ClassVar[Mapping[str, Tuple[int, ...]]] = {}
     # modules besides Keras that load it; a clean interpreter imports them once, before it forks
     needs: ClassVar[Tuple[str, ...]] = ()
+    # whether it is used only where a test asks for it by name, or for "all" formats
+    on_request: ClassVar[bool] = False
     # whether the parts of a group go into one artifact and come back sharing their variables
     holds_groups: ClassVar[bool] = False
 
