@@ -28,7 +28,7 @@ from pytest_modelroundtrip.reporting import json_report, matrix
 from pytest_modelroundtrip.reporting.record import Record
 from pytest_modelroundtrip.setting_values import AvailableNames, SettingsError
 
-NAMES = AvailableNames(("keras", "h5"), ("here", "tf215"), ("weights", "outputs"))
+NAMES = AvailableNames(("keras", "h5"), ("keras",), ("here", "tf215"), ("weights", "outputs"))
 ANSWERS: list[Nest] = [
     far_side.INTERPRETER,
     far_side.honest(["weights", "config"]),
