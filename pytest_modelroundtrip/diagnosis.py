@@ -13,9 +13,10 @@ from .portable import checks
 from .portable.aliases import Plain
 from .portable.checks import Observations
 from .portable.checks.config import reproducible
-from .portable.comparing import Comparison, Comparisons, Tolerance, differing
+from .portable.comparing import Comparison, Comparisons, Tolerance, arrays, differing
 from .portable.formats import Format
 from .portable.formats.saved_model import SavedModelFormat
+from .portable.known_arrays import has_values
 from .portable.protocol import LayerOutput, WeightValue
 from .portable.subject import GIVEN
 from .result import Verdict
@@ -166,7 +167,7 @@ def _lost_slots(evidence: Evidence) -> Iterator[str]:
 
 def _has_slots(side: Observations) -> bool:
     held: list[WeightValue] = [value for seen in side.values() for value in seen.get(OPTIMIZER, ())]
-    return any(value.value.any() for value in held if value.path.count("/") > 1)
+    return any(has_values(value.value) for value in held if value.path.count("/") > 1)
 
 
 def _unstable_weights(first: Observations, second: Observations) -> Iterator[str]:
@@ -181,7 +182,7 @@ def _unstable_weights(first: Observations, second: Observations) -> Iterator[str
 
 
 def _changed(one: Plain, other: Plain) -> bool:
-    return bool(one.dtype != object and one.tobytes() != other.tobytes())
+    return bool(one.dtype != object and not arrays.same_leaf(one, other))
 
 
 def _check_reload_determinism(found: Diagnosis, evidence: Evidence, second: Reloading) -> None:

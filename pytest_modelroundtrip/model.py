@@ -12,12 +12,13 @@ from .portable import calling, checks, codec, keras_libs, model_weights, records
 from .portable.aliases import Array, Model, Nest, Plain
 from .portable.checks import Observation, Observations
 from .portable.checks.config import attributes
-from .portable.comparing import Comparisons, merged
+from .portable.comparing import Comparisons, Tolerance, merged
 from .portable.comparing.values import value_difference
 from .portable.formats import Format, LoadOptions
 from .portable.known_arrays import Digests
 from .portable.layer_alone import in_a_model
 from .portable.protocol import Batch, LayerOutput
+from .portable.recorded import Recorded, recorded
 from .portable.subject import GIVEN, CallError, Subject, resolved
 from .portable.tensors import PartOutput, leaves, map_leaves, to_numpy
 
@@ -136,6 +137,12 @@ class ModelGroup:
     def large_arrays(self, observations: Observations) -> dict[str, Array]:
         """The large arrays of what was seen of the parts, by their hashes."""
         return self._digests.of(records.to_plain(observations))
+
+    def recorded(
+        self, observations: Observations, versions: Mapping[str, str], tolerance: Tolerance
+    ) -> Recorded:
+        """What was seen of the parts, as a bundle holds it."""
+        return recorded(observations, self._digests, dict(versions), tolerance)
 
     @property
     def models(self) -> dict[str, Model]:

@@ -12,16 +12,18 @@ from .environments import BadAnswerError, BrokenEnvironmentError
 from .known_errors import Loading, crash_hint
 from .load_hints import load_hint
 from .plan import Plan, Stop
-from .portable import calling, checks, protocol
+from .portable import calling, checks, keras_libs, protocol, recorded
 from .portable.aliases import Array
 from .portable.checks import Observations
 from .portable.comparing import CheckOutcome, Tolerance
 from .portable.known_arrays import with_known
 from .portable.protocol import Job, LoadFailure, PartJob, Reloaded, Setup
 from .portable.subject import PREDICT
+from .portable.tensors import KnownArray
 from .portable.tripwire import Reached
 from .result import RoundTrip, Verdict
 
+JOB_FILE = "job"  # beside the artifact: what `reload.pyz` does
 SELF_CONTAINED = "self_contained"
 NO_NETWORK = re.compile(r"connect|resol|unreachable|refused|urlopen|network", re.IGNORECASE)
 IF_IT_IS_THERE = (
@@ -34,11 +36,11 @@ class Task(NamedTuple):
     """What the clean interpreter is to do, and the arrays that it need not send."""
 
     job: Job
-    known: Mapping[str, Array]  # by their hashes
+    known: Mapping[str, Array | KnownArray]  # by their hashes
 
 
 def make_task(plan: Plan, names: Sequence[str], expected: Observations, generation: int) -> Task:
-    """What is to be done; the job is also written beside the artifact, for `reload.pyz`."""
+    """What is to be done. The job, and what is expected of it, are written beside the artifact."""
     last, settings = plan.settings.generations, plan.settings
     known = plan.models.large_arrays(expected)
     folders = ["artifact", *(f"generation{number}" for number in range(2, last + 1))]
@@ -72,7 +74,10 @@ def make_task(plan: Plan, names: Sequence[str], expected: Observations, generati
         known=(*known,),
     )
     kept = job._replace(artifact=folders[generation - 1], save_to=None, known=())
-    (plan.folder / "job").write_bytes(protocol.encode_record(kept))
+    (plan.folder / JOB_FILE).write_bytes(protocol.encode_record(kept))
+    tolerance = Tolerance(settings.exact, settings.rtol, settings.atol)
+    record = plan.models.recorded(expected, keras_libs.versions(), tolerance)
+    recorded.write(str(plan.folder), record)
     return Task(job, known)
 
 

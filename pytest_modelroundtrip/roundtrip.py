@@ -11,27 +11,60 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from . import diagnosis, judgement, presentable, reloading, saving
+from .bundles import Bundle
 from .plan import Plan, Stop, recognized, system_error
 from .portable import keras_libs
+from .portable.checks import Observations
 from .portable.comparing import differing
+from .reloading import Task
 from .result import RoundTrip, Verdict, Versions
 from .settings import Settings
 
 MAX_HINT = 4000  # characters
+CHANGED_HINT = (
+    "Copy the bundle again from where it was recorded, or record it anew if the change is meant."
+)
 
 
 def round_trip(plan: Plan) -> RoundTrip:
     """Do one round trip; the verdict is in the result."""
     trip = RoundTrip(plan.format.name, plan.environment.name, plan.folder / "artifact")
     trip.expected, trip.versions = plan.models.expected, Versions(keras_libs.versions())
-    try:
+    with _concluded(plan, trip):
         _run(plan, trip)
+    return trip
+
+
+def check_recorded(plan: Plan, bundle: Bundle) -> RoundTrip:
+    """The second half of a round trip, whose first was recorded in a bundle."""
+    trip = RoundTrip(plan.format.name, plan.environment.name, bundle.artifact)
+    trip.versions, trip.size = Versions(bundle.recorded.versions), bundle.size
+    names = bundle.checks(plan.settings.checks)
+    expected = bundle.expected(names)
+    trip.expected = judgement.given_outputs(expected)
+    with _concluded(plan, trip):
+        changed = bundle.changed_files()
+        try:
+            task = Task(bundle.job(plan.settings, names), bundle.recorded.hashes())
+            trip.verdict = _judged(plan, task, expected, trip)
+        except Stop as stop:
+            stop.problems[:0] = changed
+            raise
+        if changed:
+            raise Stop(Verdict.DIFFERS, *changed, hint=CHANGED_HINT)
+    return trip
+
+
+@contextlib.contextmanager
+def _concluded(plan: Plan, trip: RoundTrip) -> Iterator[None]:
+    """Put into the result how the round trip ended, if it did not come to a verdict."""
+    try:
+        yield
     except Stop as stop:
         _end(trip, recognized(stop, plan))
     except OSError as error:  # of our own files: what formats and models raise is caught
         _end(trip, system_error(error, plan.folder))
     _make_presentable(trip)
-    return trip
 
 
 def not_begun(format_name: str, environment: str, error: OSError) -> RoundTrip:
@@ -82,24 +115,30 @@ def _run(plan: Plan, trip: RoundTrip) -> None:
     verdicts = set()
     for generation in range(1, plan.settings.generations + 1):
         task = reloading.make_task(plan, names, expected, generation)
-        with clock.phase("reload"), _named(generation, plan.settings):
-            actual = reloading.reload(plan, task, trip)
-        with clock.phase("compare"):
-            trip.outputs = judgement.given_outputs(actual)
-            tolerance = judgement.tolerance_of(plan.settings, trip.versions)
-            again = reloading.reloader(plan, task)
-            comparisons = judgement.compare(expected, actual, tolerance, again)
-            judgement.fill_in(trip, comparisons, names)
-        phase = "diagnose" if differing(comparisons) else "compare"
-        with clock.phase(phase), _named(generation, plan.settings):
-            evidence = diagnosis.Evidence(
-                plan.format, comparisons, expected, actual, plan.models, tolerance, again
-            )
-            verdicts.add(judgement.decide(plan, names, evidence))
+        with _named(generation, plan.settings):
+            verdicts.add(_judged(plan, task, expected, trip))
     trip.verdict = Verdict.CLOSE if Verdict.CLOSE in verdicts else Verdict.EXACT
     if judgement.bits_were_expected(plan, trip):
         with clock.phase("diagnose"):
             trip.own_distances = plan.models.own_distances
+
+
+def _judged(plan: Plan, task: Task, expected: Observations, trip: RoundTrip) -> Verdict:
+    """Reload, and compare with what is expected."""
+    clock, names = Clock(trip.seconds), task.job.checks
+    with clock.phase("reload"):
+        actual = reloading.reload(plan, task, trip)
+    with clock.phase("compare"):
+        trip.outputs = judgement.given_outputs(actual)
+        tolerance = judgement.tolerance_of(plan.settings, trip.versions)
+        again = reloading.reloader(plan, task)
+        comparisons = judgement.compare(expected, actual, tolerance, again)
+        judgement.fill_in(trip, comparisons, names)
+    with clock.phase("diagnose" if differing(comparisons) else "compare"):
+        evidence = diagnosis.Evidence(
+            plan.format, comparisons, expected, actual, plan.models, tolerance, again
+        )
+        return judgement.decide(plan, names, evidence)
 
 
 @contextlib.contextmanager

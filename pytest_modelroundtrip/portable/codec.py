@@ -69,7 +69,7 @@ def _node(value: Plain, buffers: List[bytes], depth: int) -> Json:
     if isinstance(value, PartOutput):
         return {"part output": value.part}
     if isinstance(value, KnownArray):
-        return {"known array": value.digest}
+        return {"known array": [value.digest, value.dtype, list(value.shape)]}
     if isinstance(value, dict):
         return {"dict": [[_key(key), _node(item, buffers, deeper)] for key, item in value.items()]}
     if isinstance(value, (list, tuple)):
@@ -130,7 +130,7 @@ class _Decoder:
             "dict": self._dict,
             "list": self._list,
             "part output": lambda content: PartOutput(_text(content, "the name of a part")),
-            "known array": lambda content: KnownArray(_text(content, "a hash")),
+            "known array": self._known_array,
             "ragged": self._ragged,
             "sparse": self._sparse,
             "strings": self._strings,
@@ -181,6 +181,10 @@ class _Decoder:
         if not isinstance(value, np.ndarray):
             _wrong("an array", node)
         return value
+
+    def _known_array(self, content: Json) -> KnownArray:
+        digest, dtype, shape = _listed(content, 3)
+        return KnownArray(_text(digest, "a hash"), _text(dtype, "a dtype"), _shape(shape))
 
     def _strings(self, content: Json) -> Array:
         listed, lengths = _listed(content, 2)

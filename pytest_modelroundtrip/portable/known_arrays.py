@@ -1,18 +1,18 @@
-"""Arrays that the test process has already: their hashes travel instead of their bytes.
+"""Hashes that stand for large arrays.
 
 A reload that went well has the weights of the original. The job lists the hashes of these, so
-that only what differs is sent.
+that only what differs is sent. A bundle holds the hashes of weights in their place.
 """
 
 from __future__ import annotations
 
-from typing import Collection, Dict, Mapping, Tuple
+from typing import Collection, Dict, Mapping, Tuple, Union
 
 import numpy as np
 
 from .aliases import Array, Plain
 from .bits import Memory, digest, memory
-from .tensors import KnownArray, leaves, map_leaves
+from .tensors import KnownArray, dtype_named, leaves, map_leaves
 
 MIN_BYTES = 4096  # below that the bytes are sent: hashes would cost more
 
@@ -31,6 +31,16 @@ class Digests:
         self._made = {memory(array): (found, array) for found, array in views}
         return dict(made)
 
+    def in_place_of_arrays(self, nest: Plain) -> Plain:
+        """A nest with the hash in place of each large array."""
+
+        def leaf_or_hash(leaf: Plain) -> Plain:
+            if not _is_large(leaf):
+                return leaf
+            return KnownArray(self._of_array(leaf)[0], leaf.dtype.name, leaf.shape)
+
+        return map_leaves(leaf_or_hash, nest)
+
     def _of_array(self, array: Array) -> Tuple[str, Array]:
         place = memory(array)
         return self._made.get(place) or (digest(array), array)
@@ -41,13 +51,13 @@ def without_known(nest: Plain, known: Collection[str]) -> Plain:
 
     def leaf_or_hash(leaf: Plain) -> Plain:
         found = digest(leaf) if _is_large(leaf) else ""
-        return KnownArray(found) if found in known else leaf
+        return KnownArray(found, leaf.dtype.name, leaf.shape) if found in known else leaf
 
     return map_leaves(leaf_or_hash, nest) if known else nest
 
 
-def with_known(nest: Plain, known: Mapping[str, Array]) -> Plain:
-    """A nest with the array in place of each hash.
+def with_known(nest: Plain, known: Mapping[str, Union[Array, KnownArray]]) -> Plain:
+    """A nest with the array in place of each hash; where only the hash is known, that stays.
 
     Raises:
         ValueError: for a hash of no known array.
@@ -58,11 +68,21 @@ def with_known(nest: Plain, known: Mapping[str, Array]) -> Plain:
             return leaf
         if leaf.digest not in known:
             raise ValueError(f"it refers to an array that is not known: {leaf.digest[:80]!r}")
-        seen = known[leaf.digest].view()  # of the original, which nobody may change
+        found = known[leaf.digest]
+        if isinstance(found, KnownArray):
+            return found
+        seen = found.view()  # of the original, which nobody may change
         seen.flags.writeable = False
         return seen
 
     return map_leaves(array_of, nest)
+
+
+def has_values(value: Union[Array, KnownArray]) -> bool:
+    """Whether anything in an array is not zero."""
+    if isinstance(value, KnownArray):
+        return value.digest != digest(np.zeros(value.shape, dtype_named(value.dtype)))
+    return bool(value.any())
 
 
 def _is_large(leaf: Plain) -> bool:

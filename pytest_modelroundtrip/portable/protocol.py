@@ -9,8 +9,11 @@ from __future__ import annotations
 import re
 from typing import Dict, List, NamedTuple, Optional, Tuple, Type, TypeVar, Union
 
+import numpy as np
+
 from . import codec, records
-from .aliases import Array, Nest, Plain
+from .aliases import Nest, Plain
+from .tensors import KnownArray
 
 CHUNK_BYTES = 1 << 26  # of an answer in one message
 MAX_CHUNKS = 256
@@ -80,7 +83,12 @@ class WeightValue(NamedTuple):
     place: str  # what it is paired by: see `places`
     tied_to: Optional[str]  # an earlier path of the same variable
     trainable: bool
-    value: Array
+    value: Plain  # an array, or the hash of one
+
+    def verify(self) -> None:
+        """It is one of these."""
+        if not isinstance(self.value, (np.ndarray, KnownArray)):
+            raise ValueError(f"an array is expected, not {type(self.value).__name__}")
 
 
 class LayerOutput(NamedTuple):

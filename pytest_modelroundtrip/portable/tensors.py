@@ -38,9 +38,11 @@ class PartOutput(NamedTuple):
 
 
 class KnownArray(NamedTuple):
-    """Stands for an array that the other side has, by its hash; see `known_arrays`."""
+    """Stands for an array that the other side has, or that was recorded; see `known_arrays`."""
 
-    digest: str
+    digest: str  # of its dtype, shape and bits
+    dtype: str  # the name of it
+    shape: Tuple[int, ...]
 
 
 class Fields(List[Any]):

@@ -25,7 +25,9 @@ from .record import versions_to_dict
 if TYPE_CHECKING:
     from ..model import ModelGroup
 
-PROVENANCE_SCHEMA = 1
+FILE = "roundtrip.json"
+SCHEMA = 1  # of that file, and with it of a bundle
+PIECE_BYTES = 1 << 20  # of a file that is hashed
 MAX_ELEMENTS = 1000  # of a tensor whose elements are written out
 
 
@@ -40,7 +42,7 @@ class Origin(NamedTuple):
 def write(folder: Path, origin: Origin, trip: RoundTrip, group: ModelGroup) -> None:
     """Write `roundtrip.json` and `requirements.txt` beside the artifact in `folder`."""
     text = json.dumps(_provenance(folder, origin, trip, group), indent=1)
-    (folder / "roundtrip.json").write_text(f"{text}\n", encoding="utf-8")
+    (folder / FILE).write_text(f"{text}\n", encoding="utf-8")
     lines = [
         f"# python=={sys.version_info[0]}.{sys.version_info[1]}",
         f"# what saved {origin.test} ({trip.format})",
@@ -52,7 +54,7 @@ def write(folder: Path, origin: Origin, trip: RoundTrip, group: ModelGroup) -> N
 def _provenance(folder: Path, origin: Origin, trip: RoundTrip, group: ModelGroup) -> Json:
     files = [path for path in sorted(trip.artifact.rglob("*")) if path.is_file()]
     return {
-        "schema": PROVENANCE_SCHEMA,
+        "schema": SCHEMA,
         "test": origin.test,
         "format": trip.format,
         "environment": trip.environment,
@@ -62,9 +64,7 @@ def _provenance(folder: Path, origin: Origin, trip: RoundTrip, group: ModelGroup
         "versions": versions_to_dict(trip.versions),
         "machine": records.to_plain(machine()),
         "reproduce": origin.reproduce_command,
-        "sha256": {
-            path.relative_to(folder).as_posix(): _sha256(path.read_bytes()) for path in files
-        },
+        "sha256": {path.relative_to(folder).as_posix(): sha256_of(path) for path in files},
         "inputs": {
             name: {"args": described(part.args), "kwargs": described(part.kwargs)}
             for name, part in group.parts.items()
@@ -73,8 +73,13 @@ def _provenance(folder: Path, origin: Origin, trip: RoundTrip, group: ModelGroup
     }
 
 
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+def sha256_of(path: Path) -> str:
+    """The hash of a file, however large it is."""
+    found = hashlib.sha256()
+    with path.open("rb") as source:
+        while piece := source.read(PIECE_BYTES):
+            found.update(piece)
+    return found.hexdigest()
 
 
 def described(value: Plain) -> Json:
@@ -100,7 +105,7 @@ def _described_array(array: Array) -> Json:
     described_array = {
         "dtype": "string" if array.dtype == object else array.dtype.name,
         "shape": list(array.shape),
-        "sha256": _sha256(codec.dump(array)),
+        "sha256": hashlib.sha256(codec.dump(array)).hexdigest(),
     }
     if array.size > MAX_ELEMENTS:
         return described_array

@@ -45,7 +45,7 @@ def test_small_arrays_and_strings_travel() -> None:
 
 def test_a_hash_of_nothing_known_is_refused() -> None:
     with pytest.raises(ValueError, match="an array that is not known: 'abc'"):
-        with_known({"weights": [KnownArray("abc")]}, Digests().of([WEIGHT]))
+        with_known({"weights": [KnownArray("abc", "float32", (4,))]}, Digests().of([WEIGHT]))
 
 
 def test_memory_that_changes_hands_is_hashed_anew() -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import List, Optional
 
-import numpy as np
-
 from .. import optimizers
 from ..comparing import Comparison, Tolerance
 from ..comparing.variables import compare_variables
+from ..known_arrays import has_values
 from ..protocol import WeightValue
 from ..subject import Subject
 from . import Check
@@ -59,4 +58,4 @@ class OptimizerCheck(Check[List[WeightValue]]):
 
 def _has_values(variable: WeightValue) -> bool:
     """Whether anything in it is not zero."""
-    return not isinstance(variable.value, np.ndarray) or bool(variable.value.any())
+    return has_values(variable.value)

@@ -33,6 +33,11 @@ class TrainingSighting(NamedTuple):
     log_noise: Dict[str, float]
     precision: float  # the rounding of what the layers compute with
 
+    def verify(self) -> None:
+        """Changes are compared by their size: a hash does not do."""
+        if not all(isinstance(change.value, np.ndarray) for change in self.changes):
+            raise ValueError("changes: arrays are expected")
+
 
 class TrainingCheck(Check[TrainingSighting]):
     """The next training step of a compiled Keras model: each log, and each weight's change.

@@ -10,7 +10,7 @@ import numpy as np
 from ..aliases import Array, Plain
 from ..bits import same_bits
 from ..protocol import WeightValue
-from ..tensors import dtype_named
+from ..tensors import KnownArray, dtype_named
 from ..variables import sentinel_values
 from . import EXACT, Comparison, Origin, Tolerance, arrays
 
@@ -141,7 +141,8 @@ def _trainable(weight: WeightValue) -> str:
 
 
 def _shape(value: Plain) -> str:
-    return arrays.dtype_and_shape(value) if isinstance(value, np.ndarray) else repr(value)
+    is_array = isinstance(value, (np.ndarray, KnownArray))
+    return arrays.dtype_and_shape(value) if is_array else repr(value)
 
 
 def _origin(path: str, originals: Dict[str, WeightValue], actual: Plain) -> Origin:

@@ -1,0 +1,154 @@
+"""Bundles: an artifact with what its model was seen to be, which can be checked later, elsewhere.
+
+A bundle is a folder. `docs/bundles.md` describes its files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .portable import protocol, recorded
+from .portable.checks import Observations
+from .portable.protocol import Job
+from .portable.recorded import Recorded
+from .reloading import JOB_FILE
+from .reporting.provenance import FILE, SCHEMA, sha256_of
+from .settings import Settings
+
+ARTIFACT = "artifact"
+
+
+class BundleError(Exception):
+    """A folder that is not a bundle, or a damaged one. The text says which, and what is wrong."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An artifact, what loads it, and what is expected of it.
+
+    Attributes:
+        folder: where it is.
+        format: the name of the format.
+        test: the id of the test that made it, or what else did.
+        recorded: what the original was seen to be.
+    """
+
+    folder: Path
+    format: str
+    test: str
+    recorded: Recorded
+    _job: Job
+    _observations: Observations
+    _sha256: dict[str, str]  # of each file of the artifact, by its path in the folder
+
+    @property
+    def artifact(self) -> Path:
+        """The folder that was saved to."""
+        return self.folder / ARTIFACT
+
+    @property
+    def size(self) -> int:
+        """Of the artifact, in bytes."""
+        return sum(path.stat().st_size for path in self._files())
+
+    def checks(self, wanted: Sequence[str]) -> list[str]:
+        """The checks that were recorded; of these the wanted ones, if any are named."""
+        return [name for name in self._job.checks if not wanted or name in wanted]
+
+    def expected(self, names: Sequence[str]) -> Observations:
+        """What these checks saw of the original."""
+        return {
+            part: {name: sighting for name, sighting in seen.items() if name in names}
+            for part, seen in self._observations.items()
+        }
+
+    def job(self, settings: Settings, names: Sequence[str]) -> Job:
+        """What is to be done, with the paths and limits of this machine."""
+        setup = self._job.setup._replace(
+            imports=list(settings.imports) or self._job.setup.imports,
+            pythonpath=list(settings.pythonpath),
+            confinement=settings.confinement,
+        )
+        return self._job._replace(
+            setup=setup,
+            artifact=str(self.artifact),
+            checks=list(names),
+            known=(*self.recorded.hashes(),),
+        )
+
+    def changed_files(self) -> list[str]:
+        """The files of the artifact that are not those that were recorded, one line each."""
+        found = {path.relative_to(self.folder).as_posix(): path for path in self._files()}
+        lines = [f"the file {name} is missing" for name in self._sha256.keys() - found.keys()]
+        for name, path in found.items():
+            if name not in self._sha256:
+                lines.append(f"the file {name} was added after it was recorded")
+            elif sha256_of(path) != self._sha256[name]:
+                lines.append(f"the file {name} was changed after it was recorded (its sha256)")
+        return sorted(lines)
+
+    def _files(self) -> list[Path]:
+        return [path for path in sorted(self.artifact.rglob("*")) if path.is_file()]
+
+
+def is_bundle(folder: Path) -> bool:
+    """Whether this folder looks like one."""
+    return (folder / FILE).is_file() and (folder / recorded.FILE).is_file()
+
+
+def read(folder: Path) -> Bundle:
+    """The bundle in that folder.
+
+    Raises:
+        BundleError: where it is not one that this release can read.
+    """
+    try:
+        origin = _origin(folder)
+        record = recorded.read(str(folder))
+        job = protocol.decode_record(Job, (folder / JOB_FILE).read_bytes())
+        return Bundle(
+            folder=folder,
+            format=_text(origin, "format"),
+            test=_text(origin, "test"),
+            recorded=record,
+            _job=job,
+            _observations=record.observations(),
+            _sha256=_hashes(origin),
+        )
+    except OSError as error:
+        raise BundleError(f"{folder} is not a whole bundle: {error}") from error
+    except ValueError as error:
+        raise BundleError(f"the bundle {folder} is damaged: {error}") from error
+
+
+def _origin(folder: Path) -> dict[str, object]:
+    try:
+        origin = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError(f"{FILE} is nested too deeply") from None
+    if not isinstance(origin, dict):
+        raise ValueError(f"{FILE} holds no object")
+    schema = origin.get("schema")
+    if schema != SCHEMA:
+        raise ValueError(
+            f"{FILE} has the schema {str(schema)[:20]!r}; this release reads {SCHEMA}. A newer "
+            "one is read by a newer release of pytest-modelroundtrip"
+        )
+    return origin
+
+
+def _text(origin: dict[str, object], name: str) -> str:
+    value = origin.get(name)
+    if not isinstance(value, str):
+        raise ValueError(f"{FILE}: a text is expected as {name!r}")
+    return value
+
+
+def _hashes(origin: dict[str, object]) -> dict[str, str]:
+    found = origin.get("sha256")
+    if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
+        raise ValueError(f"{FILE}: the hash of each file is expected as 'sha256'")
+    return found

@@ -1,0 +1,75 @@
+"""What a model was seen to be before it was saved: the file `expected` of a bundle.
+
+`docs/bundles.md` describes the files of a bundle.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Dict, NamedTuple, Optional
+
+from . import checks, protocol, records
+from .aliases import Plain
+from .checks import Observations
+from .comparing import Tolerance
+from .known_arrays import Digests
+from .tensors import KnownArray, leaves
+
+FILE = "expected"
+# checks whose values are compared bit for bit: of large ones the hash is enough
+BY_HASH = ("weights", "optimizer")
+
+
+class Recorded(NamedTuple):
+    """What the checks saw of the original, with what, and how closely it is to be met."""
+
+    versions: Dict[str, str]  # of what saved, by name of the module
+    parts: Dict[str, Dict[str, Plain]]  # part -> check -> what it saw, with hashes of weights
+    exact: bool
+    rtol: Optional[float]
+    atol: Optional[float]
+
+    def observations(self) -> Observations:
+        """What was seen, with hashes in place of large weights.
+
+        Raises:
+            ValueError: where it is not what these checks see.
+        """
+        return {part: checks.parsed(seen) for part, seen in self.parts.items()}
+
+    def hashes(self) -> Dict[str, KnownArray]:
+        """What stands for arrays, by their hashes."""
+        found = [leaf for _, leaf in leaves(self.parts) if isinstance(leaf, KnownArray)]
+        return {leaf.digest: leaf for leaf in found}
+
+
+def recorded(
+    observations: Observations, digests: Digests, versions: Dict[str, str], tolerance: Tolerance
+) -> Recorded:
+    """The record of what the checks saw of each part."""
+    parts = {
+        part: {name: _hashed(name, plain, digests) for name, plain in seen.items()}
+        for part, seen in records.to_plain(observations).items()
+    }
+    return Recorded(versions, parts, tolerance.exact, tolerance.rtol, tolerance.atol)
+
+
+def _hashed(check: str, plain: Plain, digests: Digests) -> Plain:
+    return digests.in_place_of_arrays(plain) if check in BY_HASH else plain
+
+
+def write(folder: str, record: Recorded) -> None:
+    """Write the file beside the artifact in that folder."""
+    with open(os.path.join(folder, FILE), "wb") as out:
+        out.write(protocol.encode_record(record))
+
+
+def read(folder: str) -> Recorded:
+    """What `write` wrote.
+
+    Raises:
+        OSError: where there is no such file.
+        ValueError: where it is damaged.
+    """
+    with open(os.path.join(folder, FILE), "rb") as source:
+        return protocol.decode_record(Recorded, source.read())
