@@ -5,8 +5,9 @@ A bundle is a folder. `docs/bundles.md` describes its files.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,13 +100,23 @@ def is_bundle(folder: Path) -> bool:
     return (folder / FILE).is_file() and (folder / recorded.FILE).is_file()
 
 
+def read_format(folder: Path) -> str:
+    """The name of the format of the bundle in that folder.
+
+    Raises:
+        BundleError: as `read`.
+    """
+    with _errors_of(folder):
+        return _text(_origin(folder), "format")
+
+
 def read(folder: Path) -> Bundle:
     """The bundle in that folder.
 
     Raises:
         BundleError: where it is not one that this release can read.
     """
-    try:
+    with _errors_of(folder):
         origin = _origin(folder)
         record = recorded.read(str(folder))
         job = protocol.decode_record(Job, (folder / JOB_FILE).read_bytes())
@@ -118,6 +129,12 @@ def read(folder: Path) -> Bundle:
             _observations=record.observations(),
             _sha256=_hashes(origin),
         )
+
+
+@contextlib.contextmanager
+def _errors_of(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise BundleError(f"{folder} is not a whole bundle: {error}") from error
     except ValueError as error:

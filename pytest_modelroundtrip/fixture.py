@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 
 from . import model as reference_model
+from . import recording
 from .model import ModelError, ModelGroup
 from .plan import Plan
 from .portable.aliases import Model
 from .portable.tensors import PartOutput
 from .presentable import printable
+from .recording import RELOAD_FILE
+from .reloading import JOB_FILE
 from .reporting import failure, provenance
-from .reporting.record import PROPERTY, Record
+from .reporting.record import PROPERTY, Record, without_case
 from .result import RoundTrip, RoundTripError, Verdict
 from .roundtrip import not_begun, not_kept, round_trip
 from .session import RoundTripCase, Session
@@ -99,16 +102,22 @@ class RoundTripFixture:
                 is_kept = False
                 not_kept(trip, error)
                 _discard(trip.artifact.parent)
+        if trip.passed and session.recording is not None:
+            self._record(session.recording, test, trip, models)
         unsupported = trip.verdict is Verdict.UNSUPPORTED
         failed = not trip.passed and not (unsupported and not case.settings.marker_names_formats)
         text = failure.failure_text(trip, is_kept, command) if failed else ""
-        record = Record.of(test, case.id, trip, text)
-        self._item.user_properties.append((PROPERTY, record.to_json()))
-        if failed:
-            raise RoundTripError(text, trip, pytrace)
-        if unsupported:
-            pytest.skip(f"{trip.format}: {failure.shortened(trip.problems[0])}")
+        conclude(self._item, case.id, trip, text, pytrace)
         return trip
+
+    def _record(self, folder: Path, test: str, trip: RoundTrip, models: ModelGroup) -> None:
+        """Copy the bundle into that folder; the same one from another environment is there then."""
+        of_test = without_case(test, self._case.id)
+        name = recording.bundle_name(of_test, len(self.trips), trip.format)
+        if not (folder / name).exists():
+            if not self._is_kept(trip):
+                self._write_beside(test, trip, models)
+            recording.keep(trip.artifact.parent, folder / name)
 
     def _tried(self, models: ModelGroup) -> RoundTrip:
         """The result of the next round trip, also where it cannot begin."""
@@ -124,9 +133,9 @@ class RoundTripFixture:
     def _write_beside(self, test: str, trip: RoundTrip, models: ModelGroup) -> str:
         """Write what belongs beside a kept artifact; the command that reloads it, if one does."""
         folder, command = trip.artifact.parent, ""
-        if (folder / "job").exists():
+        if (folder / JOB_FILE).exists():
             command = self._session.environments[trip.environment].reproduce_command(str(folder))
-            (folder / "reload.pyz").write_bytes(self._session.archive)
+            (folder / RELOAD_FILE).write_bytes(self._session.archive)
         origin = provenance.Origin(test, command, self._case.settings.imports)
         provenance.write(folder, origin, trip, models)
         return command
@@ -147,6 +156,28 @@ class RoundTripFixture:
         return keep == "all" or (
             keep == "failed" and not trip.passed and trip.verdict not in unfailed
         )
+
+
+def conclude(item: pytest.Item, case_id: str, trip: RoundTrip, text: str, pytrace: bool) -> None:
+    """Add the record of a round trip to the report of its item, and end that as it ended.
+
+    Args:
+        item: that did it.
+        case_id: what stands in brackets at the end of its id.
+        trip: the result.
+        text: of the failure; empty where it is none.
+        pytrace: whether pytest may show where in the test it was raised.
+
+    Raises:
+        RoundTripError: where it failed.
+    """
+    __tracebackhide__ = True
+    record = Record.of(printable(item.nodeid), case_id, trip, text)
+    item.user_properties.append((PROPERTY, record.to_json()))
+    if text:
+        raise RoundTripError(text, trip, pytrace)
+    if trip.verdict is Verdict.UNSUPPORTED:
+        pytest.skip(f"{trip.format}: {failure.shortened(trip.problems[0])}")
 
 
 def _discard(folder: Path) -> None:

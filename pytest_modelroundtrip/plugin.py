@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -55,7 +56,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, and check what can be checked before anything is collected."""
     config.addinivalue_line("markers", settings.MARKER_SIGNATURE)
     settings.defined_environments(config)
-    path = None if hasattr(config, "workerinput") else settings.report_path(config)
+    settings.golden_failures(config)
+    is_worker = hasattr(config, "workerinput")
+    path = None if is_worker else settings.report_path(config)
+    if not is_worker:
+        settings.check_recording_folder(config)
     config.pluginmanager.register(RoundTripReporter(path), "modelroundtrip-reporter")
 
 
@@ -88,6 +93,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 # collection
+
+
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Make an item of a bundle for each environment."""
+    if not (path / "roundtrip.json").is_file():
+        return None
+    from . import goldens
+
+    config = parent.config
+    if not goldens.is_golden(path, config):
+        return None
+    return goldens.GoldenDirectory.made(parent, path, session_of(config))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -199,7 +216,7 @@ def _ends_before_tests(session: pytest.Session) -> bool:
 
 def _case_of(item: pytest.Item) -> RoundTripCase | None:
     callspec = getattr(item, "callspec", None)
-    case = callspec.params.get(ARGUMENT) if callspec else None
+    case = callspec.params.get(ARGUMENT) if callspec else getattr(item, "case", None)
     return case if hasattr(case, "environment") else None
 
 

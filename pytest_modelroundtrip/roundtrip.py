@@ -44,15 +44,24 @@ def check_recorded(plan: Plan, bundle: Bundle) -> RoundTrip:
     trip.expected = judgement.given_outputs(expected)
     with _concluded(plan, trip):
         changed = bundle.changed_files()
+        task = Task(bundle.job(plan.settings, names), bundle.recorded.hashes())
         try:
-            task = Task(bundle.job(plan.settings, names), bundle.recorded.hashes())
             trip.verdict = _judged(plan, task, expected, trip)
         except Stop as stop:
-            stop.problems[:0] = changed
+            unreadable = _unreadable(plan, task) if stop.verdict is Verdict.LOAD_ERROR else []
+            stop.problems[:0] = [*changed, *unreadable]
             raise
         if changed:
             raise Stop(Verdict.DIFFERS, *changed, hint=CHANGED_HINT)
     return trip
+
+
+def _unreadable(plan: Plan, task: Task) -> list[str]:
+    """Why no interpreter like that of the environment can load it."""
+    interpreter = plan.environment.probe()
+    majors = dict.fromkeys(task.job.setup.keras_majors)
+    reasons = [plan.format.unreadable_by(major, interpreter) for major in majors]
+    return [reason for reason in reasons if reason]
 
 
 @contextlib.contextmanager

@@ -54,6 +54,7 @@ class Session:
     ) -> None:
         self.config = config
         self.errors: dict[str, str] = {}  # in the settings of a test, by the id of the test
+        self.recording = settings.recording_folder(config)  # where bundles go; None: nowhere
         self._make_environment = make_environment
         self._held: tuple[object, ModelGroup | None] | None = None
 

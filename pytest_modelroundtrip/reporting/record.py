@@ -46,7 +46,7 @@ class Record:
     def of(cls, nodeid: str, case_id: str, trip: RoundTrip, text: str) -> Record:
         """The record of a round trip that a test made; `text` is that of its failure."""
         return cls(
-            test=_without_case(nodeid, case_id),
+            test=without_case(nodeid, case_id),
             format=trip.format,
             environment=trip.environment,
             verdict=trip.verdict,
@@ -129,7 +129,7 @@ def worst(records: Iterable[Record]) -> Record:
     return max(records, key=lambda record: (record.is_failure, record.max_ulp))
 
 
-def _without_case(nodeid: str, case_id: str) -> str:
+def without_case(nodeid: str, case_id: str) -> str:
     """The id of the test: `test_a[keras]` -> `test_a`, `test_a[1-keras]` -> `test_a[1]`."""
     for suffix, rest in ((f"[{case_id}]", ""), (f"-{case_id}]", "]")):
         if nodeid.endswith(suffix):
