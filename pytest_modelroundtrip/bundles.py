@@ -11,15 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .portable import protocol, recorded
+from .portable import bundle_files, protocol, recorded
+from .portable.bundle_files import ORIGIN
 from .portable.checks import Observations
 from .portable.protocol import Job
 from .portable.recorded import Recorded
-from .reloading import JOB_FILE
-from .reporting.provenance import FILE, SCHEMA, sha256_of
+from .reporting.provenance import SCHEMA
 from .settings import Settings
-
-ARTIFACT = "artifact"
 
 
 class BundleError(Exception):
@@ -48,12 +46,12 @@ class Bundle:
     @property
     def artifact(self) -> Path:
         """The folder that was saved to."""
-        return self.folder / ARTIFACT
+        return self.folder / bundle_files.ARTIFACT
 
     @property
     def size(self) -> int:
         """Of the artifact, in bytes."""
-        return sum(path.stat().st_size for path in self._files())
+        return sum(path.stat().st_size for path in self.artifact.rglob("*") if path.is_file())
 
     def checks(self, wanted: Sequence[str]) -> list[str]:
         """The checks that were recorded; of these the wanted ones, if any are named."""
@@ -82,22 +80,12 @@ class Bundle:
 
     def changed_files(self) -> list[str]:
         """The files of the artifact that are not those that were recorded, one line each."""
-        found = {path.relative_to(self.folder).as_posix(): path for path in self._files()}
-        lines = [f"the file {name} is missing" for name in self._sha256.keys() - found.keys()]
-        for name, path in found.items():
-            if name not in self._sha256:
-                lines.append(f"the file {name} was added after it was recorded")
-            elif sha256_of(path) != self._sha256[name]:
-                lines.append(f"the file {name} was changed after it was recorded (its sha256)")
-        return sorted(lines)
-
-    def _files(self) -> list[Path]:
-        return [path for path in sorted(self.artifact.rglob("*")) if path.is_file()]
+        return bundle_files.changed_files(str(self.folder), self._sha256)
 
 
 def is_bundle(folder: Path) -> bool:
     """Whether this folder looks like one."""
-    return (folder / FILE).is_file() and (folder / recorded.FILE).is_file()
+    return (folder / ORIGIN).is_file() and (folder / bundle_files.EXPECTED).is_file()
 
 
 def read_format(folder: Path) -> str:
@@ -119,7 +107,7 @@ def read(folder: Path) -> Bundle:
     with _errors_of(folder):
         origin = _origin(folder)
         record = recorded.read(str(folder))
-        job = protocol.decode_record(Job, (folder / JOB_FILE).read_bytes())
+        job = protocol.decode_record(Job, (folder / bundle_files.JOB).read_bytes())
         return Bundle(
             folder=folder,
             format=_text(origin, "format"),
@@ -143,15 +131,15 @@ def _errors_of(folder: Path) -> Iterator[None]:
 
 def _origin(folder: Path) -> dict[str, object]:
     try:
-        origin = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        origin = json.loads((folder / ORIGIN).read_text(encoding="utf-8"))
     except RecursionError:
-        raise ValueError(f"{FILE} is nested too deeply") from None
+        raise ValueError(f"{ORIGIN} is nested too deeply") from None
     if not isinstance(origin, dict):
-        raise ValueError(f"{FILE} holds no object")
+        raise ValueError(f"{ORIGIN} holds no object")
     schema = origin.get("schema")
     if schema != SCHEMA:
         raise ValueError(
-            f"{FILE} has the schema {str(schema)[:20]!r}; this release reads {SCHEMA}. A newer "
+            f"{ORIGIN} has the schema {str(schema)[:20]!r}; this release reads {SCHEMA}. A newer "
             "one is read by a newer release of pytest-modelroundtrip"
         )
     return origin
@@ -160,12 +148,12 @@ def _origin(folder: Path) -> dict[str, object]:
 def _text(origin: dict[str, object], name: str) -> str:
     value = origin.get(name)
     if not isinstance(value, str):
-        raise ValueError(f"{FILE}: a text is expected as {name!r}")
+        raise ValueError(f"{ORIGIN}: a text is expected as {name!r}")
     return value
 
 
 def _hashes(origin: dict[str, object]) -> dict[str, str]:
     found = origin.get("sha256")
     if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
-        raise ValueError(f"{FILE}: the hash of each file is expected as 'sha256'")
+        raise ValueError(f"{ORIGIN}: the hash of each file is expected as 'sha256'")
     return found

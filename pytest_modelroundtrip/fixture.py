@@ -13,11 +13,10 @@ from . import model as reference_model
 from . import recording
 from .model import ModelError, ModelGroup
 from .plan import Plan
+from .portable import bundle_files
 from .portable.aliases import Model
 from .portable.tensors import PartOutput
 from .presentable import printable
-from .recording import RELOAD_FILE
-from .reloading import JOB_FILE
 from .reporting import failure, provenance
 from .reporting.record import PROPERTY, Record, without_case
 from .result import RoundTrip, RoundTripError, Verdict
@@ -133,9 +132,9 @@ class RoundTripFixture:
     def _write_beside(self, test: str, trip: RoundTrip, models: ModelGroup) -> str:
         """Write what belongs beside a kept artifact; the command that reloads it, if one does."""
         folder, command = trip.artifact.parent, ""
-        if (folder / JOB_FILE).exists():
+        if (folder / bundle_files.JOB).exists():
             command = self._session.environments[trip.environment].reproduce_command(str(folder))
-            (folder / RELOAD_FILE).write_bytes(self._session.archive)
+            (folder / bundle_files.RELOAD).write_bytes(self._session.archive)
         origin = provenance.Origin(test, command, self._case.settings.imports)
         provenance.write(folder, origin, trip, models)
         return command

@@ -12,8 +12,8 @@ from . import bundles, settings
 from .fixture import conclude
 from .model import ModelGroup
 from .plan import Plan
+from .portable import bundle_files
 from .presentable import printable
-from .recording import RELOAD_FILE
 from .reporting import failure
 from .result import RoundTrip, RoundTripError
 from .roundtrip import check_recorded
@@ -84,7 +84,7 @@ class GoldenItem(pytest.Item):
         config = self.config
         config.hook.pytest_modelroundtrip_finished(trip=trip, config=config)
         command = ""
-        if (self.path / RELOAD_FILE).exists():
+        if (self.path / bundle_files.RELOAD).exists():
             environment = self.round_trips.environments[trip.environment]
             command = environment.reproduce_command(str(self.path))
         text = "" if trip.passed else failure.failure_text(trip, True, command)
@@ -100,7 +100,7 @@ class GoldenItem(pytest.Item):
         if fmt is None:
             raise RoundTripError(
                 f"the format {printable(bundle.format)} is not one of this run: install the plugin "
-                f"that has it, or run {RELOAD_FILE} --check in {printable(str(self.path))}",
+                f"that has it, or run {bundle_files.RELOAD} --check in {printable(str(self.path))}",
                 pytrace=False,
             )
         record = bundle.recorded

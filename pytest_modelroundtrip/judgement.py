@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from . import diagnosis
 from .calls import OUTPUTS
 from .model import CONFIG
-from .plan import Plan, Stop, difference_lines
+from .plan import Plan, Stop
 from .portable import checks
 from .portable.aliases import Plain
 from .portable.checks import Observations
@@ -101,7 +101,9 @@ def decide(plan: Plan, names: Sequence[str], evidence: diagnosis.Evidence) -> Ve
     comparisons = evidence.comparisons
     if differing(comparisons):
         found = diagnosis.diagnose(evidence)
-        raise Stop(found.verdict, *found.lines, *difference_lines(comparisons), hint=found.hint)
+        raise Stop(
+            found.verdict, *found.lines, *checks.difference_lines(comparisons), hint=found.hint
+        )
     unmade = [name for name in comparisons if comparisons[name].not_checked]
     if unmade and plan.settings.checks and set(checks.NAMES) - set(plan.settings.checks):
         raise Stop(Verdict.DIFFERS, f"asked for by name, and not checked: {', '.join(unmade)}")

@@ -9,8 +9,6 @@ from typing import NamedTuple
 from . import system_errors
 from .environments import Environment
 from .model import ModelGroup
-from .portable import checks
-from .portable.comparing import Comparisons, differing
 from .portable.formats import Format
 from .result import Verdict
 from .settings import Settings
@@ -69,18 +67,6 @@ def recognized(stop: Stop, plan: Plan) -> Stop:
         stop.verdict, stop.hint = Verdict.SYSTEM_ERROR, advice
         stop.problems = [f"{os.strerror(code)}:", *facts, *stop.problems]
     return stop
-
-
-def difference_lines(comparisons: Comparisons) -> list[str]:
-    """The differences of each check, no more than a screen can hold."""
-    lines, table = [], checks.table()
-    for name, found in differing(comparisons).items():
-        messages, shown = found.differences, table[name].lines_shown
-        if len(messages) > 1:
-            lines.append(f"{name}: {len(messages)} differences")
-        lines += messages[:shown]
-        lines += [f"... and {len(messages) - shown} more"] if len(messages) > shown else []
-    return lines
 
 
 def error_text(error: Exception) -> str:

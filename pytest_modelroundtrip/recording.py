@@ -9,7 +9,6 @@ import shutil
 import tempfile
 from pathlib import Path
 
-RELOAD_FILE = "reload.pyz"  # checks the bundle where nothing of ours is installed
 MAX_NAME = 150  # characters, of a test
 
 

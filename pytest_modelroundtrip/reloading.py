@@ -12,7 +12,7 @@ from .environments import BadAnswerError, BrokenEnvironmentError
 from .known_errors import Loading, crash_hint
 from .load_hints import load_hint
 from .plan import Plan, Stop
-from .portable import calling, checks, keras_libs, protocol, recorded
+from .portable import bundle_files, calling, checks, keras_libs, protocol, recorded
 from .portable.aliases import Array
 from .portable.checks import Observations
 from .portable.comparing import CheckOutcome, Tolerance
@@ -23,7 +23,6 @@ from .portable.tensors import KnownArray
 from .portable.tripwire import Reached
 from .result import RoundTrip, Verdict
 
-JOB_FILE = "job"  # beside the artifact: what `reload.pyz` does
 SELF_CONTAINED = "self_contained"
 NO_NETWORK = re.compile(r"connect|resol|unreachable|refused|urlopen|network", re.IGNORECASE)
 IF_IT_IS_THERE = (
@@ -74,7 +73,7 @@ def make_task(plan: Plan, names: Sequence[str], expected: Observations, generati
         known=(*known,),
     )
     kept = job._replace(artifact=folders[generation - 1], save_to=None, known=())
-    (plan.folder / JOB_FILE).write_bytes(protocol.encode_record(kept))
+    (plan.folder / bundle_files.JOB).write_bytes(protocol.encode_record(kept))
     tolerance = Tolerance(settings.exact, settings.rtol, settings.atol)
     record = plan.models.recorded(expected, keras_libs.versions(), tolerance)
     recorded.write(str(plan.folder), record)

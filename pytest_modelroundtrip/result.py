@@ -48,17 +48,16 @@ class Versions(NamedTuple):
     @property
     def differ(self) -> bool:
         """Whether a module has another version after the reload, or Keras another backend."""
-        return self.differ_in_backend or any(
-            self.saved.get(module, version) != version for module, version in self.reloaded.items()
-        )
+        from .portable.keras_libs import versions_differ  # here, since it imports NumPy
+
+        return versions_differ(self.saved, self.reloaded)
 
     @property
     def differ_in_backend(self) -> bool:
         """Whether Keras computes with another library after the reload, if there was one."""
-        from .portable.keras_libs import BACKEND  # here, since it imports NumPy
+        from .portable.keras_libs import backends_differ
 
-        both = bool(self.saved and self.reloaded)
-        return both and self.saved.get(BACKEND) != self.reloaded.get(BACKEND)
+        return backends_differ(self.saved, self.reloaded)
 
 
 @dataclass

@@ -10,7 +10,7 @@ from pathlib import Path
 from .environments import BadAnswerError, BrokenEnvironmentError
 from .judgement import compare_parts
 from .known_errors import save_error_hint
-from .plan import Plan, Stop, difference_lines, error_text, system_error
+from .plan import Plan, Stop, error_text, system_error
 from .portable import checks
 from .portable.checks import Observations
 from .portable.comparing import Tolerance, differing
@@ -110,7 +110,7 @@ def observe_original(plan: Plan, names: Sequence[str]) -> Observations:
             Verdict.NOT_DETERMINISTIC,
             "called twice on the same inputs, from the same state, the model returns different "
             "outputs:",
-            *difference_lines(unstable),
+            *checks.difference_lines(unstable),
             hint="Give what draws random numbers a fixed seed, or return the part of the model "
             "that does not differ from call to call.",
         )
@@ -167,7 +167,7 @@ def assert_unchanged(plan: Plan, names: Sequence[str], expected: Observations) -
         raise Stop(
             Verdict.DIFFERS,
             changed,
-            *difference_lines(comparisons),
+            *checks.difference_lines(comparisons),
             hint="Whatever uses or saves it afterwards gets another model: save a copy, or save "
             "in another process.",
             model_changed=True,

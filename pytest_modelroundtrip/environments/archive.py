@@ -44,13 +44,12 @@ finally:  # the test process may have been killed
     shutil.rmtree(scratch, ignore_errors=True)
 """
 
-# reads the file "job" beside the archive, `reload.pyz`
+# works on what stands beside the archive, `reload.pyz`
 MAIN = """
 import os, sys
 sys.path[0] = os.path.abspath(sys.path[0])  # the current folder will be another one
-from pytest_modelroundtrip.portable import worker
-job = os.path.join(os.path.dirname(os.path.abspath(sys.argv[0])), "job")
-sys.exit(worker.main(job, sys.argv[1:]))
+from pytest_modelroundtrip.portable import standalone
+sys.exit(standalone.main(os.path.dirname(os.path.abspath(sys.argv[0])), sys.argv[1:]))
 """
 
 

@@ -200,3 +200,15 @@ def versions() -> Dict[str, str]:
     if "keras" in found and chosen_backend() != "tensorflow":
         found[BACKEND] = chosen_backend()
     return found
+
+
+def versions_differ(saved: Mapping[str, str], reloaded: Mapping[str, str]) -> bool:
+    """Whether a module has another version after the reload, or Keras another backend."""
+    return backends_differ(saved, reloaded) or any(
+        saved.get(module, version) != version for module, version in reloaded.items()
+    )
+
+
+def backends_differ(saved: Mapping[str, str], reloaded: Mapping[str, str]) -> bool:
+    """Whether Keras computes with another library after the reload, if there was one."""
+    return bool(saved and reloaded) and saved.get(BACKEND) != reloaded.get(BACKEND)

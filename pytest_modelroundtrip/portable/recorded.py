@@ -1,21 +1,18 @@
-"""What a model was seen to be before it was saved: the file `expected` of a bundle.
-
-`docs/bundles.md` describes the files of a bundle.
-"""
+"""What a model was seen to be before it was saved: the file `expected` of a bundle."""
 
 from __future__ import annotations
 
 import os
 from typing import Dict, NamedTuple, Optional
 
-from . import checks, protocol, records
+from . import checks, keras_libs, protocol, records
 from .aliases import Plain
+from .bundle_files import EXPECTED
 from .checks import Observations
 from .comparing import Tolerance
 from .known_arrays import Digests
 from .tensors import KnownArray, leaves
 
-FILE = "expected"
 # checks whose values are compared bit for bit: of large ones the hash is enough
 BY_HASH = ("weights", "optimizer")
 
@@ -36,6 +33,20 @@ class Recorded(NamedTuple):
             ValueError: where it is not what these checks see.
         """
         return {part: checks.parsed(seen) for part, seen in self.parts.items()}
+
+    def tolerance(self, versions: Dict[str, str]) -> Tolerance:
+        """How closely it is to be met by what has these versions.
+
+        No two releases promise the same bits, so there `exact` has no effect.
+        """
+        across = keras_libs.versions_differ(self.versions, versions)
+        return Tolerance(
+            self.exact and not across,
+            self.rtol,
+            self.atol,
+            across_versions=across,
+            across_backends=keras_libs.backends_differ(self.versions, versions),
+        )
 
     def hashes(self) -> Dict[str, KnownArray]:
         """What stands for arrays, by their hashes."""
@@ -60,7 +71,7 @@ def _hashed(check: str, plain: Plain, digests: Digests) -> Plain:
 
 def write(folder: str, record: Recorded) -> None:
     """Write the file beside the artifact in that folder."""
-    with open(os.path.join(folder, FILE), "wb") as out:
+    with open(os.path.join(folder, EXPECTED), "wb") as out:
         out.write(protocol.encode_record(record))
 
 
@@ -71,5 +82,5 @@ def read(folder: str) -> Recorded:
         OSError: where there is no such file.
         ValueError: where it is damaged.
     """
-    with open(os.path.join(folder, FILE), "rb") as source:
+    with open(os.path.join(folder, EXPECTED), "rb") as source:
         return protocol.decode_record(Recorded, source.read())

@@ -16,7 +16,7 @@ import os
 import sys
 import tempfile
 import time
-from typing import Any, Callable, Dict, Iterator, List, Optional, Protocol, Type, Union
+from typing import Any, Callable, Dict, Iterator, Optional, Protocol, Type, Union
 
 from . import (
     START_SECONDS,
@@ -31,7 +31,6 @@ from . import (
     protocol,
     reload,
     standby,
-    tensors,
     transfer,
     watching,
 )
@@ -42,7 +41,6 @@ from .protocol import (
     Done,
     Failed,
     Interpreter,
-    Job,
     Probe,
     Readable,
     ReceiveFolder,
@@ -266,53 +264,3 @@ def _runtime_started() -> bool:
     jax = getattr(sys.modules.get("jax._src.xla_bridge"), "_backends", None)
     cuda = getattr(sys.modules.get("torch.cuda"), "is_initialized", bool)
     return bool(getattr(tensorflow, "_initialized", False) or jax or cuda())
-
-
-def main(path: str, options: List[str]) -> int:
-    """Reload once and print what came: what `reload.pyz` beside a kept artifact does.
-
-    It is confined as it was in the test, so that what failed there fails here.
-
-    Args:
-        path: of the file "job".
-        options: of the command line: nothing, or --confinement=off.
-    """
-    with open(path, "rb") as source:
-        job = protocol.decode_record(Job, source.read())
-    job = job._replace(artifact=os.path.join(os.path.dirname(os.path.abspath(path)), job.artifact))
-    if "--confinement=off" in options:
-        job = job._replace(setup=job.setup._replace(confinement=confinement.OFF))
-    processes.adopt_orphans()
-    folder = tempfile.mkdtemp(prefix="roundtrip-")
-    try:
-        return child.in_fork(lambda: _reload_and_print(job, folder))
-    finally:
-        processes.end_descendants()
-        processes.remove(folder)
-
-
-def _reload_and_print(job: Job, folder: str) -> int:
-    own = os.path.join(folder, "own")
-    grant = confinement.NOTHING
-    if job.setup.confinement != confinement.OFF:
-        grant = confinement.entered(confinement.granted(folder))
-    child.move_into(own)
-    cage = confinement.Cage(job.setup.confinement, grant, own)
-    copy = own_copy.path_in(own)
-    artifact = copy if own_copy.made(job.artifact, copy) else job.artifact
-    answer = reload.reload(
-        job._replace(artifact=artifact), cage, lambda step: print("--", step, flush=True)
-    )
-    answer = own_copy.named_as_given(answer, artifact, job.artifact)
-    print(f"confinement: {answer.confinement}")
-    print(" ".join(f"{name} {version}" for name, version in answer.versions.items()))
-    if answer.broken:
-        print("\n".join(answer.broken))
-        return 1
-    if answer.failure:
-        print("\n".join([answer.failure.traceback, *answer.failure.reached]))
-        return 1
-    for name, seen in (answer.observation or {}).items():
-        for nest, leaf in tensors.leaves(seen.get("outputs")):
-            print(name + nest, leaf)
-    return 0

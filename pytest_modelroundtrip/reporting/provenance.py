@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 
 from ..portable import codec, keras_libs, records, tensors
 from ..portable.aliases import Array, Json, Plain
+from ..portable.bundle_files import ORIGIN, hashes
 from ..portable.machine import machine
 from ..result import RoundTrip
 from .record import versions_to_dict
@@ -25,9 +26,7 @@ from .record import versions_to_dict
 if TYPE_CHECKING:
     from ..model import ModelGroup
 
-FILE = "roundtrip.json"
-SCHEMA = 1  # of that file, and with it of a bundle
-PIECE_BYTES = 1 << 20  # of a file that is hashed
+SCHEMA = 1  # of `roundtrip.json`, and with it of a bundle
 MAX_ELEMENTS = 1000  # of a tensor whose elements are written out
 
 
@@ -42,7 +41,7 @@ class Origin(NamedTuple):
 def write(folder: Path, origin: Origin, trip: RoundTrip, group: ModelGroup) -> None:
     """Write `roundtrip.json` and `requirements.txt` beside the artifact in `folder`."""
     text = json.dumps(_provenance(folder, origin, trip, group), indent=1)
-    (folder / FILE).write_text(f"{text}\n", encoding="utf-8")
+    (folder / ORIGIN).write_text(f"{text}\n", encoding="utf-8")
     lines = [
         f"# python=={sys.version_info[0]}.{sys.version_info[1]}",
         f"# what saved {origin.test} ({trip.format})",
@@ -52,7 +51,6 @@ def write(folder: Path, origin: Origin, trip: RoundTrip, group: ModelGroup) -> N
 
 
 def _provenance(folder: Path, origin: Origin, trip: RoundTrip, group: ModelGroup) -> Json:
-    files = [path for path in sorted(trip.artifact.rglob("*")) if path.is_file()]
     return {
         "schema": SCHEMA,
         "test": origin.test,
@@ -64,22 +62,13 @@ def _provenance(folder: Path, origin: Origin, trip: RoundTrip, group: ModelGroup
         "versions": versions_to_dict(trip.versions),
         "machine": records.to_plain(machine()),
         "reproduce": origin.reproduce_command,
-        "sha256": {path.relative_to(folder).as_posix(): sha256_of(path) for path in files},
+        "sha256": hashes(str(folder)),
         "inputs": {
             name: {"args": described(part.args), "kwargs": described(part.kwargs)}
             for name, part in group.parts.items()
         },
         "outputs": {name: described(part.expected) for name, part in group.parts.items()},
     }
-
-
-def sha256_of(path: Path) -> str:
-    """The hash of a file, however large it is."""
-    found = hashlib.sha256()
-    with path.open("rb") as source:
-        while piece := source.read(PIECE_BYTES):
-            found.update(piece)
-    return found.hexdigest()
 
 
 def described(value: Plain) -> Json:

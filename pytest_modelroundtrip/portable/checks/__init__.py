@@ -10,11 +10,11 @@ from __future__ import annotations
 import abc
 import functools
 import importlib
-from typing import Any, Dict, Generic, NamedTuple, Optional, Sequence, TypeVar
+from typing import Any, Dict, Generic, List, NamedTuple, Optional, Sequence, TypeVar
 
 from .. import records
 from ..aliases import Plain
-from ..comparing import Comparison, Comparisons, Tolerance
+from ..comparing import Comparison, Comparisons, Tolerance, differing
 from ..subject import Subject
 
 # the order in which they are made and shown: causes before consequences
@@ -131,6 +131,18 @@ def _compared(check: Check[S], expected: Any, actual: Any, tolerance: Tolerance)
     else:
         return check.compare(expected, actual, tolerance)
     return found
+
+
+def difference_lines(comparisons: Comparisons) -> List[str]:
+    """The differences of each check, no more than a screen can hold."""
+    lines, known = [], table()
+    for name, found in differing(comparisons).items():
+        messages, shown = found.differences, known[name].lines_shown
+        if len(messages) > 1:
+            lines.append(f"{name}: {len(messages)} differences")
+        lines += messages[:shown]
+        lines += [f"... and {len(messages) - shown} more"] if len(messages) > shown else []
+    return lines
 
 
 def parsed(plain: Dict[str, Plain], names: Sequence[str] = NAMES) -> Observation:
