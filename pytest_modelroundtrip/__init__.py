@@ -13,17 +13,20 @@ if TYPE_CHECKING:
     from .fixture import RoundTripFixture
     from .portable.checks import Check
     from .portable.formats import Format, LoadOptions
+    from .recording import RecordError, record
     from .result import RoundTrip, RoundTripError, Verdict, Versions
 
 __all__ = [
     "Check",
     "Format",
     "LoadOptions",
+    "RecordError",
     "RoundTrip",
     "RoundTripError",
     "RoundTripFixture",
     "Verdict",
     "Versions",
+    "record",
 ]
 
 __version__ = "0.1.0"
@@ -32,11 +35,13 @@ _MODULES = {
     "Check": "portable.checks",
     "Format": "portable.formats",
     "LoadOptions": "portable.formats",
+    "RecordError": "recording",
     "RoundTrip": "result",
     "RoundTripError": "result",
     "RoundTripFixture": "fixture",
     "Verdict": "result",
     "Versions": "result",
+    "record": "recording",
 }
 
 

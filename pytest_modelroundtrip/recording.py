@@ -1,4 +1,4 @@
-"""Bundles are kept: under a name that is the same in each run, whole or not at all."""
+"""Bundles are made: at the end of a training script, or of the round trips of a test run."""
 
 from __future__ import annotations
 
@@ -7,9 +7,116 @@ import hashlib
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from . import model as reference_model
+from . import presentable, reloading, saving, setting_values
+from .environments import HERE, Environment
+from .environments.archive import portable_archive
+from .model import ModelError
+from .plan import Plan, Stop
+from .portable import bundle_files, checks, formats, keras_libs
+from .portable.aliases import Model
+from .reporting import failure, provenance
+from .result import RoundTrip, Verdict, Versions
+from .setting_values import AvailableNames, SettingsError
+from .settings import of_keywords
 
 MAX_NAME = 150  # characters, of a test
+RELOAD_COMMAND = f"python {bundle_files.RELOAD}"
+OPTIONS = (
+    "formats", "checks", "exact", "rtol", "atol", "imports", "custom_objects", "factory",
+    "safe_mode",
+)  # fmt: skip
+
+
+class RecordError(Exception):
+    """A bundle could not be recorded. The text says why."""
+
+
+def record(
+    model: Model,
+    /,
+    *inputs: Any,
+    path: str | Path,
+    kwargs: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> list[Path]:
+    """Save a model with what it was seen to be, so that it can be checked later and elsewhere.
+
+    For each format a bundle `PATH.FORMAT` is written: a folder, see docs/bundles.md. Nothing is
+    reloaded: `python -m pytest_modelroundtrip check` does that.
+
+    Args:
+        model: a Keras model or layer, a `tf.Module`, what `hub.load` returns.
+        *inputs: what it is called with; without any, inputs are made from its input spec.
+        path: of the bundles, without the format at the end. None of them may exist.
+        kwargs: inputs by name, and `training` (default: False for Keras models).
+        **options: keywords of the marker: `formats` (default: each that can hold the model),
+            `checks`, `exact`, `rtol`, `atol`, `imports`, `custom_objects`, `factory`, `safe_mode`.
+
+    Returns:
+        The folders that were written.
+
+    Raises:
+        RecordError: where an option is wrong, a bundle exists, the model cannot be called, or a
+            format that was named cannot hold or save it.
+    """
+    known = formats.built_in()
+    default = tuple(name for name, fmt in known.items() if not fmt.on_request)
+    names = AvailableNames(tuple(known), default, ("here",), checks.NAMES)
+    try:
+        for name in options:
+            if name not in OPTIONS:
+                raise SettingsError(setting_values.unknown("option", name, OPTIONS))
+        settings = of_keywords(options, names)
+        models = reference_model.single(model, inputs, kwargs or {})
+    except (SettingsError, ModelError) as error:
+        raise RecordError(str(error)) from None
+    targets = {name: Path(f"{path}.{name}") for name in settings.formats}
+    taken = [str(target) for target in targets.values() if target.exists()]
+    if taken:
+        raise RecordError(f"bundles are not overwritten, and there is {', '.join(taken)}")
+    environment = Environment("here", HERE, portable_archive([]), "fork")  # is never started
+    written = []
+    for name, target in targets.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".", dir=target.parent) as scratch:
+            plan = Plan(models, known[name], environment, settings, Path(scratch) / target.name)
+            if _recorded(plan):
+                plan.folder.rename(target)
+                written.append(target)
+    if not written:
+        raise RecordError("no format can hold this model")
+    return written
+
+
+def _recorded(plan: Plan) -> bool:
+    """Write one bundle; False where a format that was not named cannot hold the model.
+
+    Raises:
+        RecordError: where it cannot be saved.
+    """
+    trip = RoundTrip(plan.format.name, "here", plan.folder / bundle_files.ARTIFACT)
+    trip.versions = Versions(keras_libs.versions())
+    try:
+        names = saving.checks_to_make(plan)
+        expected = saving.observe_original(plan, names)
+        trip.size = saving.save(plan, trip.artifact)
+        saving.assert_unchanged(plan, names, expected)
+    except Stop as stop:
+        if stop.verdict is Verdict.UNSUPPORTED and not plan.settings.formats_by_name:
+            return False
+        trip.verdict, trip.hint, trip.detail = stop.verdict, stop.hint, stop.detail
+        trip.problems = presentable.bounded_lines(stop.problems)
+        raise RecordError(failure.failure_text(trip, False, "")) from stop
+    reloading.make_task(plan, names, expected, generation=1)
+    (plan.folder / bundle_files.RELOAD).write_bytes(portable_archive([]))
+    origin = provenance.Origin("record()", RELOAD_COMMAND, plan.settings.imports)
+    provenance.write(plan.folder, origin, trip, plan.models)
+    return True
 
 
 def bundle_name(test: str, number: int, fmt: str) -> str:
@@ -34,11 +141,8 @@ def bundle_name(test: str, number: int, fmt: str) -> str:
 def keep(bundle: Path, target: Path) -> None:
     """Copy a whole bundle; where another process has done so meanwhile, that one stays."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=".", dir=target.parent))
-    try:
-        shutil.copytree(bundle, unfinished, dirs_exist_ok=True)
-        unfinished.chmod(bundle.stat().st_mode)
+    with tempfile.TemporaryDirectory(prefix=".", dir=target.parent) as scratch:
+        copy = Path(scratch) / target.name
+        shutil.copytree(bundle, copy)
         with contextlib.suppress(OSError):
-            unfinished.rename(target)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+            copy.rename(target)

@@ -207,6 +207,19 @@ def resolve(
         found = _of_project(config, option) if option.ini else None
         if found and (option.name not in given or found[1] == COMMAND_LINE):
             given[option.name] = found
+    return _of_given(given, names)
+
+
+def of_keywords(keywords: Mapping[str, object], names: AvailableNames) -> Settings:
+    """The settings that keywords of the marker give, where pytest does not run.
+
+    Raises:
+        SettingsError: as above.
+    """
+    return _of_given(_of_markers([pytest.mark.roundtrip(**keywords).mark]), names)
+
+
+def _of_given(given: dict[str, tuple[object, str]], names: AvailableNames) -> Settings:
     checked = {name: _checked(name, *found, names) for name, found in given.items()}
     excluded = checked.pop("exclude", ())
     formats = checked.get("formats", names.default_formats)

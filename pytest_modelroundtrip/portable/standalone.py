@@ -16,6 +16,9 @@ from . import (
     checks,
     child,
     confinement,
+    formats,
+    keras_libs,
+    machine,
     own_copy,
     processes,
     protocol,
@@ -24,7 +27,7 @@ from . import (
     tensors,
 )
 from .comparing import CheckOutcome, Comparison, Comparisons, differing, merged
-from .protocol import Job, Reloaded
+from .protocol import Interpreter, Job, Reloaded
 
 CHECK, NOT_CONFINED = "--check", "--confinement=off"
 WIDTH = 16  # of the names of checks
@@ -67,7 +70,8 @@ def _reload_and_print(job: Job, bundle: str, folder: str, compares: bool) -> int
         print("\n".join(answer.broken))
         return 1
     if answer.failure:
-        print("\n".join([*changed, answer.failure.traceback, *answer.failure.reached]))
+        lines = [answer.failure.traceback, *changed, *_unreadable(job, answer)]
+        print("\n".join([*lines, *answer.failure.reached, "LOAD ERROR"]))
         return 1
     if record is not None:
         return _print_comparison(job, record, answer, changed)
@@ -90,6 +94,16 @@ def _reloaded(job: Job, folder: str) -> Reloaded:
         job._replace(artifact=artifact), cage, lambda step: print("--", step, flush=True)
     )
     return own_copy.named_as_given(answer, artifact, job.artifact)
+
+
+def _unreadable(job: Job, answer: Reloaded) -> List[str]:
+    """Why no interpreter like this one can load it."""
+    here = Interpreter(
+        answer.versions, keras_libs.installed(), machine.machine(), [], 0.0, "", can_fork=False
+    )
+    fmt = formats.referred(job.format)
+    majors = dict.fromkeys(job.setup.keras_majors)
+    return [reason for reason in (fmt.unreadable_by(major, here) for major in majors) if reason]
 
 
 def _versions(side: str, versions: Mapping[str, str]) -> str:
