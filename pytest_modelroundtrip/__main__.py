@@ -1,4 +1,4 @@
-"""`python -m pytest_modelroundtrip report a.json b.json --html PATH --markdown PATH`."""
+"""The command line: `python -m pytest_modelroundtrip check` and `... report`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ import argparse
 import sys
 from pathlib import Path
 
+from . import checking
 from .reporting import json_report, matrix, pages
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Merge reports into the matrix; return 2 where that fails, with the reason on stderr."""
+    """Run a command; the exit status."""
     chosen = _parser().parse_args(arguments)
+    status: int = chosen.run(chosen)
+    return status
+
+
+def _report(chosen: argparse.Namespace) -> int:
+    """Merge reports into the matrix; return 2 where that fails, with the reason on stderr."""
     try:
         merged = matrix.merged([json_report.read(path) for path in chosen.reports])
         if chosen.html:
@@ -41,9 +48,12 @@ def _write(path: Path, text: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pytest_modelroundtrip")
-    command = parser.add_subparsers(required=True).add_parser(
+    commands = parser.add_subparsers(required=True)
+    checking.add_command(commands)
+    command = commands.add_parser(
         "report", help="merge JSON reports into a matrix of savers and loaders"
     )
+    command.set_defaults(run=_report)
     command.add_argument(
         "reports", nargs="+", type=Path, metavar="REPORT", help="written by --roundtrip-report"
     )

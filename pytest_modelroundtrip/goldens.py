@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from . import bundles, settings
+from . import bundle_archives, bundles, settings
+from .current_session import session_of
 from .fixture import conclude
 from .model import ModelGroup
 from .plan import Plan
@@ -17,30 +19,12 @@ from .presentable import printable
 from .reporting import failure
 from .result import RoundTrip, RoundTripError
 from .roundtrip import check_recorded
-from .session import RoundTripCase, Session
+from .session import RoundTripCase
 from .setting_values import SettingsError
-
-
-def is_golden(folder: Path, config: pytest.Config) -> bool:
-    """Whether that folder is a bundle, among the goldens of the ini file or named by the user."""
-    if not bundles.is_bundle(folder):
-        return False
-    named = [config.invocation_params.dir / argument for argument in config.args]
-    roots = [*settings.golden_folders(config), *named]
-    return any(folder.is_relative_to(root.resolve()) for root in roots)
 
 
 class GoldenDirectory(pytest.Directory):
     """A bundle, with an item for each environment: `goldens/encoder.keras[tf221]`."""
-
-    round_trips: Session
-
-    @classmethod
-    def made(cls, parent: pytest.Collector, path: Path, round_trips: Session) -> GoldenDirectory:
-        """The collector of the bundle at that path."""
-        made: GoldenDirectory = cls.from_parent(parent, path=path)
-        made.round_trips = round_trips
-        return made
 
     def collect(self) -> Iterator[pytest.Item]:
         """One item for each environment.
@@ -48,29 +32,52 @@ class GoldenDirectory(pytest.Directory):
         Raises:
             CollectError: for a bundle that cannot be read, or options that cannot be used.
         """
+        return _items(self, self.path)
+
+
+class GoldenArchive(pytest.File):
+    """A bundle in one file: `goldens/encoder.keras.tar.gz[tf221]`."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """One item for each environment.
+
+        Raises:
+            CollectError: as for a folder.
+        """
+        folder = tempfile.TemporaryDirectory(prefix="roundtrip-")
+        self.config.add_cleanup(folder.cleanup)
         try:
-            fmt = bundles.read_format(self.path)
-            case = self.round_trips.cases([])[0]
-        except (bundles.BundleError, SettingsError) as error:
+            return _items(self, bundle_archives.unpack(self.path, Path(folder.name)))
+        except bundles.BundleError as error:
             raise self.CollectError(printable(str(error))) from None
-        failures = settings.golden_failures(self.config)
-        for environment in case.settings.environments:
-            name = f"{self.path.name}[{environment}]"
-            nodeid = f"{self.nodeid}[{environment}]"
-            item: GoldenItem = GoldenItem.from_parent(self, name=name, nodeid=nodeid)
-            item.round_trips = self.round_trips
-            item.case = RoundTripCase(fmt, environment, case.settings)
-            if name in failures:
-                item.add_marker(
-                    pytest.mark.xfail(reason=failures[name], strict=True, raises=RoundTripError)
-                )
-            yield item
+
+
+def _items(collector: pytest.Collector, folder: Path) -> Iterator[pytest.Item]:
+    config = collector.config
+    session = session_of(config)
+    try:
+        fmt = bundles.read_format(folder)
+        case = session.cases([])[0]
+    except (bundles.BundleError, SettingsError) as error:
+        raise collector.CollectError(printable(str(error))) from None
+    failures = settings.golden_failures(config)
+    for environment in case.settings.environments:
+        name = f"{collector.path.name}[{environment}]"
+        nodeid = f"{collector.nodeid}[{environment}]"
+        item: GoldenItem = GoldenItem.from_parent(collector, name=name, nodeid=nodeid)
+        item.bundle = folder
+        item.case = RoundTripCase(fmt, environment, case.settings)
+        if name in failures:
+            item.add_marker(
+                pytest.mark.xfail(reason=failures[name], strict=True, raises=RoundTripError)
+            )
+        yield item
 
 
 class GoldenItem(pytest.Item):
     """The check of a bundle in one environment."""
 
-    round_trips: Session
+    bundle: Path
     case: RoundTripCase
 
     def runtest(self) -> None:
@@ -84,31 +91,33 @@ class GoldenItem(pytest.Item):
         config = self.config
         config.hook.pytest_modelroundtrip_finished(trip=trip, config=config)
         command = ""
-        if (self.path / bundle_files.RELOAD).exists():
-            environment = self.round_trips.environments[trip.environment]
-            command = environment.reproduce_command(str(self.path))
+        if (self.bundle / bundle_files.RELOAD).exists():
+            environment = session_of(self.config).environments[trip.environment]
+            command = environment.reproduce_command(str(self.bundle))
         text = "" if trip.passed else failure.failure_text(trip, True, command)
         conclude(self, self.case.environment, trip, text, pytrace=False)
 
     def _checked(self) -> RoundTrip:
         __tracebackhide__ = True
         try:
-            bundle = bundles.read(self.path)
+            bundle = bundles.read(self.bundle)
         except bundles.BundleError as error:
             raise RoundTripError(failure.shortened(str(error)), pytrace=False) from None
-        fmt = self.round_trips.formats.get(bundle.format)
+        fmt = session_of(self.config).formats.get(bundle.format)
         if fmt is None:
             raise RoundTripError(
                 f"the format {printable(bundle.format)} is not one of this run: install the plugin "
-                f"that has it, or run {bundle_files.RELOAD} --check in {printable(str(self.path))}",
+                f"that has it, or run {bundle_files.RELOAD} --check in the bundle",
                 pytrace=False,
             )
         record = bundle.recorded
         tolerances = replace(
             self.case.settings, exact=record.exact, rtol=record.rtol, atol=record.atol
         )
-        environment = self.round_trips.environments[self.case.environment]
-        return check_recorded(Plan(ModelGroup({}), fmt, environment, tolerances, self.path), bundle)
+        environment = session_of(self.config).environments[self.case.environment]
+        return check_recorded(
+            Plan(ModelGroup({}), fmt, environment, tolerances, self.bundle), bundle
+        )
 
     def reportinfo(self) -> tuple[Path, None, str]:
         """Where it is, for reports."""

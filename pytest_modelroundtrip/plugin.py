@@ -14,29 +14,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from . import hookspecs, settings
+from .current_session import SESSION, session_of
 from .reporting.reporter import RoundTripReporter
 from .setting_values import SettingsError
 
 if TYPE_CHECKING:
     from .fixture import RoundTripFixture
     from .model import ModelGroup
-    from .session import RoundTripCase, Session
+    from .session import RoundTripCase
 
-SESSION = pytest.StashKey["Session"]()
 FIXTURE = pytest.StashKey["RoundTripFixture"]()
 FUNCTION_SCOPED = pytest.StashKey[set[str]]()  # the function-scoped fixtures an item has set up
 
 ARGUMENT = "roundtrip"  # the name of the fixture and of the marker
 USE = pytest.mark.usefixtures(ARGUMENT)
-
-
-def session_of(config: pytest.Config) -> Session:
-    """The session of this run, made when it is first needed."""
-    if SESSION not in config.stash:
-        from .session import Session
-
-        config.stash[SESSION] = Session(config)
-    return config.stash[SESSION]
 
 
 # the run
@@ -97,14 +88,22 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Make an item of a bundle for each environment."""
-    if not (path / "roundtrip.json").is_file():
+    if not (path / "roundtrip.json").is_file() or not settings.is_golden(path, parent.config):
         return None
-    from . import goldens
+    from .goldens import GoldenDirectory
 
-    config = parent.config
-    if not goldens.is_golden(path, config):
+    collector: GoldenDirectory = GoldenDirectory.from_parent(parent, path=path)
+    return collector
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """The same for a bundle in one file."""
+    if not file_path.name.endswith(".tar.gz") or not settings.is_golden(file_path, parent.config):
         return None
-    return goldens.GoldenDirectory.made(parent, path, session_of(config))
+    from .goldens import GoldenArchive
+
+    collector: GoldenArchive = GoldenArchive.from_parent(parent, path=file_path)
+    return collector
 
 
 @pytest.hookimpl(tryfirst=True)

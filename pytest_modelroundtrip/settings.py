@@ -335,6 +335,15 @@ def golden_folders(config: pytest.Config) -> list[Path]:
     return folders
 
 
+def is_golden(path: Path, config: pytest.Config) -> bool:
+    """Whether that bundle is among the goldens, or was named by the user, or its folder was."""
+    if any(path.is_relative_to(folder.resolve()) for folder in golden_folders(config)):
+        return True
+    by_user = config.args_source is config.ArgsSource.ARGS
+    named = [config.invocation_params.dir / argument for argument in config.args if by_user]
+    return any(root.resolve() in (path, path.parent) for root in named)
+
+
 def golden_failures(config: pytest.Config) -> dict[str, str]:
     """By the id of a golden, as `encoder.keras[tf215]`, why it is known to fail.
 

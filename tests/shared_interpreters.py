@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_modelroundtrip import plugin
+from pytest_modelroundtrip import current_session
 from pytest_modelroundtrip.environments.environment import Environment
 from pytest_modelroundtrip.environments.kinds import Kind
 from pytest_modelroundtrip.session import Session
@@ -33,7 +33,7 @@ class SharedInterpreters:
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Give the run a session whose environments are shared."""
-        config.stash[plugin.SESSION] = Session(config, self.environment)
+        config.stash[current_session.SESSION] = Session(config, self.environment)
 
     def environment(self, name: str, kind: Kind, archive: bytes, isolation: str) -> Environment:
         """The one of earlier runs, else a new one. Those that were not used for long are ended."""

@@ -8,7 +8,7 @@ import os
 import pytest
 from inner_runs import run_in_process
 
-from pytest_modelroundtrip import plugin, session
+from pytest_modelroundtrip import current_session, session
 from pytest_modelroundtrip.environments.environment import Environment
 from pytest_modelroundtrip.environments.kinds import Kind
 from pytest_modelroundtrip.session import Session
@@ -45,7 +45,7 @@ class WithoutInterpreters:
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Give the run a session that starts nothing."""
-        config.stash[plugin.SESSION] = Session(config, self._environment)
+        config.stash[current_session.SESSION] = Session(config, self._environment)
 
     def _environment(self, name: str, kind: Kind, archive: bytes, isolation: str) -> Environment:
         return self._class(name, kind, archive, isolation)

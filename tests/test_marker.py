@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from inner_runs import HEADER, Run, run_in_process
 
-from pytest_modelroundtrip import plugin
+from pytest_modelroundtrip import current_session
 from pytest_modelroundtrip.environments import Environment
 from pytest_modelroundtrip.session import Session
 
@@ -148,7 +148,7 @@ class StartsNothing:
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Give the run a session."""
-        config.stash[plugin.SESSION] = Session(config, Started)
+        config.stash[current_session.SESSION] = Session(config, Started)
 
 
 @pytest.mark.usefixtures("tensorflow")

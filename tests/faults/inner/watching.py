@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from faults.inner.faulty import FaultyFormat
 
-from pytest_modelroundtrip import RoundTrip, plugin
+from pytest_modelroundtrip import RoundTrip
 from pytest_modelroundtrip.environments import environment, launch
 from pytest_modelroundtrip.environments.kinds import Kind
 from pytest_modelroundtrip.portable import child
@@ -100,7 +100,7 @@ class Watcher:
         self._usual: tuple[int, Counter[str]] | None = None  # between two good round trips
         self._record: dict[str, Any] = {}
         self._cpu = 0.0  # at the end of the test before
-        config.stash[plugin.SESSION] = self._session
+        config.stash[current_session.SESSION] = self._session
 
     def _environment(self, name: str, kind: Kind, archive: bytes, isolation: str) -> Timed:
         seconds = self._seconds if name != "main" else launch.CONNECT_SECONDS

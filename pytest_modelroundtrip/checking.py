@@ -1,0 +1,65 @@
+"""The command `python -m pytest_modelroundtrip check`: bundles as a run of pytest."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import pytest
+
+from . import bundle_archives, bundles
+from .portable import bundle_files
+
+INI_FILES = ("pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
+OK, SOMETHING_DIFFERS, NOT_DONE = 0, 1, 2  # exit statuses
+
+
+def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    command = commands.add_parser(
+        "check",
+        help="reload what was recorded, and compare: in this interpreter, or in others",
+        description="Reload each bundle in a clean interpreter and compare it with what was "
+        "recorded. Exit status: 0: all is as recorded; 1: something is not; 2: it was not done.",
+    )
+    command.add_argument("bundles", nargs="+", type=Path, metavar="BUNDLE")
+    command.add_argument(
+        "--in",
+        dest="environments",
+        action="append",
+        default=[],
+        metavar="ENVIRONMENT",
+        help="the name of an environment of the ini file in this folder, or NAME=SPECIFICATION; "
+        "can be repeated; default: here",
+    )
+    command.add_argument("--checks", metavar="CHECKS", help="comma-separated; default: all")
+    command.add_argument("--report", metavar="PATH", help="write the results to a JSON file")
+    command.set_defaults(run=check)
+
+
+def check(chosen: argparse.Namespace) -> int:
+    """Check the bundles; the exit status."""
+    for path in chosen.bundles:
+        is_archive = path.name.endswith(bundle_archives.SUFFIX) and path.is_file()
+        if not is_archive and not bundles.is_bundle(path):
+            print(f"{path} is not a bundle: a folder with {bundle_files.ORIGIN} is expected")
+            return NOT_DONE
+    status = pytest.main([*_arguments(chosen), *map(str, chosen.bundles)])
+    return int(status) if status in (OK, SOMETHING_DIFFERS) else NOT_DONE
+
+
+def _arguments(chosen: argparse.Namespace) -> list[str]:
+    """The options of pytest that are meant; of the ini file in this folder, but for `addopts`."""
+    ini = next((name for name in INI_FILES if Path(name).is_file()), os.devnull)
+    found = ["-c", ini, "--rootdir=.", "-o", "addopts=", "-p", "no:cacheprovider", "--no-header"]
+    defined = [text for text in chosen.environments if "=" in text]
+    found += [f"--roundtrip-define-environment={text}" for text in defined]
+    if chosen.environments:
+        names = [text.partition("=")[0] for text in chosen.environments]
+        found.append(f"--roundtrip-environments={','.join(names)}")
+    if chosen.checks:
+        found.append(f"--roundtrip-checks={chosen.checks}")
+    if chosen.report:
+        found.append(f"--roundtrip-report={chosen.report}")
+    return found
