@@ -53,6 +53,7 @@ def _arguments(chosen: argparse.Namespace) -> list[str]:
     """The options of pytest that are meant; of the ini file in this folder, but for `addopts`."""
     ini = next((name for name in INI_FILES if Path(name).is_file()), os.devnull)
     found = ["-c", ini, "--rootdir=.", "-o", "addopts=", "-p", "no:cacheprovider", "--no-header"]
+    found += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # this package is in use already
     defined = [text for text in chosen.environments if "=" in text]
     found += [f"--roundtrip-define-environment={text}" for text in defined]
     if chosen.environments:

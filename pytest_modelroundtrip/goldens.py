@@ -90,11 +90,11 @@ class GoldenItem(pytest.Item):
         trip = self._checked()
         config = self.config
         config.hook.pytest_modelroundtrip_finished(trip=trip, config=config)
-        command = ""
-        if (self.bundle / bundle_files.RELOAD).exists():
+        command, is_folder = "", self.bundle == self.path  # an archive is unpacked for the run only
+        if is_folder and (self.bundle / bundle_files.RELOAD).exists():
             environment = session_of(self.config).environments[trip.environment]
             command = environment.reproduce_command(str(self.bundle))
-        text = "" if trip.passed else failure.failure_text(trip, True, command)
+        text = "" if trip.passed else failure.failure_text(trip, is_folder, command)
         conclude(self, self.case.environment, trip, text, pytrace=False)
 
     def _checked(self) -> RoundTrip:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from faults.inner.faulty import FaultyFormat
 
-from pytest_modelroundtrip import RoundTrip
+from pytest_modelroundtrip import RoundTrip, current_session
 from pytest_modelroundtrip.environments import environment, launch
 from pytest_modelroundtrip.environments.kinds import Kind
 from pytest_modelroundtrip.portable import child
