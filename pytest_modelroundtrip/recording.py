@@ -131,6 +131,7 @@ def bundle_name(test: str, number: int, fmt: str) -> str:
         fmt: the name of the format.
     """
     plain = test.replace(".py::", ".").replace("::", ".").replace("/", ".")
+    plain = plain.replace("[", "-").replace("]", "")
     safe = re.sub(r"[^A-Za-z0-9_.=,+-]", "_", plain)
     if safe != plain or len(safe) > MAX_NAME:
         digest = hashlib.sha256(test.encode("utf-8", "replace")).hexdigest()[:8]

@@ -1,0 +1,158 @@
+"""Bundles: recorded by tests and scripts, checked as goldens, by the command, by reload.pyz."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from inner_runs import run_in_process
+from shared_interpreters import SharedInterpreters
+
+from pytest_modelroundtrip import RecordError, bundle_archives, record
+
+if TYPE_CHECKING:
+    from inner_runs import Run
+
+TEST = """
+@pytest.mark.roundtrip(formats=["weights", "saved_model"])
+@pytest.mark.parametrize("units", [40])
+def test_encoder(units):
+    model = K.Sequential([K.Input((40,)), L.Dense(units, name="first"), L.Dense(3, name="last")])
+    model.compile("adam", "mse")
+    return model
+"""
+
+Check = Callable[..., pytest.RunResult]
+
+
+@pytest.fixture
+def check(pytester: pytest.Pytester, shared_interpreters: SharedInterpreters) -> Check:
+    """`check(*args)` runs pytest here; the interpreters are those of the other runs."""
+
+    def check(*args: str) -> pytest.RunResult:
+        assert pytester.path == Path.cwd()
+        return run_in_process([*args], shared_interpreters)
+
+    return check
+
+
+@pytest.fixture
+def goldens(run: Run) -> Path:
+    """The bundles that a run of `TEST` recorded."""
+    run(TEST, "--roundtrip-record=goldens").assert_outcomes(passed=2)
+    return Path("goldens").resolve()
+
+
+def of_format(goldens: Path, name: str) -> Path:
+    """The bundle of that format."""
+    (found,) = goldens.glob(f"*.{name}")
+    return found
+
+
+def change_one_weight(tensorflow: ModuleType, bundle: Path) -> None:
+    """As somebody might who saves a changed model into a bundle."""
+    keras = tensorflow.keras
+    model = keras.Sequential(
+        [
+            keras.Input((40,)),
+            keras.layers.Dense(40, name="first"),
+            keras.layers.Dense(3, name="last"),
+        ]
+    )
+    path = str(bundle / "artifact" / "model.weights.h5")
+    model.load_weights(path)
+    kernel = model.get_layer("first").kernel
+    kernel.assign(kernel + np.eye(40, dtype="float32") * 1e-3)
+    model.save_weights(path)
+
+
+def test_what_was_recorded_is_checked_as_goldens(
+    goldens: Path, check: Check, tensorflow: ModuleType
+) -> None:
+    names = sorted(path.name.rpartition("test_encoder")[2] for path in goldens.iterdir())
+    assert names == ["-40.saved_model", "-40.weights"]
+    Path("pytest.ini").write_text("[pytest]\nroundtrip_goldens = goldens\n")
+    bundle = of_format(goldens, "weights")
+    assert (bundle / "expected").stat().st_size < 40 * 40 * 4  # of large weights it has the hashes
+    check("goldens", "--roundtrip-report=report.json").assert_outcomes(passed=2)
+    rows = json.loads(Path("report.json").read_text())["roundtrips"]
+    golden = next(row for row in rows if row["test"] == f"goldens/{bundle.name}")
+    assert (golden["verdict"], golden["checks"]["weights"]) == ("exact", "exact")
+    change_one_weight(tensorflow, bundle)
+    result = check("goldens")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            f"*golden {bundle.name}[[]here]*",
+            "DIFFERS: format weights, environment 'here'",
+            "  the file artifact/model.weights.h5 was changed after it was recorded",
+            "*first/kernel float32[[]40, 40] has other values than were",
+            "  outputs differs in *",
+            f"FAILED goldens/{bundle.name}[[]here]*",
+        ]
+    )
+    check("goldens", "--lf").assert_outcomes(failed=1)
+    check("goldens", "-k", "saved_model and here").assert_outcomes(passed=1)
+    known = f"roundtrip_golden_failures =\n  {bundle.name}[here]: it was changed\n"
+    Path("pytest.ini").write_text(f"[pytest]\nroundtrip_goldens = goldens\n{known}")
+    check("goldens").assert_outcomes(passed=1, xfailed=1)
+
+
+def test_they_are_checked_without_pytest(goldens: Path, run: Run, tensorflow: ModuleType) -> None:
+    bundle = of_format(goldens, "weights")
+    archive = bundle_archives.pack(of_format(goldens, "saved_model"))
+    command = [sys.executable, "-m", "pytest_modelroundtrip", "check"]
+    done = in_process_of_its_own(*command, str(bundle), str(archive))
+    assert (done.returncode, "2 passed" in done.stdout) == (0, True), done.stdout
+    done = in_process_of_its_own(*command, "pytest.ini")
+    assert (done.returncode, done.stdout[:10]) == (2, "pytest.ini")
+    standalone = [sys.executable, "-I", str(bundle / "reload.pyz"), "--check"]
+    done = in_process_of_its_own(*standalone)
+    assert done.stdout.endswith("\nEXACT\n") and done.returncode == 0, done.stdout
+    assert "\noutputs         exact\n" in done.stdout
+    change_one_weight(tensorflow, bundle)
+    done = in_process_of_its_own(*standalone)
+    assert done.stdout.endswith("\nDIFFERS\n") and done.returncode == 1, done.stdout
+    assert "first/kernel float32[40, 40] has other values than were recorded" in done.stdout
+    assert "model.weights.h5 was changed" in done.stdout
+    again = run(TEST, "--roundtrip-record=goldens")
+    again.stderr.fnmatch_lines(["*--roundtrip-record=*a folder that is new, or empty*"])
+    assert again.ret == pytest.ExitCode.USAGE_ERROR
+
+
+def in_process_of_its_own(*command: str) -> subprocess.CompletedProcess[str]:
+    """Run it, where the other streams of libraries do not disturb."""
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+
+def test_a_script_records(tensorflow: ModuleType, tmp_path: Path, check: Check) -> None:
+    keras = tensorflow.keras
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    path = tmp_path / "models" / "encoder"
+    x = np.ones((2, 4), "float32")
+    assert record(model, x, path=path, formats=["weights"], exact=True) == [
+        tmp_path / "models" / "encoder.weights"
+    ]
+    assert [found.name for found in path.parent.iterdir()] == ["encoder.weights"]
+    check(str(path.parent)).assert_outcomes(passed=1)
+    for options, message in REFUSED:
+        with pytest.raises(RecordError, match=message):
+            record(model, x, path=path, **options)
+    with pytest.raises(RecordError, match="the model itself cannot be used"):
+        record(model, np.ones((2, 5), "float32"), path=tmp_path / "other")
+    assert not (tmp_path / "other.keras").exists()
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"formats": ["weights"]}, "bundles are not overwritten, and there is .*encoder.weights"),
+    ({"formats": ["weight"]}, "unknown format 'weight'; did you mean 'weights'"),
+    ({"format": ["weights"]}, "unknown option 'format'; did you mean 'formats'"),
+    ({"timeout": 3}, "unknown option 'timeout'"),
+]
