@@ -13,9 +13,14 @@ SUFFIX = ".tar.gz"
 MAX_MEMBERS = 100_000
 
 
+def archive_of(bundle: Path) -> Path:
+    """Where the archive of a bundle is: beside it."""
+    return bundle.with_name(bundle.name + SUFFIX)
+
+
 def pack(bundle: Path) -> Path:
-    """Put the bundle into an archive of its name beside it, in place of the folder."""
-    target = bundle.with_name(bundle.name + SUFFIX)
+    """Put the bundle into an archive, in place of the folder."""
+    target = archive_of(bundle)
     with tarfile.open(target, "w:gz") as archive:
         archive.add(bundle, bundle.name)
     shutil.rmtree(bundle)
@@ -23,7 +28,7 @@ def pack(bundle: Path) -> Path:
 
 
 def unpack(archive: Path, folder: Path) -> Path:
-    """Unpack it into an empty folder; the bundle there.
+    """Unpack it into a new or empty folder; the bundle there.
 
     Only plain files and folders with plain names are made, by this function and not by `tarfile`:
     no link, no device, nothing outside of the folder.
@@ -31,6 +36,7 @@ def unpack(archive: Path, folder: Path) -> Path:
     Raises:
         BundleError: where it is not the archive of a bundle.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     try:
         with tarfile.open(archive, "r:gz") as opened:
             names = [_unpacked(opened, member, folder) for member in _members(opened, folder)]

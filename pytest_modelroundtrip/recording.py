@@ -7,12 +7,12 @@ import hashlib
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from . import bundle_archives, reloading, saving, setting_values
 from . import model as reference_model
-from . import presentable, reloading, saving, setting_values
 from .environments import HERE, Environment
 from .environments.archive import portable_archive
 from .model import ModelError
@@ -22,7 +22,7 @@ from .portable.aliases import Model
 from .reporting import failure, provenance
 from .result import RoundTrip, Verdict, Versions
 from .setting_values import AvailableNames, SettingsError
-from .settings import of_keywords
+from .settings import Settings, of_keywords
 
 MAX_NAME = 150  # characters, of a test
 RELOAD_COMMAND = f"python {bundle_files.RELOAD}"
@@ -42,6 +42,7 @@ def record(
     *inputs: Any,
     path: str | Path,
     kwargs: Mapping[str, Any] | None = None,
+    archive: bool = False,
     **options: Any,
 ) -> list[Path]:
     """Save a model with what it was seen to be, so that it can be checked later and elsewhere.
@@ -54,16 +55,39 @@ def record(
         *inputs: what it is called with; without any, inputs are made from its input spec.
         path: of the bundles, without the format at the end. None of them may exist.
         kwargs: inputs by name, and `training` (default: False for Keras models).
+        archive: whether to write `PATH.FORMAT.tar.gz` instead of a folder.
         **options: keywords of the marker: `formats` (default: each that can hold the model),
             `checks`, `exact`, `rtol`, `atol`, `imports`, `custom_objects`, `factory`, `safe_mode`.
 
     Returns:
-        The folders that were written.
+        What was written: the folders, or the archives.
 
     Raises:
         RecordError: where an option is wrong, a bundle exists, the model cannot be called, or a
             format that was named cannot hold or save it.
     """
+    settings = _settings(options)
+    targets = {name: Path(f"{path}.{name}") for name in settings.formats}
+    _assert_new(targets.values())
+    try:
+        models = reference_model.single(model, inputs, kwargs or {})
+    except ModelError as error:
+        raise RecordError(failure.shortened(str(error))) from None
+    environment = Environment("here", HERE, portable_archive([]), "fork")  # is never started
+    written = []
+    for name, target in targets.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".", dir=target.parent) as scratch:
+            folder = Path(scratch) / target.name
+            if _recorded(Plan(models, formats.built_in()[name], environment, settings, folder)):
+                folder.rename(target)
+                written.append(bundle_archives.pack(target) if archive else target)
+    if not written:
+        raise RecordError("no format can hold this model")
+    return written
+
+
+def _settings(options: Mapping[str, Any]) -> Settings:
     known = formats.built_in()
     default = tuple(name for name, fmt in known.items() if not fmt.on_request)
     names = AvailableNames(tuple(known), default, ("here",), checks.NAMES)
@@ -71,26 +95,16 @@ def record(
         for name in options:
             if name not in OPTIONS:
                 raise SettingsError(setting_values.unknown("option", name, OPTIONS))
-        settings = of_keywords(options, names)
-        models = reference_model.single(model, inputs, kwargs or {})
-    except (SettingsError, ModelError) as error:
+        return of_keywords(options, names)
+    except SettingsError as error:
         raise RecordError(str(error)) from None
-    targets = {name: Path(f"{path}.{name}") for name in settings.formats}
-    taken = [str(target) for target in targets.values() if target.exists()]
+
+
+def _assert_new(targets: Collection[Path]) -> None:
+    archives = map(bundle_archives.archive_of, targets)
+    taken = [str(path) for path in (*targets, *archives) if path.exists()]
     if taken:
         raise RecordError(f"bundles are not overwritten, and there is {', '.join(taken)}")
-    environment = Environment("here", HERE, portable_archive([]), "fork")  # is never started
-    written = []
-    for name, target in targets.items():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".", dir=target.parent) as scratch:
-            plan = Plan(models, known[name], environment, settings, Path(scratch) / target.name)
-            if _recorded(plan):
-                plan.folder.rename(target)
-                written.append(target)
-    if not written:
-        raise RecordError("no format can hold this model")
-    return written
 
 
 def _recorded(plan: Plan) -> bool:
@@ -109,9 +123,8 @@ def _recorded(plan: Plan) -> bool:
     except Stop as stop:
         if stop.verdict is Verdict.UNSUPPORTED and not plan.settings.formats_by_name:
             return False
-        trip.verdict, trip.hint, trip.detail = stop.verdict, stop.hint, stop.detail
-        trip.problems = presentable.bounded_lines(stop.problems)
-        raise RecordError(failure.failure_text(trip, False, "")) from stop
+        lines = [f"{stop.verdict}: format {trip.format}", *stop.problems, stop.hint]
+        raise RecordError(failure.shortened("\n".join(filter(None, lines)))) from stop
     reloading.make_task(plan, names, expected, generation=1)
     (plan.folder / bundle_files.RELOAD).write_bytes(portable_archive([]))
     origin = provenance.Origin("record()", RELOAD_COMMAND, plan.settings.imports)

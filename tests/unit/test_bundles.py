@@ -1,0 +1,166 @@
+"""Bundles that are damaged, newer, or hostile: each is an error that says what is wrong."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pytest_modelroundtrip import bundle_archives, bundles
+from pytest_modelroundtrip.bundles import BundleError
+from pytest_modelroundtrip.portable import bundle_files, protocol, recorded
+from pytest_modelroundtrip.portable.comparing import Tolerance
+from pytest_modelroundtrip.portable.known_arrays import Digests
+from pytest_modelroundtrip.portable.protocol import Job, Setup, WeightValue
+from pytest_modelroundtrip.recording import bundle_name
+from pytest_modelroundtrip.settings import Settings
+
+LARGE = np.arange(4096, dtype=np.float32)
+SETUP = Setup([], ["/of/the/saver"], {}, None, "auto", [3])
+JOB = Job(SETUP, "weights:WeightsFormat", [], "artifact", None, True, ["weights"], False, [])
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """A bundle of one weight."""
+    folder = tmp_path / "encoder.weights"
+    (folder / "artifact").mkdir(parents=True)
+    (folder / "artifact" / "model.h5").write_bytes(b"weights")
+    seen = {"": {"weights": [WeightValue("kernel", "kernel", None, True, LARGE)]}}
+    record = recorded.recorded(seen, Digests(), {"keras": "3.15.1"}, Tolerance())
+    recorded.write(str(folder), record)
+    (folder / "job").write_bytes(protocol.encode_record(JOB))
+    origin = {
+        "schema": 1,
+        "format": "weights",
+        "test": "record()",
+        "sha256": bundle_files.hashes(str(folder)),
+    }
+    (folder / "roundtrip.json").write_text(json.dumps(origin))
+    return folder
+
+
+def test_a_bundle_has_what_is_needed_and_no_more(bundle: Path) -> None:
+    found = bundles.read(bundle)
+    assert (found.format, found.test, found.size) == ("weights", "record()", 7)
+    assert found.changed_files() == []
+    (weight,) = found.expected(["weights"])[""]["weights"]
+    assert (weight.value.dtype, weight.value.shape) == ("float32", (4096,))
+    assert (bundle / "expected").stat().st_size < 1000
+    settings = Settings(formats=("weights",), pythonpath=("/here",), confinement="off")
+    job = found.job(settings, ["weights"])
+    assert (job.setup.pythonpath, job.setup.confinement) == (["/here"], "off")
+    assert job.artifact == str(bundle / "artifact") and job.known == (weight.value.digest,)
+
+
+ORIGINS = {
+    "{": "is damaged: Expecting",
+    "[]": "is damaged: roundtrip.json holds no",
+    "[" * 10**5: "is damaged: .* too deeply",
+    '{"schema": 2}': "schema '2'; this release reads 1",
+    '{"schema": 1}': "a text is expected as 'format'",
+    '{"schema": 1, "format": "h5", "test": "x", "sha256": {"a": 1}}': "the hash of each file",
+}
+DAMAGES: list[tuple[Callable[[Path], object], str]] = [
+    (lambda b: (b / "expected").unlink(), "is not a whole bundle: .*expected"),
+    (lambda b: (b / "job").unlink(), "is not a whole bundle: .*job"),
+    (lambda b: (b / "expected").write_bytes(b"x"), "is damaged: "),
+    (lambda b: (b / "job").write_bytes((b / "job").read_bytes()[:-1]), "is damaged: "),
+    (lambda b: (b / "job").write_bytes((b / "expected").read_bytes()), "Job is expected"),
+]
+
+
+@pytest.mark.parametrize(("origin", "message"), ORIGINS.items(), ids=ORIGINS.values())
+def test_damaged_origins_are_told(bundle: Path, origin: str, message: str) -> None:
+    (bundle / "roundtrip.json").write_text(origin)
+    with pytest.raises(BundleError, match=message):
+        bundles.read(bundle)
+
+
+@pytest.mark.parametrize(("damage", "message"), DAMAGES, ids=[text for _, text in DAMAGES])
+def test_other_damages(bundle: Path, damage: Callable[[Path], object], message: str) -> None:
+    damage(bundle)
+    with pytest.raises(BundleError, match=message):
+        bundles.read(bundle)
+
+
+def test_changed_files_are_named(bundle: Path) -> None:
+    (bundle / "artifact" / "model.h5").write_bytes(b"Weights")
+    (bundle / "artifact" / "more").write_bytes(b"")
+    assert bundles.read(bundle).changed_files() == [
+        "the file artifact/model.h5 was changed after it was recorded",
+        "the file artifact/more was added after it was recorded",
+    ]
+    (bundle / "artifact" / "model.h5").unlink()
+    assert bundles.read(bundle).changed_files()[0] == "the file artifact/model.h5 is missing"
+
+
+def test_an_archive_has_the_same_bundle(bundle: Path, tmp_path: Path) -> None:
+    archive = bundle_archives.pack(bundle)
+    assert archive == tmp_path / "encoder.weights.tar.gz" and not bundle.exists()
+    found = bundle_archives.unpack(archive, tmp_path / "there")
+    assert found == tmp_path / "there" / "encoder.weights"
+    assert bundles.read(found).changed_files() == []
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
+    """An entry of an archive."""
+    found = tarfile.TarInfo(name)
+    found.type, found.linkname = kind, link
+    return found
+
+
+HOSTILE: dict[str, tuple[list[tarfile.TarInfo], str]] = {
+    "up": ([member("../out")], "a path inside of it"),
+    "absolute": ([member("/out")], "a path inside of it"),
+    "link": (
+        [member("b", tarfile.SYMTYPE, "/"), member("b/out")],
+        "a file or a folder is",
+    ),
+    "hard link": ([member("b", tarfile.LNKTYPE, "/etc/passwd")], "a file or a folder is"),
+    "fifo": ([member("b/a", tarfile.FIFOTYPE)], "a file or a folder is"),
+    "device": ([member("b/a", tarfile.CHRTYPE)], "a file or a folder is"),
+    "twice": ([member("b/a"), member("b/a")], "exists"),
+    "two": ([member("a/x"), member("b/x")], "one folder is expected"),
+    "nothing": ([], "one folder is expected"),
+}
+
+
+@pytest.mark.parametrize(("members", "message"), HOSTILE.values(), ids=HOSTILE)
+def test_hostile_archives_write_nothing_outside(
+    tmp_path: Path, members: list[tarfile.TarInfo], message: str
+) -> None:
+    path, folder = tmp_path / "x.tar.gz", tmp_path / "inside" / "folder"
+    with tarfile.open(path, "w:gz") as archive:
+        for entry in members:
+            archive.addfile(entry, io.BytesIO())
+    folder.mkdir(parents=True)
+    with pytest.raises(BundleError, match=message):
+        bundle_archives.unpack(path, folder)
+    assert sorted(found.name for found in tmp_path.iterdir()) == ["inside", "x.tar.gz"]
+    assert [found.name for found in folder.parent.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize("data", [b"", b"no archive", b"\x1f\x8b\x08", b"\x1f\x8b" + b"\0" * 50])
+def test_what_is_no_archive_is_told(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "x.tar.gz"
+    path.write_bytes(data)
+    with pytest.raises(BundleError):
+        bundle_archives.unpack(path, tmp_path / "folder")
+
+
+def test_names_are_those_of_folders_and_differ() -> None:
+    names = {
+        "tests/test_a.py::test_b": "tests.test_a.test_b.keras",
+        "test_a.py::TestA::test_b[1-x]": "test_a.TestA.test_b-1-x.keras",
+    }
+    for test, name in names.items():
+        assert bundle_name(test, 1, "keras") == name
+    assert bundle_name("test_a.py::test_b", 2, "h5") == "test_a.test_b.2.h5"
+    odd = {bundle_name(f"test_a.py::test_b[{text}]", 1, "h5") for text in ("a b", "a:b", "a" * 300)}
+    assert len(odd) == 3 and all(len(name) < 200 and name.isprintable() for name in odd)
