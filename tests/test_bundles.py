@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from inner_runs import run_in_process
+from inner_runs import run_in_process, version_of
 from shared_interpreters import SharedInterpreters
 
 from pytest_modelroundtrip import RecordError, bundle_archives, record
@@ -148,6 +149,19 @@ def test_a_script_records(tensorflow: ModuleType, tmp_path: Path, check: Check) 
     with pytest.raises(RecordError, match="the model itself cannot be used"):
         record(model, np.ones((2, 5), "float32"), path=tmp_path / "other")
     assert not (tmp_path / "other.keras").exists()
+
+
+def test_the_first_bundle_is_still_read(tensorflow: ModuleType, check: Check) -> None:
+    """It was recorded by the first commit that could, with TensorFlow 2.15."""
+    if version_of(tensorflow) < (2, 12):
+        pytest.skip("a SavedModel of TensorFlow 2.15 does not load before 2.12")
+    shutil.copytree(Path(__file__).parent / "bundles" / "dense.saved_model", "dense.saved_model")
+    result = check("dense.saved_model", "--roundtrip-report=report.json")
+    result.assert_outcomes(passed=1)
+    (row,) = json.loads(Path("report.json").read_text())["roundtrips"]
+    assert row["versions"]["saved"]["tensorflow"] == "2.15.1"
+    made = {name for name, outcome in row["checks"].items() if outcome != "n/a"}
+    assert made == {"signature", "weights", "outputs", "self_contained"}
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
