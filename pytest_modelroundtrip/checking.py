@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from . import bundle_archives, bundles
+from . import bundle_archives, bundles, plain_artifacts
 from .portable import bundle_files
 
 INI_FILES = ("pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
@@ -23,7 +24,25 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         description="Reload each bundle in a clean interpreter and compare it with what was "
         "recorded. Exit status: 0: all is as recorded; 1: something is not; 2: it was not done.",
     )
-    command.add_argument("bundles", nargs="+", type=Path, metavar="BUNDLE")
+    command.add_argument(
+        "bundles",
+        nargs="+",
+        type=Path,
+        metavar="BUNDLE",
+        help="a bundle, or an artifact without a record: "
+        "it is then compared with what is seen of it in a first reload",
+    )
+    for name in ("inputs", "outputs"):
+        command.add_argument(
+            f"--{name}", type=Path, metavar="NPZ", help=f"{name} of artifacts without a record"
+        )
+    command.add_argument(
+        "--imports",
+        type=lambda text: text.split(","),
+        default=[],
+        metavar="MODULES",
+        help="comma-separated: modules to import before artifacts without a record are loaded",
+    )
     command.add_argument(
         "--in",
         dest="environments",
@@ -40,13 +59,35 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def check(chosen: argparse.Namespace) -> int:
     """Check the bundles; the exit status."""
-    for path in chosen.bundles:
-        is_archive = path.name.endswith(bundle_archives.SUFFIX) and path.is_file()
-        if not is_archive and not bundles.is_bundle(path):
-            print(f"{path} is not a bundle: a folder with {bundle_files.ORIGIN} is expected")
+    with tempfile.TemporaryDirectory(prefix="roundtrip-") as scratch:
+        try:
+            paths = [
+                _bundle(path, chosen, Path(scratch) / str(number))
+                for number, path in enumerate(chosen.bundles)
+            ]
+        except plain_artifacts.PlainArtifactError as error:
+            print(error)
             return NOT_DONE
-    status = pytest.main([*_arguments(chosen), *map(str, chosen.bundles)])
+        status = pytest.main([*_arguments(chosen), *map(str, paths)])
     return int(status) if status in (OK, SOMETHING_DIFFERS) else NOT_DONE
+
+
+def _bundle(path: Path, chosen: argparse.Namespace, scratch: Path) -> Path:
+    """The bundle to check; that of a plain artifact is made in `scratch`.
+
+    Raises:
+        PlainArtifactError: where there is none.
+    """
+    is_archive = path.name.endswith(bundle_archives.SUFFIX) and path.is_file()
+    if is_archive or bundles.is_bundle(path):
+        return path
+    if not plain_artifacts.is_plain_artifact(path):
+        raise plain_artifacts.PlainArtifactError(
+            f"{path} is neither a bundle, a folder with {bundle_files.ORIGIN}, nor an artifact: "
+            f"{plain_artifacts.EXPECTED}"
+        )
+    given = plain_artifacts.Given(path, chosen.inputs, chosen.outputs, chosen.imports)
+    return plain_artifacts.make_bundle(given, scratch)
 
 
 def _arguments(chosen: argparse.Namespace) -> list[str]:

@@ -61,9 +61,11 @@ def _items(collector: pytest.Collector, folder: Path) -> Iterator[pytest.Item]:
     except (bundles.BundleError, SettingsError) as error:
         raise collector.CollectError(printable(str(error))) from None
     failures = settings.golden_failures(config)
+    # pytest has no id for a folder outside of the root folder
+    test = collector.nodeid or printable(collector.path.as_posix())
     for environment in case.settings.environments:
         name = f"{collector.path.name}[{environment}]"
-        nodeid = f"{collector.nodeid}[{environment}]"
+        nodeid = f"{test}[{environment}]"
         item: GoldenItem = GoldenItem.from_parent(collector, name=name, nodeid=nodeid)
         item.bundle = folder
         item.case = RoundTripCase(fmt, environment, case.settings)

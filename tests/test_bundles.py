@@ -113,7 +113,7 @@ def test_they_are_checked_without_pytest(goldens: Path, run: Run, tensorflow: Mo
     done = in_process_of_its_own(*command, str(bundle), str(archive))
     assert (done.returncode, "2 passed" in done.stdout) == (0, True), done.stdout
     done = in_process_of_its_own(*command, "pytest.ini")
-    assert (done.returncode, done.stdout[:10]) == (2, "pytest.ini")
+    assert (done.returncode, done.stdout[:21]) == (2, "pytest.ini is neither")
     standalone = [sys.executable, "-I", str(bundle / "reload.pyz"), "--check"]
     done = in_process_of_its_own(*standalone)
     assert done.stdout.endswith("\nEXACT\n") and done.returncode == 0, done.stdout
@@ -149,6 +149,35 @@ def test_a_script_records(tensorflow: ModuleType, tmp_path: Path, check: Check) 
     with pytest.raises(RecordError, match="the model itself cannot be used"):
         record(model, np.ones((2, 5), "float32"), path=tmp_path / "other")
     assert not (tmp_path / "other.keras").exists()
+
+
+def test_an_artifact_without_a_record(tensorflow: ModuleType, tmp_path: Path) -> None:
+    tf = tensorflow
+
+    class Affine(tf.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.kernel = tf.Variable([[1.0, 2.0], [3.0, 4.0]])
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32)])  # type: ignore[untyped-decorator]
+        def __call__(self, x: object) -> object:
+            return {"y": x @ self.kernel}
+
+    module, x = Affine(), np.ones((3, 2), "float32")
+    tf.saved_model.save(module, str(tmp_path / "affine"))
+    expected = module(tf.constant(x))["y"].numpy()
+    np.savez(tmp_path / "x.npz", x)
+    last_row = np.array([[0], [0], [1]], "float32")
+    for name, outputs in (("right", expected), ("wrong", expected + last_row)):
+        np.savez(tmp_path / f"{name}.npz", y=outputs)
+        options = ["--inputs=x.npz", f"--outputs={name}.npz"]
+        command = [sys.executable, "-m", "pytest_modelroundtrip", "check", "affine", *options]
+        done = subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+        assert done.returncode == (name == "wrong"), done.stdout
+    assert "outputs['y'] differs in 2 of 6 elements" in done.stdout, done.stdout
+    command = [*command[:4], "x.npz"]
+    done = subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stdout[:16]) == (2, "x.npz is neither")
 
 
 def test_the_first_bundle_is_still_read(tensorflow: ModuleType, check: Check) -> None:

@@ -58,15 +58,17 @@ def recorded(
     observations: Observations, digests: Digests, versions: Dict[str, str], tolerance: Tolerance
 ) -> Recorded:
     """The record of what the checks saw of each part."""
-    parts = {
-        part: {name: _hashed(name, plain, digests) for name, plain in seen.items()}
-        for part, seen in records.to_plain(observations).items()
-    }
+    plain = records.to_plain(observations)
+    parts = {part: hashed(seen, digests) for part, seen in plain.items()}
     return Recorded(versions, parts, tolerance.exact, tolerance.rtol, tolerance.atol)
 
 
-def _hashed(check: str, plain: Plain, digests: Digests) -> Plain:
-    return digests.in_place_of_arrays(plain) if check in BY_HASH else plain
+def hashed(seen: Dict[str, Plain], digests: Digests) -> Dict[str, Plain]:
+    """What checks saw, with hashes in place of large weights."""
+    return {
+        name: digests.in_place_of_arrays(plain) if name in BY_HASH else plain
+        for name, plain in seen.items()
+    }
 
 
 def write(folder: str, record: Recorded) -> None:
