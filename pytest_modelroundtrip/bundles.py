@@ -98,6 +98,16 @@ def read_format(folder: Path) -> str:
         return _text(_origin(folder), "format")
 
 
+def read_test(folder: Path) -> str:
+    """The id of the test that recorded the bundle in that folder.
+
+    Raises:
+        BundleError: as `read`.
+    """
+    with _errors_of(folder):
+        return _text(_origin(folder), "test")
+
+
 def read(folder: Path) -> Bundle:
     """The bundle in that folder.
 

@@ -101,22 +101,23 @@ class RoundTripFixture:
                 is_kept = False
                 not_kept(trip, error)
                 _discard(trip.artifact.parent)
-        if trip.passed and session.recording is not None:
-            self._record(session.recording, test, trip, models)
+        if trip.passed:
+            self._record(test, trip, models)
         unsupported = trip.verdict is Verdict.UNSUPPORTED
         failed = not trip.passed and not (unsupported and not case.settings.marker_names_formats)
         text = failure.failure_text(trip, is_kept, command) if failed else ""
         conclude(self._item, case.id, trip, text, pytrace)
         return trip
 
-    def _record(self, folder: Path, test: str, trip: RoundTrip, models: ModelGroup) -> None:
-        """Copy the bundle into that folder; the same one from another environment is there then."""
+    def _record(self, test: str, trip: RoundTrip, models: ModelGroup) -> None:
+        """Copy the bundle to where it was asked for; from another environment it may be there."""
         of_test = without_case(test, self._case.id)
         name = recording.bundle_name(of_test, len(self.trips), trip.format)
-        if not (folder / name).exists():
+        wanted = self._session.bundles_wanted(name)
+        for target in [path for path in wanted if not path.exists()]:
             if not self._is_kept(trip):
                 self._write_beside(test, trip, models)
-            recording.keep(trip.artifact.parent, folder / name)
+            recording.keep(trip.artifact.parent, target)
 
     def _tried(self, models: ModelGroup) -> RoundTrip:
         """The result of the next round trip, also where it cannot begin."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from . import bundle_archives, bundles, settings
+from . import bundle_archives, bundle_settings, bundles
 from .current_session import session_of
 from .fixture import conclude
 from .model import ModelGroup
@@ -60,7 +60,7 @@ def _items(collector: pytest.Collector, folder: Path) -> Iterator[pytest.Item]:
         case = session.cases([])[0]
     except (bundles.BundleError, SettingsError) as error:
         raise collector.CollectError(printable(str(error))) from None
-    failures = settings.golden_failures(config)
+    failures = bundle_settings.golden_failures(config)
     # pytest has no id for a folder outside of the root folder
     test = collector.nodeid or printable(collector.path.as_posix())
     for environment in case.settings.environments:
@@ -96,6 +96,8 @@ class GoldenItem(pytest.Item):
         if is_folder and (self.bundle / bundle_files.RELOAD).exists():
             environment = session_of(self.config).environments[trip.environment]
             command = environment.reproduce_command(str(self.bundle))
+        if not trip.passed:
+            session_of(self.config).failed_goldens[self.path.name] = self.path
         text = "" if trip.passed else failure.failure_text(trip, is_folder, command)
         conclude(self, self.case.environment, trip, text, pytrace=False)
 

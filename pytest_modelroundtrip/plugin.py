@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from . import hookspecs, settings
+from . import bundle_settings, hookspecs, settings
 from .current_session import SESSION, session_of
 from .reporting.reporter import RoundTripReporter
 from .setting_values import SettingsError
@@ -36,6 +36,7 @@ USE = pytest.mark.usefixtures(ARGUMENT)
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options."""
     settings.add_options(parser)
+    bundle_settings.add_options(parser)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -47,12 +48,16 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, and check what can be checked before anything is collected."""
     config.addinivalue_line("markers", settings.MARKER_SIGNATURE)
     settings.defined_environments(config)
-    settings.golden_failures(config)
     is_worker = hasattr(config, "workerinput")
     path = None if is_worker else settings.report_path(config)
     if not is_worker:
-        settings.check_recording_folder(config)
+        bundle_settings.check(config)
     config.pluginmanager.register(RoundTripReporter(path), "modelroundtrip-reporter")
+    if bundle_settings.golden_folders(config) and not is_worker:
+        from .golden_updates import GoldenUpdates
+
+        updates = GoldenUpdates(config.getoption("roundtrip_update_goldens"))
+        config.pluginmanager.register(updates, "modelroundtrip-goldens")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -88,7 +93,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Make an item of a bundle for each environment."""
-    if not (path / "roundtrip.json").is_file() or not settings.is_golden(path, parent.config):
+    is_bundle = (path / "roundtrip.json").is_file()
+    if not is_bundle or not bundle_settings.is_golden(path, parent.config):
         return None
     from .goldens import GoldenDirectory
 
@@ -98,7 +104,8 @@ def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Col
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """The same for a bundle in one file."""
-    if not file_path.name.endswith(".tar.gz") or not settings.is_golden(file_path, parent.config):
+    is_archive = file_path.name.endswith(".tar.gz")
+    if not is_archive or not bundle_settings.is_golden(file_path, parent.config):
         return None
     from .goldens import GoldenArchive
 

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
+from pathlib import Path
 
 import pytest
 
-from . import setting_values, settings
+from . import bundle_settings, setting_values, settings
 from .environments import HERE, Environment
 from .environments.archive import ArchiveError, portable_archive
 from .environments.kinds import Kind
@@ -22,6 +23,7 @@ from .setting_values import AvailableNames, SettingsError
 
 FORMATS_HOOK = "pytest_modelroundtrip_formats"
 ENVIRONMENTS_HOOK = "pytest_modelroundtrip_environments"
+NEW = ".new"  # at the end of the name of a bundle that may replace an old one
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ class Session:
     ) -> None:
         self.config = config
         self.errors: dict[str, str] = {}  # in the settings of a test, by the id of the test
-        self.recording = settings.recording_folder(config)  # where bundles go; None: nowhere
+        self.recording = bundle_settings.recording_folder(config)  # where bundles go; None: nowhere
+        self.failed_goldens: dict[str, Path] = {}  # by the names of their folders
         self._make_environment = make_environment
         self._held: tuple[object, ModelGroup | None] | None = None
 
@@ -179,6 +182,13 @@ class Session:
             self.release()
             self._held = (key, build())
         return self._held[1]
+
+    def bundles_wanted(self, name: str) -> list[Path]:
+        """Where a bundle of that name is to be written: nowhere, mostly."""
+        wanted = [self.recording / name] if self.recording is not None else []
+        if name in self.failed_goldens and self.config.getoption("roundtrip_update_goldens"):
+            wanted.append(self.failed_goldens[name].with_name(name + NEW))
+        return wanted
 
     def release(self) -> None:
         """Forget the model."""

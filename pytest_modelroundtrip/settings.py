@@ -166,23 +166,6 @@ def add_options(parser: pytest.Parser) -> None:
         help="define an environment: the path of a Python or a virtual environment, requirements, "
         "or an execnet gateway. Select it with --roundtrip-environments. Can be repeated",
     )
-    parser.addini(
-        "roundtrip_goldens",
-        type="paths",
-        default=[],
-        help="folders with bundles, each of which is a test: what was saved once still loads",
-    )
-    parser.addini(
-        "roundtrip_golden_failures",
-        type="linelist",
-        default=[],
-        help="bundles that are known to fail, one `encoder.keras[tf215]: reason` per line",
-    )
-    group.addoption(
-        "--roundtrip-record",
-        metavar="FOLDER",
-        help="write a bundle of each round trip that passes into this new folder",
-    )
     group.addoption("--roundtrip-report", metavar="PATH", help="write all results to a JSON file")
     group.addoption(
         "--roundtrip-list",
@@ -327,62 +310,6 @@ def parsed_environments(
         except SpecificationError as error:
             raise pytest.UsageError(f"roundtrip environment {name!r} ({source}): {error}") from None
     return found
-
-
-def golden_folders(config: pytest.Config) -> list[Path]:
-    """The folders with bundles, of the ini file."""
-    folders: list[Path] = config.getini("roundtrip_goldens")
-    return folders
-
-
-def is_golden(path: Path, config: pytest.Config) -> bool:
-    """Whether that bundle is among the goldens, or was named by the user, or its folder was."""
-    if any(path.is_relative_to(folder.resolve()) for folder in golden_folders(config)):
-        return True
-    by_user = config.args_source is config.ArgsSource.ARGS
-    named = [config.invocation_params.dir / argument for argument in config.args if by_user]
-    return any(root.resolve() in (path, path.parent) for root in named)
-
-
-def golden_failures(config: pytest.Config) -> dict[str, str]:
-    """By the id of a golden, as `encoder.keras[tf215]`, why it is known to fail.
-
-    Raises:
-        pytest.UsageError: for a line without an id or without a reason.
-    """
-    found = {}
-    for line in config.getini("roundtrip_golden_failures"):
-        name, _, reason = line.partition(": ")
-        if not name.strip().endswith("]") or not reason.strip():
-            raise pytest.UsageError(
-                f"roundtrip_golden_failures: `NAME[ENVIRONMENT]: reason` is expected, not {line!r}"
-            )
-        found[name.strip()] = reason.strip()
-    return found
-
-
-def recording_folder(config: pytest.Config) -> Path | None:
-    """Where bundles go; None where that was not asked for."""
-    given = config.getoption("roundtrip_record")
-    return None if given is None else Path(config.invocation_params.dir / given)
-
-
-def check_recording_folder(config: pytest.Config) -> None:
-    """Nothing that was recorded is overwritten.
-
-    Raises:
-        pytest.UsageError: where the folder has something in it.
-    """
-    folder = recording_folder(config)
-    if (
-        folder is not None
-        and folder.exists()
-        and not (folder.is_dir() and not any(folder.iterdir()))
-    ):
-        raise pytest.UsageError(
-            f"--roundtrip-record={folder}: a folder that is new, or empty, is expected: bundles "
-            "are not overwritten"
-        )
 
 
 def report_path(config: pytest.Config) -> Path | None:

@@ -101,6 +101,19 @@ def test_what_was_recorded_is_checked_as_goldens(
     )
     check("goldens", "--lf").assert_outcomes(failed=1)
     check("goldens", "-k", "saved_model and here").assert_outcomes(passed=1)
+    before = {path: path.stat().st_mtime_ns for path in goldens.rglob("*")}
+    result = check("--roundtrip-update-goldens")
+    result.assert_outcomes(passed=3, failed=1)  # and the tests, which record it anew
+    result.stdout.fnmatch_lines([f"golden {bundle.name} failed; a new one is beside it: *"])
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    shutil.rmtree(bundle)
+    bundle.with_name(f"{bundle.name}.new").rename(bundle)
+    check("goldens").assert_outcomes(passed=2)
+    change_one_weight(tensorflow, bundle)
+    origin = bundle / "roundtrip.json"
+    origin.write_text(origin.read_text().replace("::test_encoder", "::test_of_old"))
+    result = check("--collect-only")
+    result.stdout.fnmatch_lines([f"golden {bundle.name} is unused: there is no *test_of_old any*"])
     known = f"roundtrip_golden_failures =\n  {bundle.name}[here]: it was changed\n"
     Path("pytest.ini").write_text(f"[pytest]\nroundtrip_goldens = goldens\n{known}")
     check("goldens").assert_outcomes(passed=1, xfailed=1)

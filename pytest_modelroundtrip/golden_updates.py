@@ -1,0 +1,75 @@
+"""What a run says of goldens besides their items: which are renewed, and which no test records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from . import bundles
+from .current_session import SESSION
+from .goldens import GoldenItem
+from .presentable import printable
+from .session import NEW
+
+
+class GoldenUpdates:
+    """A plugin of the run.
+
+    Args:
+        updates: whether a new bundle is written beside a golden that fails.
+    """
+
+    def __init__(self, updates: bool) -> None:
+        self._updates = updates
+        self._unused: list[str] = []
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Find goldens that no test records any more. To update them, check them first."""
+        self._unused = [*_unused(items)]
+        if self._updates:
+            items.sort(key=lambda item: not isinstance(item, GoldenItem))
+
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter, config: pytest.Config
+    ) -> None:
+        """Write what came of the goldens."""
+        for line in self._unused:
+            terminalreporter.write_line(line)
+        if self._updates and SESSION in config.stash:
+            for path in config.stash[SESSION].failed_goldens.values():
+                terminalreporter.write_line(_what_came(path))
+
+
+def _what_came(golden: Path) -> str:
+    if golden.with_name(golden.name + NEW).exists():
+        return (
+            f"golden {golden.name} failed; a new one is beside it: {golden.name}{NEW}. If the "
+            "change is meant, put it in the place of the old one."
+        )
+    return (
+        f"golden {golden.name} failed, and no test of this run that passed records it: record it "
+        "anew where it was recorded"
+    )
+
+
+def _unused(items: Iterable[pytest.Item]) -> Iterator[str]:
+    """The goldens whose tests are gone, though the file that had them was collected."""
+    items = list(items)
+    tests = {_test_of(item.nodeid) for item in items}
+    files = {item.nodeid.split("::")[0] for item in items}
+    for path in dict.fromkeys(item.bundle for item in items if isinstance(item, GoldenItem)):
+        try:
+            test = bundles.read_test(path)
+        except bundles.BundleError:
+            continue  # its item says so
+        file, is_test, _ = test.partition("::")
+        if is_test and file in files and _test_of(test) not in tests:
+            yield f"golden {path.name} is unused: there is no {printable(_test_of(test))} any more"
+
+
+def _test_of(nodeid: str) -> str:
+    """The id of a test without its parameters, its format and its environment."""
+    return nodeid.partition("[")[0]
