@@ -19,7 +19,7 @@ from ..subject import Subject
 
 # the order in which they are made and shown: causes before consequences
 NAMES = (
-    "signature", "weights", "config", "compile", "losses", "optimizer", "outputs",
+    "history", "signature", "weights", "config", "compile", "losses", "optimizer", "outputs",
     "self_contained", "training",
 )  # fmt: skip
 
