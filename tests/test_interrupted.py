@@ -8,6 +8,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 from inner_runs import Run, adding_formats, version_of
+from known_losses import lost_by_keras_3_0
 
 from pytest_modelroundtrip.portable.checks.history import HistoryCheck
 from pytest_modelroundtrip.portable.comparing import EXACT
@@ -113,7 +114,7 @@ class ForgetsEpoch(Backup):
             model._initial_epoch = 0
         else:
             state = model._training_state
-            state.maybe_load_initial_counters_from_ckpt = lambda *args: (0, 0)
+            state.maybe_load_initial_counters_from_ckpt = lambda *args, **kwargs: (0, 0)
 
 
 class ForgetsWeights(Backup):
@@ -145,6 +146,10 @@ class Restarted(model_checkpoint.ModelCheckpointFormat):
         return super().resumable(folder, options)._replace(initial_epoch=0)
 """
 NAMES = ("forgets_optimizer", "forgets_epoch", "forgets_weights", "uncompiled", "restarted")
+
+RESTORES_NOTHING = lost_by_keras_3_0(
+    "BackupAndRestore restores neither the epoch nor the optimizer"
+)
 
 Trained = Callable[..., pytest.RunResult]
 
@@ -181,9 +186,9 @@ def test_sound(roundtrip, build):
     trip = roundtrip(model, x)
     assert trip.verdict == "exact" and trip.checks["history"] == "exact"
     np.testing.assert_array_equal(trip.outputs, trip.expected)
-    assert np.any(trip.expected != model.predict(x, verbose=0))  # it was trained meanwhile
+    assert np.any(trip.expected != np.asarray(model(x)))  # it was trained meanwhile
     assert state(model) == before
-    assert all(vars(model)[name] is held for name, held in attributes.items() if name == "history")
+    assert vars(model).get("history") is attributes.get("history")
 
 @pytest.mark.roundtrip(
     formats=["backup_and_restore"], train="trained:train", factory="trained:own"
@@ -193,6 +198,7 @@ def test_factory():
 """
 
 
+@RESTORES_NOTHING
 def test_a_training_that_goes_on_ends_in_the_same_bits(trained: Trained) -> None:
     result = trained(SOUND)
     assert result.parseoutcomes().get("passed") == 5, result.stdout.str()
@@ -208,6 +214,7 @@ SAYS = {
     "forgets_optimizer": (
         "as epoch 2 begins, optimizer/iteration",
         "as epoch 2 begins, optimizer/dense",
+        "so these differ too: weights, optimizer, outputs",
         "the position of a learning-rate schedule",
     ),
     "forgets_epoch": (
@@ -225,6 +232,7 @@ SAYS = {
 }
 
 
+@RESTORES_NOTHING
 def test_what_is_lost_is_named(trained: Trained) -> None:
     result = trained(LOSING)
     result.assert_outcomes(failed=len(NAMES))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterator, List, Optional
+from typing import Iterator, List, Optional
 
 from ..comparing import Comparison, Tolerance
 from ..comparing.variables import compare_variables
@@ -33,13 +33,14 @@ class HistoryCheck(Check[History]):
         "learning-rate schedule."
     )
     hint_of_weights = "The training was resumed with other weights than it was interrupted with."
+    consequences = ("weights", "losses", "optimizer", "outputs")
 
     def observe(self, subject: Subject) -> Optional[History]:
         """The history of the training; None where it is not that of a training."""
         return subject.history
 
     def compare(self, expected: History, actual: History, tolerance: Tolerance) -> Comparison:
-        """Compare the epoch first, then the state that it begins with, then the logs."""
+        """Compare the epoch, then the state that it begins with; where these are equal, the logs."""
         found = Comparison()
         found.compared = 1
         for message in _epoch_differences(expected, actual):
@@ -55,8 +56,8 @@ class HistoryCheck(Check[History]):
             compared = compare_variables(where, wanted, given, tolerance)
             compared.hint = hint if compared.differences else ""
             found.include(compared)
-        for message in _log_differences(expected.epochs, actual.epochs):
-            found.differ(message)
+        if not found.differences:
+            found.differences += _log_differences(expected.epochs, actual.epochs)
         return found
 
 
@@ -79,12 +80,8 @@ def _listed(numbers: List[int]) -> str:
 
 
 def _log_differences(expected: List[Epoch], actual: List[Epoch]) -> Iterator[str]:
-    """The logs of each epoch, the last time that it was trained."""
-    by_number: Dict[int, Epoch] = {epoch.number: epoch for epoch in actual}
-    for epoch in expected:
-        other = by_number.get(epoch.number)
-        if other is None:
-            continue
+    """The logs of each epoch, of which both trained the same."""
+    for epoch, other in zip(expected, actual):
         for name in {**epoch.logs, **other.logs}:
             sides = epoch.logs.get(name), other.logs.get(name)
             if repr(sides[0]) != repr(sides[1]):  # NaN is NaN
