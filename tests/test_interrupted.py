@@ -147,16 +147,14 @@ class Restarted(model_checkpoint.ModelCheckpointFormat):
 """
 NAMES = ("forgets_optimizer", "forgets_epoch", "forgets_weights", "uncompiled", "restarted")
 
-RESTORES_NOTHING = lost_by_keras_3_0(
-    "BackupAndRestore restores neither the epoch nor the optimizer"
-)
+RESTORES_LITTLE = lost_by_keras_3_0("BackupAndRestore restores no epoch and no optimizer")
 
 Trained = Callable[..., pytest.RunResult]
 
 
 @pytest.fixture
 def trained(run: Run, pytester: pytest.Pytester, tensorflow: ModuleType) -> Trained:
-    """Runs a test file in which the module `trained` can be imported, there and after the reload."""
+    """Runs a test file in which `trained` can be imported, there and after the reload."""
     if hasattr(tensorflow.keras.Model, "save_spec") and version_of(tensorflow) < (2, 15):
         pytest.skip("with Keras 2 the formats need TensorFlow 2.15")
     pytester.makepyfile(trained=TRAINED, losing=SABOTAGED)
@@ -198,7 +196,7 @@ def test_factory():
 """
 
 
-@RESTORES_NOTHING
+@RESTORES_LITTLE
 def test_a_training_that_goes_on_ends_in_the_same_bits(trained: Trained) -> None:
     result = trained(SOUND)
     assert result.parseoutcomes().get("passed") == 5, result.stdout.str()
@@ -232,7 +230,7 @@ SAYS = {
 }
 
 
-@RESTORES_NOTHING
+@RESTORES_LITTLE
 def test_what_is_lost_is_named(trained: Trained) -> None:
     result = trained(LOSING)
     result.assert_outcomes(failed=len(NAMES))

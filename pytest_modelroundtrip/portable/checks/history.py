@@ -40,7 +40,7 @@ class HistoryCheck(Check[History]):
         return subject.history
 
     def compare(self, expected: History, actual: History, tolerance: Tolerance) -> Comparison:
-        """Compare the epoch, then the state that it begins with; where these are equal, the logs."""
+        """Compare the epoch, then the state that it begins with; if these are equal, the logs."""
         found = Comparison()
         found.compared = 1
         for message in _epoch_differences(expected, actual):
