@@ -189,7 +189,7 @@ def assert_unchanged(plan: Plan, names: Sequence[str], expected: Observations) -
         raise Stop(
             Verdict.NOT_DETERMINISTIC,
             "trained twice, from the same state and without an interruption, the model differs:",
-            *difference_lines(comparisons),
+            *checks.difference_lines(comparisons),
             hint="Pass shuffle=False to fit, or seed what orders the data, in the function that "
             "trains: its data must be the same each time.",
             model_changed=True,
