@@ -76,7 +76,7 @@ def own():
 SABOTAGED = """
 import os
 
-from pytest_modelroundtrip.portable import keras_libs, optimizers, variables
+from pytest_modelroundtrip.portable import keras_libs, optimizers
 from pytest_modelroundtrip.portable.formats import backup_and_restore, model_checkpoint
 
 
@@ -117,26 +117,6 @@ class ForgetsEpoch(Backup):
             state.maybe_load_initial_counters_from_ckpt = lambda *args, **kwargs: (0, 0)
 
 
-class ForgetsWeights(Backup):
-    '''Restores no weights.'''
-
-    name = "forgets_weights"
-
-    def lose(self, model):
-        variables.overwrite_with_sentinels(model)
-
-
-class Uncompiled(model_checkpoint.ModelCheckpointFormat):
-    '''Compiles the model anew, as who loads it with compile=False must.'''
-
-    name = "uncompiled"
-
-    def resumable(self, folder, options):
-        found = super().resumable(folder, options)
-        found.model.compile("adam", "mse", metrics=["mae"], run_eagerly=True)
-        return found
-
-
 class Restarted(model_checkpoint.ModelCheckpointFormat):
     '''Trains from the first epoch on.'''
 
@@ -145,7 +125,7 @@ class Restarted(model_checkpoint.ModelCheckpointFormat):
     def resumable(self, folder, options):
         return super().resumable(folder, options)._replace(initial_epoch=0)
 """
-NAMES = ("forgets_optimizer", "forgets_epoch", "forgets_weights", "uncompiled", "restarted")
+NAMES = ("forgets_optimizer", "forgets_epoch", "restarted")
 
 RESTORES_LITTLE = lost_by_keras_3_0("BackupAndRestore restores no epoch and no optimizer")
 
@@ -158,7 +138,7 @@ def trained(run: Run, pytester: pytest.Pytester, tensorflow: ModuleType) -> Trai
     if hasattr(tensorflow.keras.Model, "save_spec") and version_of(tensorflow) < (2, 15):
         pytest.skip("with Keras 2 the formats need TensorFlow 2.15")
     pytester.makepyfile(trained=TRAINED, losing=SABOTAGED)
-    classes = ("ForgetsOptimizer", "ForgetsEpoch", "ForgetsWeights", "Uncompiled", "Restarted")
+    classes = ("ForgetsOptimizer", "ForgetsEpoch", "Restarted")
     pytester.makeconftest(adding_formats(*(f"losing:{name}" for name in classes)))
     pytester.makeini("[pytest]\nroundtrip_pythonpath = .\npythonpath = .\n")
     pytester.syspathinsert()
@@ -176,10 +156,8 @@ def state(model):
     return [np.asarray(variable).tobytes() for variable in held]
 
 @pytest.mark.roundtrip(formats=FORMATS, train="trained:train")
-@pytest.mark.parametrize("build", [momentum, scheduled])
-def test_sound(roundtrip, build):
-    model = build()
-    model(x)
+def test_scheduled(roundtrip):
+    model = scheduled()
     before, attributes = state(model), dict(vars(model))
     trip = roundtrip(model, x)
     assert trip.verdict == "exact" and trip.checks["history"] == "exact"
@@ -187,6 +165,13 @@ def test_sound(roundtrip, build):
     assert np.any(trip.expected != np.asarray(model(x)))  # it was trained meanwhile
     assert state(model) == before
     assert vars(model).get("history") is attributes.get("history")
+
+@pytest.mark.roundtrip(formats=["backup_and_restore"], train="trained:train")
+def test_momentum(roundtrip):
+    model = momentum()
+    before = state(model)
+    assert roundtrip(model, x).verdict == "exact"
+    assert state(model) == before
 
 @pytest.mark.roundtrip(
     formats=["backup_and_restore"], train="trained:train", factory="trained:own"
@@ -199,7 +184,7 @@ def test_factory():
 @RESTORES_LITTLE
 def test_a_training_that_goes_on_ends_in_the_same_bits(trained: Trained) -> None:
     result = trained(SOUND)
-    assert result.parseoutcomes().get("passed") == 5, result.stdout.str()
+    assert result.parseoutcomes().get("passed") == 4, result.stdout.str()
     assert result.ret == 0
 
 
@@ -220,12 +205,6 @@ SAYS = {
         "epochs 1, 2, 3 are to be trained; trained were 1, 1, 2, 3",
         "The epoch was not restored",
     ),
-    "forgets_weights": (
-        "as epoch 2 begins, dense",
-        "it was not loaded, it holds the value that the rebuilt model had before",
-        "The training was resumed with other weights",
-    ),
-    "uncompiled": ("as epoch 2 begins, optimizer/iter", "The state of the optimizer was not"),
     "restarted": ("the training was resumed with epoch 1 instead of epoch 2",),
 }
 
@@ -254,7 +233,7 @@ def test_without(train):
 @pytest.mark.parametrize("name", ["uncompiled", "dropout"])
 def test_model(roundtrip, name):
     models = {"uncompiled": lambda: K.Sequential([K.Input((4,)), L.Dense(2)])}
-    models["dropout"] = lambda: compiled("adam", L.Dropout(0.5, seed=1), eager=False)
+    models["dropout"] = lambda: compiled("adam", L.Dropout(0.5, seed=1))
     roundtrip(models[name](), x)
 
 @pytest.mark.roundtrip(formats="all", exclude=OTHERS, train="trained:at_once")
@@ -312,6 +291,8 @@ def differences(actual: History) -> list[str]:
 def test_histories_are_compared_by_epoch() -> None:
     assert differences(TRAINING) == []
     assert differences(TRAINING._replace(optimizer=[])) == []  # it is made in a step
+    (lost,) = differences(TRAINING._replace(weights=[WEIGHT._replace(value=0 * WEIGHT.value)]))
+    assert lost.startswith("as epoch 2 begins, dense/bias differs in 2 of 2 elements")
     other = [EPOCHS[0], Epoch(2, {"loss": 0.5, "mae": 1.0})]
     assert differences(TRAINING._replace(epochs=other)) == [
         "the loss of epoch 2: nan came back as 0.5",
