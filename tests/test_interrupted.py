@@ -233,7 +233,7 @@ def test_without(train):
 @pytest.mark.parametrize("name", ["uncompiled", "dropout"])
 def test_model(roundtrip, name):
     models = {"uncompiled": lambda: K.Sequential([K.Input((4,)), L.Dense(2)])}
-    models["dropout"] = lambda: compiled("adam", L.Dropout(0.5, seed=1))
+    models["dropout"] = lambda: compiled("adam", L.Dropout(0.5, seed=1), eager=False)
     roundtrip(models[name](), x)
 
 @pytest.mark.roundtrip(formats="all", exclude=OTHERS, train="trained:at_once")
