@@ -86,8 +86,8 @@ def diagnose(evidence: Evidence) -> Diagnosis:
     found = Diagnosis(lines, checks.table()[SELF_CONTAINED].hint if missed else _hint(differ))
     if OUTPUTS in differ and WEIGHTS not in differ and _explain_augmentation(found, evidence):
         return found
-    if not {WEIGHTS, OUTPUTS} & differ.keys():
-        return found
+    if evidence.format.trains or not {WEIGHTS, OUTPUTS} & differ.keys():
+        return found  # where it trains, `history` has the cause
     second = evidence.reload_again([name for name in (WEIGHTS, OUTPUTS) if name in differ])
     if second is None:
         return found

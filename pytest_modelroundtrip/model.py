@@ -174,8 +174,9 @@ class ModelGroup:
         other_parts: list[model_weights.Weight] = []
         for name, part in self.parts.items():
             options = LoadOptions(keras_major=part.keras_major, batches=part.calls.batches)
-            subject = fmt.subject(part.model, options)._replace(other_parts=tuple(other_parts))
-            seen[name] = part.observe(subject, names, again=again)
+            with fmt.expected_subject(part.model, options) as expected:
+                subject = expected._replace(other_parts=tuple(other_parts))
+                seen[name] = part.observe(subject, names, again=again or fmt.trains)
             if fmt.holds_groups:
                 other_parts += model_weights.named_for_part(name, subject.weights)
         return seen

@@ -28,7 +28,7 @@ MAX_NAME = 150  # characters, of a test
 RELOAD_COMMAND = f"python {bundle_files.RELOAD}"
 OPTIONS = (
     "formats", "checks", "exact", "rtol", "atol", "imports", "custom_objects", "factory",
-    "safe_mode",
+    "train", "safe_mode",
 )  # fmt: skip
 
 
@@ -57,7 +57,8 @@ def record(
         kwargs: inputs by name, and `training` (default: False for Keras models).
         archive: whether to write `PATH.FORMAT.tar.gz` instead of a folder.
         **options: keywords of the marker: `formats` (default: each that can hold the model),
-            `checks`, `exact`, `rtol`, `atol`, `imports`, `custom_objects`, `factory`, `safe_mode`.
+            `checks`, `exact`, `rtol`, `atol`, `imports`, `custom_objects`, `factory`,
+            `train`, `safe_mode`.
 
     Returns:
         What was written: the folders, or the archives.
@@ -116,6 +117,7 @@ def _recorded(plan: Plan) -> bool:
     trip = RoundTrip(plan.format.name, "here", plan.folder / bundle_files.ARTIFACT)
     trip.versions = Versions(keras_libs.versions())
     try:
+        plan = saving.with_train(plan)
         names = saving.checks_to_make(plan)
         expected = saving.observe_original(plan, names)
         trip.size = saving.save(plan, trip.artifact)

@@ -51,6 +51,7 @@ def make_task(plan: Plan, names: Sequence[str], expected: Observations, generati
             factory=settings.factory,
             confinement=settings.confinement,
             keras_majors=[part.keras_major for part in plan.models.parts.values()],
+            train=settings.train if plan.format.trains else None,
         ),
         format=plan.format.reference,
         needs=list(plan.format.needs),

@@ -115,8 +115,11 @@ def _make_presentable(trip: RoundTrip) -> None:
 def _run(plan: Plan, trip: RoundTrip) -> None:
     clock = Clock(trip.seconds)
     with clock.phase("observe"):
+        plan = saving.with_train(plan)
         names = saving.checks_to_make(plan)
         expected = saving.observe_original(plan, names)
+        if plan.format.trains:
+            trip.expected = judgement.given_outputs(expected)
     with clock.phase("save"):
         trip.size = saving.save(plan, trip.artifact)
     with clock.phase("observe"):

@@ -14,10 +14,27 @@ from .plan import Plan, Stop, error_text, system_error
 from .portable import checks
 from .portable.checks import Observations
 from .portable.comparing import Tolerance, differing
-from .portable.formats import Format, missing_library
+from .portable.formats import Format, UnsupportedError, missing_library
 from .portable.protocol import Interpreter
+from .portable.reload import named
 from .portable.subject import CallError
 from .result import Verdict
+
+
+def with_train(plan: Plan) -> Plan:
+    """The same plan, whose format has the function that trains the model, if it needs that.
+
+    Raises:
+        Stop: where the function cannot be imported here.
+    """
+    where = plan.settings.train
+    if where is None or not plan.format.trains:
+        return plan
+    try:
+        return plan._replace(format=plan.format.trained_by(named(where)))
+    except Exception as error:
+        text = f"train={where!r} cannot be imported here: {error_text(error)}"
+        raise Stop(Verdict.SAVE_ERROR, text, detail=traceback.format_exc()) from error
 
 
 def checks_to_make(plan: Plan) -> list[str]:
@@ -47,13 +64,16 @@ def checks_to_make(plan: Plan) -> list[str]:
 
 
 def _cannot_look(fmt: Format, error: Exception) -> Stop:
-    text = f"the format {fmt.name} cannot look at the model: {error_text(error)}"
+    what = "train the model" if fmt.trains else "look at the model"
+    text = f"the format {fmt.name} cannot {what}: {error_text(error)}"
     return Stop(Verdict.SAVE_ERROR, text, detail=traceback.format_exc())
 
 
 def _unsupported(plan: Plan) -> str | None:
     """Why the format cannot hold these models, or cannot load them without a factory."""
     fmt, models = plan.format, plan.models.models
+    if fmt.trains and (len(models) > 1 or plan.settings.generations > 1):
+        return "it trains one model, which is saved and reloaded once"
     for name, model in models.items():
         reason = fmt.unsupported(model)
         if reason is None and plan.settings.factory is None:
@@ -101,6 +121,8 @@ def observe_original(plan: Plan, names: Sequence[str]) -> Observations:
     """
     try:
         expected = plan.models.observe(plan.format, names)
+    except UnsupportedError as error:
+        raise Stop(Verdict.UNSUPPORTED, str(error)) from error
     except Exception as error:
         raise _cannot_look(plan.format, error) from error
     unstable = {name: found for name, found in plan.models.unstable.items() if name in names}
@@ -163,6 +185,15 @@ def assert_unchanged(plan: Plan, names: Sequence[str], expected: Observations) -
         for part, observation in expected.items()
     }
     comparisons = compare_parts(before, after, Tolerance())
+    if differing(comparisons) and plan.format.trains:
+        raise Stop(
+            Verdict.NOT_DETERMINISTIC,
+            "trained twice, from the same state and without an interruption, the model differs:",
+            *checks.difference_lines(comparisons),
+            hint="Pass shuffle=False to fit, or seed what orders the data, in the function that "
+            "trains: its data must be the same each time.",
+            model_changed=True,
+        )
     if differing(comparisons):
         raise Stop(
             Verdict.DIFFERS,

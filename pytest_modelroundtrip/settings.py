@@ -36,6 +36,7 @@ class Settings:
     imports: tuple[str, ...] = ()
     custom_objects: Mapping[str, str] = field(default_factory=dict)
     factory: str | None = None
+    train: str | None = None
     generations: int = 1
     expected_failures: Mapping[str, str] = field(default_factory=dict)
     safe_mode: bool = True
@@ -88,6 +89,7 @@ OPTIONS = (
     ),
     Option("custom_objects", values.attributes),
     Option("factory", values.attribute),
+    Option("train", values.attribute),
     Option("generations", values.generations),
     Option("expected_failures", values.reasons),
     Option("safe_mode", values.flag),

@@ -50,11 +50,12 @@ class Setup(NamedTuple):
     factory: Optional[str]
     confinement: str  # "auto", "required" or "off", see `confinement`
     keras_majors: List[Optional[int]]  # of the models that are reloaded
+    train: Optional[str] = None  # what trains the model, in a format of a training
 
     @property
     def modules(self) -> List[str]:
         """The modules that the test declares."""
-        named = [*self.custom_objects.values(), *filter(None, [self.factory])]
+        named = [*self.custom_objects.values(), *filter(None, [self.factory, self.train])]
         return [*self.imports, *(where.partition(":")[0] for where in named)]
 
 

@@ -10,6 +10,7 @@ from .aliases import Model, Plain
 from .calling import NumpyCall
 from .model_weights import Weight
 from .protocol import Batch, LayerOutput
+from .training_run import History
 
 # names of batches
 GIVEN, RESIZED, TRAINING = "", "a batch of another size", "training=True"
@@ -31,6 +32,7 @@ class Subject(NamedTuple):
     batches: Sequence[Batch] = ()
     other_parts: Sequence[Weight] = ()  # of the same artifact, which may share variables
     keeps_execution: bool = False  # whether the format keeps how `compile` lets the model run
+    history: Optional[History] = None  # of the training of a format that trains the model
 
     def called(self, way: str, batch: Batch) -> Plain:
         """The outputs for a batch; the state that the call changes is restored.

@@ -27,8 +27,9 @@ def undone(model: Model) -> Iterator[None]:
 
     What layers hold in Python attributes is left alone, as after any other call.
     """
-    values = variables.StateSnapshot(training_state(model))
+    state = training_state(model)
     objects = _ObjectsSnapshot(model)
+    values = variables.StateSnapshot(variables.distinct([*state, *objects.variables]))
     generators = random.getstate(), np.random.get_state()
     try:
         yield
@@ -50,9 +51,14 @@ def training_state(model: Model) -> List[Variable]:
 
 
 class _ObjectsSnapshot:
-    """The attributes of the objects that a model is trained by, and the items of containers."""
+    """The attributes of the objects that a model is trained by, and the items of containers.
+
+    Attributes:
+        variables: those among them. Keras 2 lists those of its losses after the first step only.
+    """
 
     def __init__(self, model: Model) -> None:
+        self.variables: List[Variable] = []
         self._lists: List[Tuple[List[Held], List[Held]]] = []
         self._sets: List[Tuple[Set[Held], Set[Held]]] = []
         self._dicts: List[Tuple[Dict[Held, Held], Dict[Held, Held]]] = []
@@ -71,7 +77,9 @@ class _ObjectsSnapshot:
             self._proxies.append((held, held._self_last_wrapped_dict_snapshot))
             return [held.__wrapped__]
         found: List[Held] = []
-        if isinstance(held, list):
+        if model_weights.is_variable(held):
+            self.variables.append(held)
+        elif isinstance(held, list):
             self._lists.append((held, list.copy(held)))
             found += list.copy(held)
         elif isinstance(held, set):

@@ -14,7 +14,7 @@ from .versions import version_line
 if TYPE_CHECKING:
     from ..environments import Environment
 
-NAME_WIDTH = 18
+NAME_WIDTH = 20
 
 
 def write_list(formats: Mapping[str, Format], environments: Mapping[str, Environment]) -> None:

@@ -24,6 +24,7 @@ from pytest_modelroundtrip.portable.checks.training import TrainingSighting
 from pytest_modelroundtrip.portable.comparing import EXACT, Comparison, Tolerance
 from pytest_modelroundtrip.portable.protocol import WeightValue
 from pytest_modelroundtrip.portable.subject import Subject
+from pytest_modelroundtrip.portable.training_run import Epoch, History
 from pytest_modelroundtrip.portable.tripwire import Reached
 
 BIAS = np.array([0.7, 0.9], np.float32)
@@ -31,6 +32,9 @@ WEIGHT = WeightValue("dense/bias", "dense#0/bias", None, True, BIAS)
 X, Y = Spec("x", "float32", [None, 2]), Spec("y", "int32", None)
 CALL = CallSignature([X, Y], [Spec(None, "float32", [None, 3])])
 SIGHTINGS = {
+    "history": History(
+        [Epoch(1, {"loss": float("nan")}), Epoch(2, {"loss": 0.5})], 2, [WEIGHT], [WEIGHT]
+    ),
     "signature": SignatureSighting(
         CALL, {"scale": FunctionSignature({"training": "False"}, ["float32[2]"])}, {"default": CALL}
     ),

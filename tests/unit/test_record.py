@@ -241,8 +241,8 @@ def test_a_format_without_a_docstring_is_listed(
     assert lines[:3] == ["formats:", "  bare", "checks:"]
     (row,) = (line for line in lines if line.startswith("| `bare` |"))
     cells = row.strip("| ").split(" | ")
-    assert cells[2] == "on request with Keras 2 and 3"
-    assert set(cells[3:-1]) == {"-"} and cells[-1] == "on request"
+    assert cells[3] == "on request with Keras 2 and 3"
+    assert set(cells[4:-1]) == {"-"} and cells[-1] == "on request"
 
 
 def test_reports_are_read_and_gathered_without_numpy(pytester: pytest.Pytester) -> None:

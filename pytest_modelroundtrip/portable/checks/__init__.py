@@ -10,7 +10,7 @@ from __future__ import annotations
 import abc
 import functools
 import importlib
-from typing import Any, Dict, Generic, List, NamedTuple, Optional, Sequence, TypeVar
+from typing import Any, Dict, Generic, List, NamedTuple, Optional, Sequence, Tuple, TypeVar
 
 from .. import records
 from ..aliases import Plain
@@ -19,7 +19,7 @@ from ..subject import Subject
 
 # the order in which they are made and shown: causes before consequences
 NAMES = (
-    "signature", "weights", "config", "compile", "losses", "optimizer", "outputs",
+    "history", "signature", "weights", "config", "compile", "losses", "optimizer", "outputs",
     "self_contained", "training",
 )  # fmt: skip
 
@@ -54,6 +54,7 @@ class Check(abc.ABC, Generic[S]):
     may_be_unmade = False  # whether it raises NotCheckableError
     slow = False  # whether it is made only where it is asked for
     lines_shown = 5  # of its differences, in a failure
+    consequences: Tuple[str, ...] = ()  # checks that differ too where this one does
 
     @abc.abstractmethod
     def observe(self, subject: Subject) -> Optional[S]:
@@ -135,14 +136,16 @@ def _compared(check: Check[S], expected: Any, actual: Any, tolerance: Tolerance)
 
 def difference_lines(comparisons: Comparisons) -> List[str]:
     """The differences of each check, no more than a screen can hold."""
-    lines, known = [], table()
-    for name, found in differing(comparisons).items():
+    lines, known, differ = [], table(), differing(comparisons)
+    follow = [name for name in differ if any(name in known[cause].consequences for cause in differ)]
+    for name in [name for name in differ if name not in follow]:
+        found = differ[name]
         messages, shown = found.differences, known[name].lines_shown
         if len(messages) > 1:
             lines.append(f"{name}: {len(messages)} differences")
         lines += messages[:shown]
         lines += [f"... and {len(messages) - shown} more"] if len(messages) > shown else []
-    return lines
+    return [*lines, "so these differ too: {}".format(", ".join(follow))] if follow else lines
 
 
 def parsed(plain: Dict[str, Plain], names: Sequence[str] = NAMES) -> Observation:

@@ -10,6 +10,8 @@ TensorFlow and Keras.
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import importlib
 import os
 import re
@@ -17,6 +19,7 @@ from typing import (
     Callable,
     ClassVar,
     Dict,
+    Iterator,
     List,
     Mapping,
     NamedTuple,
@@ -31,11 +34,16 @@ from ..aliases import Model, Nest, Plain
 from ..format_names import BUILT_IN
 from ..protocol import Batch, Interpreter
 from ..subject import Subject, keras_subject
+from ..training_run import Train
 
 # What formats keep, as names of checks. No Keras format keeps the states of seed generators.
-WHOLE_MODEL: Tuple[str, ...] = checks.NAMES  # whatever is checked
+WHOLE_MODEL: Tuple[str, ...] = tuple(name for name in checks.NAMES if name != "history")
 SERVED: Tuple[str, ...] = ("signature", "weights", "outputs", "self_contained")
 WEIGHTS: Tuple[str, ...] = ("weights", "outputs", "self_contained")
+
+
+class UnsupportedError(Exception):
+    """A format cannot hold a model, as only its training shows. The text says why."""
 
 
 class LoadOptions(NamedTuple):
@@ -70,6 +78,9 @@ class Format:
     on_request: ClassVar[bool] = False
     # whether the parts of a group go into one artifact and come back sharing their variables
     holds_groups: ClassVar[bool] = False
+    # whether it trains the model, by the function that the test names: see `_interrupted`
+    trains: ClassVar[bool] = False
+    train: Optional[Train] = None  # that function
 
     def unsupported(self, model: Model) -> Optional[str]:  # noqa: ARG002
         """Why it cannot hold this model with these versions, or None."""
@@ -109,7 +120,18 @@ class Format:
         """How the checks look at the model: the original on one side, the reloaded on the other."""
         return keras_subject(model)
 
+    @contextlib.contextmanager
+    def expected_subject(self, model: Model, options: LoadOptions) -> Iterator[Subject]:
+        """The original in the state that the reloaded model is to have: by default as it is."""
+        yield self.subject(model, options)
+
     # what calls the above
+
+    def trained_by(self, train: Train) -> Format:
+        """The same format, which trains the model by that function."""
+        other = copy.copy(self)
+        other.train = train
+        return other
 
     def save_all(self, models: Mapping[str, Model], folder: str) -> None:
         """Save a single model, whose name is "", or the parts of a group."""

@@ -1,0 +1,88 @@
+"""The check `history`."""
+
+from __future__ import annotations
+
+from typing import Iterator, List, Optional
+
+from ..comparing import Comparison, Tolerance
+from ..comparing.variables import compare_variables
+from ..subject import Subject
+from ..training_run import Epoch, History
+from . import Check
+
+
+class HistoryCheck(Check[History]):
+    """What a training logs that is interrupted and resumed, and what it is resumed with.
+
+    Compared with the same training without an interruption: the epoch with which it goes on, the
+    optimizer and the weights as that epoch begins, and the losses and metrics of each epoch.
+    """
+
+    sighting = History
+    hint = (
+        "The training was resumed with the right state, and still took other steps. fit must get "
+        "its data in the same order in each epoch (shuffle=False), however it is started; and "
+        "callbacks of your own must keep what they count."
+    )
+    hint_of_epoch = (
+        "The epoch was not restored: epochs are trained twice or left out, and what depends on the "
+        "epoch begins anew."
+    )
+    hint_of_optimizer = (
+        "The state of the optimizer was not restored. Its iterations are the position of a "
+        "learning-rate schedule."
+    )
+    hint_of_weights = "The training was resumed with other weights than it was interrupted with."
+    consequences = ("weights", "losses", "optimizer", "outputs")
+
+    def observe(self, subject: Subject) -> Optional[History]:
+        """The history of the training; None where it is not that of a training."""
+        return subject.history
+
+    def compare(self, expected: History, actual: History, tolerance: Tolerance) -> Comparison:
+        """Compare the epoch, then the state that it begins with; if these are equal, the logs."""
+        found = Comparison()
+        found.compared = 1
+        for message in _epoch_differences(expected, actual):
+            found.differ(message)
+            found.hint = self.hint_of_epoch
+        where = f"as epoch {expected.resumed_with} begins,"
+        made = {variable.place for variable in actual.optimizer}  # some are made in a step
+        optimizer = [variable for variable in expected.optimizer if variable.place in made]
+        for wanted, given, hint in (
+            (optimizer, actual.optimizer, self.hint_of_optimizer),
+            (expected.weights, actual.weights, self.hint_of_weights),
+        ):
+            compared = compare_variables(where, wanted, given, tolerance)
+            compared.hint = hint if compared.differences else ""
+            found.include(compared)
+        if not found.differences:
+            found.differences += _log_differences(expected.epochs, actual.epochs)
+        return found
+
+
+def _epoch_differences(expected: History, actual: History) -> Iterator[str]:
+    """The epoch with which it was resumed, and all that were trained."""
+    before, goes_on = expected.resumed_with - 1, actual.resumed_with
+    if goes_on != expected.resumed_with:
+        how = f"with epoch {goes_on}" if goes_on else "with none"
+        yield (
+            f"interrupted after epoch {before}, the training was resumed {how} instead of epoch "
+            f"{expected.resumed_with}"
+        )
+    wanted, trained = ([epoch.number for epoch in side.epochs] for side in (expected, actual))
+    if wanted != trained:
+        yield f"epochs {_listed(wanted)} are to be trained; trained were {_listed(trained)}"
+
+
+def _listed(numbers: List[int]) -> str:
+    return ", ".join(map(str, numbers)) or "none"
+
+
+def _log_differences(expected: List[Epoch], actual: List[Epoch]) -> Iterator[str]:
+    """The logs of each epoch, of which both trained the same."""
+    for epoch, other in zip(expected, actual):
+        for name in {**epoch.logs, **other.logs}:
+            sides = epoch.logs.get(name), other.logs.get(name)
+            if repr(sides[0]) != repr(sides[1]):  # NaN is NaN
+                yield f"the {name} of epoch {epoch.number}: {sides[0]} came back as {sides[1]}"

@@ -1,0 +1,55 @@
+"""The format `model_checkpoint`."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+from typing import Any, Optional
+
+from .. import checks, keras_libs
+from ..aliases import Model
+from ..subject import Subject
+from . import LoadOptions
+from ._interrupted import InterruptedFormat, Resumable
+from ._keras_file import load_keras
+
+FILENAME = "epoch{epoch:02d}.keras"  # the callback puts the number of the epoch in
+
+
+class ModelCheckpointFormat(InterruptedFormat):
+    """The file of the callback `ModelCheckpoint`, reloaded with `load_model` and trained on."""
+
+    name = "model_checkpoint"
+    keeps = tuple(name for name in checks.NAMES if name != "training")
+
+    def unsupported(self, model: Model) -> Optional[str]:
+        """Why it cannot hold this model with these versions, or None."""
+        reason = super().unsupported(model)
+        if reason is None and self.train is not None and not _takes_initial_epoch(self.train):
+            return "train takes no initial_epoch: def train(model, callbacks, initial_epoch=0)"
+        return reason
+
+    def callback(self, model: Model, folder: str) -> Any:
+        """The callback of Keras' that writes what a training goes on from into that folder."""
+        callbacks = keras_libs.own_keras(model).callbacks
+        return callbacks.ModelCheckpoint(os.path.join(folder, FILENAME))
+
+    def subject(self, model: Model, options: LoadOptions) -> Subject:
+        """How the checks look at the model: as at that of a `.keras` file."""
+        return super().subject(model, options)._replace(keeps_execution=True)
+
+    def resumable(self, folder: str, options: LoadOptions) -> Resumable:
+        """The model of the last file, and how many epochs it was trained."""
+        found = [re.fullmatch(r"epoch(\d+)\.keras", name) for name in os.listdir(folder)]
+        epoch = max(int(match[1]) for match in found if match)
+        model = load_keras(os.path.join(folder, FILENAME.format(epoch=epoch)), options)
+        return Resumable(model, epoch)
+
+
+def _takes_initial_epoch(train: Any) -> bool:
+    try:
+        inspect.signature(train).bind(None, [], initial_epoch=1)
+    except TypeError:
+        return False
+    return True
