@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .battery import LayerError, check_layer
     from .fixture import RoundTripFixture
     from .portable.checks import Check
     from .portable.formats import Format, LoadOptions
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
 __all__ = [
     "Check",
     "Format",
+    "LayerError",
     "LoadOptions",
     "RoundTrip",
     "RoundTripError",
     "RoundTripFixture",
     "Verdict",
     "Versions",
+    "check_layer",
 ]
 
 __version__ = "0.1.0"
@@ -31,12 +34,14 @@ __version__ = "0.1.0"
 _MODULES = {
     "Check": "portable.checks",
     "Format": "portable.formats",
+    "LayerError": "battery",
     "LoadOptions": "portable.formats",
     "RoundTrip": "result",
     "RoundTripError": "result",
     "RoundTripFixture": "fixture",
     "Verdict": "result",
     "Versions": "result",
+    "check_layer": "battery",
 }
 
 
