@@ -43,6 +43,7 @@ FAULTS = {
     ),
     "InvertsMask": ("mask", "called with a mask that hides nothing: output differs in 60 of 60"),
     "FixedBatch": ("batch", "raised InvalidArgumentError: "),
+    "NeedsValues": ("functional", "raised "),
     "StaysInFloat32": ("mixed_float16", "output is float32; the policy computes in float16"),
     "WeightsIn16Bits": ("mixed_bfloat16", "is bfloat16; the policy keeps it in float32"),
     "OverflowsIn16Bits": ("mixed_float16", "has NaN or infinity; in float32 it has none"),
@@ -56,6 +57,7 @@ def test_sound_layers_pass(own: Any) -> None:
     lacking = {check for check, method in NEEDS.items() if not hasattr(own.Scale, method)}
     assert set(made) == set(pytest_modelroundtrip.battery.CHECKS) - lacking
     assert "sequential" in check_layer(own.Sampling(), X)
+    assert "nested" in check_layer(own.CountsCalls(), X)
     made = check_layer(own.Residual(), X, y=X + 1, double=True)
     assert {"config", "functional", "nested_twice", "batch", "mixed_float16"} <= set(made)
 

@@ -57,10 +57,8 @@ def check_layer(
 ) -> list[str]:
     """Check that a Keras layer can be saved, rebuilt, put into models and computed in 16 bits.
 
-    It works with Keras 3, Keras 2 and tf-keras. The layer is called once to build it, if need be.
-
     Args:
-        layer: the layer, with its weights.
+        layer: of Keras 3, Keras 2 or tf-keras, with its weights; a call builds it, if need be.
         *inputs: what it is called with: tensors or arrays, or lists and dicts of them. The first
             axis of each is the batch.
         skip: names of checks that are not made, see `CHECKS`.
@@ -79,31 +77,26 @@ def check_layer(
     __tracebackhide__ = True
     if keras_libs.keras_major(layer) is None:
         raise TypeError(f"a Keras layer is expected, not {type(layer).__name__}")
-    skipped = _known(skip)
+    names = _chosen(set(skip))
     try:
         case = LayerCase(layer, inputs, kwargs, custom_objects or {})
     except Exception as error:
         raise _failure(layer, {"call": [_raised(error)]}, 1) from None
-    made: dict[str, list[str]] = {}
-    for name, check in CHECKS.items():
-        if name not in skipped:
-            found = _faults(check, case)
-            if found is not None:
-                made[name] = found
-    faults = {name: found for name, found in made.items() if found}
-    if faults:
-        raise _failure(layer, faults, len(made))
+    found = {name: _faults(CHECKS[name], case) for name in names}
+    made = {name: faults for name, faults in found.items() if faults is not None}
+    if any(made.values()):
+        raise _failure(layer, {name: faults for name, faults in made.items() if faults}, len(made))
     return list(made)
 
 
-def _known(names: Iterable[str]) -> set[str]:
-    """The names, if each is one of a check."""
-    for name in names:
+def _chosen(skip: set[str]) -> list[str]:
+    """The names of the checks to make."""
+    for name in skip:
         if name not in CHECKS:
             close = difflib.get_close_matches(name, CHECKS, 1)
-            meant = f"; did you mean {close[0]!r}?" if close else ""
-            raise ValueError(f"unknown check {name!r}{meant} Choose from {', '.join(CHECKS)}")
-    return set(names)
+            hint = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(CHECKS)}"
+            raise ValueError(f"unknown check {name!r}; {hint}")
+    return [name for name in CHECKS if name not in skip]
 
 
 def _faults(check: Check, case: LayerCase) -> list[str] | None:

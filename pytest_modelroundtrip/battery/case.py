@@ -31,7 +31,7 @@ class LayerCase:
         kwargs: Mapping[str, Nest],
         custom_objects: Mapping[str, Any],
     ) -> None:
-        """Call the layer twice.
+        """Call the layer twice, and before that to build it if need be.
 
         Raises:
             Exception: whatever the layer raises.
@@ -41,6 +41,8 @@ class LayerCase:
         self.args: list[Plain] = [tensors.to_numpy(value) for value in args]
         self.kwargs = {name: tensors.to_numpy(value) for name, value in kwargs.items()}
         self._custom_objects = dict(custom_objects)
+        if not layer.built:
+            self.called(layer)  # before that its state is not known
         self.outputs = self.called(layer)
         again = self.called(layer)
         self._is_random = bool(compare_nests("", self.outputs, again, Tolerance()).differences)

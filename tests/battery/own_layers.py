@@ -159,6 +159,29 @@ class FixedBatch(Scale):
 
 
 @register
+class NeedsValues(Scale):
+    compute_output_shape = Layer.compute_output_shape
+
+    def call(self, x: Tensor) -> Tensor:
+        return super().call(x) * len(x.numpy())
+
+
+@register
+class CountsCalls(Scale):
+    """Sound: a call changes its state, and what it returns."""
+
+    def build(self, input_shape: Any) -> None:
+        super().build(input_shape)
+        self.calls = self.add_weight(
+            shape=(), initializer="zeros", dtype="int32", trainable=False, name="calls"
+        )
+
+    def call(self, x: Tensor) -> Tensor:
+        self.calls.assign(self.calls + 1)
+        return super().call(x) * tf.cast(self.calls, x.dtype)
+
+
+@register
 class StaysInFloat32(Scale):
     def call(self, x: Tensor) -> Tensor:
         return tf.cast(super().call(x), tf.float32)
@@ -207,6 +230,7 @@ FAULTY = {
         WrongMask,
         InvertsMask,
         FixedBatch,
+        NeedsValues,
         StaysInFloat32,
         WeightsIn16Bits,
         OverflowsIn16Bits,
