@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .battery import LayerError, check_layer
     from .fixture import RoundTripFixture
     from .portable.checks import Check
     from .portable.formats import Format, LoadOptions
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Check",
     "Format",
+    "LayerError",
     "LoadOptions",
     "RecordError",
     "RoundTrip",
@@ -26,6 +28,7 @@ __all__ = [
     "RoundTripFixture",
     "Verdict",
     "Versions",
+    "check_layer",
     "record",
 ]
 
@@ -34,6 +37,7 @@ __version__ = "0.1.0"
 _MODULES = {
     "Check": "portable.checks",
     "Format": "portable.formats",
+    "LayerError": "battery",
     "LoadOptions": "portable.formats",
     "RecordError": "recording",
     "RoundTrip": "result",
@@ -42,6 +46,7 @@ _MODULES = {
     "Verdict": "result",
     "Versions": "result",
     "record": "recording",
+    "check_layer": "battery",
 }
 
 

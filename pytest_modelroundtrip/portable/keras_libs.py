@@ -39,6 +39,14 @@ def keras_major(model: Model) -> Optional[int]:
     return None
 
 
+def library_of(model: Model) -> str:
+    """The library of a Keras model or layer with its version: "Keras 3.15.1"."""
+    roots = [cls.__module__.split(".")[0] for cls in type(model).__mro__]
+    name = next(root for root in roots if root in ("keras", "tf_keras", "tensorflow"))
+    shown = {"keras": "Keras", "tf_keras": "tf-keras", "tensorflow": "TensorFlow"}[name]
+    return f"{shown} {sys.modules[name].__version__}"
+
+
 def has_own_predict(model: Model) -> bool:
     """Whether the user's class, or the model itself, changes what `predict` returns."""
     if not is_model(model):

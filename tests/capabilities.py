@@ -1,0 +1,111 @@
+"""Which format holds which kind of model, in which versions: reads `matrix/capabilities.json`.
+
+A row is a format, and a row has a cell for each kind of model; `*` stands for all other kinds. A
+cell is "exact" or "close", which hold, or "n/a: reason" or "fails: words of the failure", which do
+not. Where it depends on the versions, it is a dict of conditions to these, of which the first that
+is met counts: "keras<2.12,tensorflow>=2.8"; "" is always met. The Keras of tf-keras is Keras 2.
+
+python tests/capabilities.py docs/formats.md writes the tables of the page.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from packaging.specifiers import SpecifierSet
+
+BEGIN = "<!-- begin: written by tests/capabilities.py -->"
+END = "<!-- end -->"
+# as `matrix/roundtrip_kinds.py` names its tests
+KINDS = {
+    "dense": "dense",
+    "convolutional": "convolutional",
+    "masked LSTM": "masked_lstm",
+    "text": "text",
+    "several inputs": "several_inputs",
+    "mixed precision": "mixed_precision",
+    "subclassed": "subclassed",
+    "module": "module",
+}
+SHOWN = {
+    "TensorFlow 2.21, Keras 3.15": {"tensorflow": "2.21.0", "keras": "3.15.1", "python": "3.13"},
+    "TensorFlow 2.15, Keras 2.15": {"tensorflow": "2.15.1", "keras": "2.15.0", "python": "3.11"},
+    "TensorFlow 2.8, Keras 2.8": {"tensorflow": "2.8.4", "keras": "2.8.0", "python": "3.10"},
+}
+
+Versions = Mapping[str, str]  # of tensorflow, keras and python
+Cell = str | dict[str, str]
+
+
+class Capability(NamedTuple):
+    """What a cell says for certain versions."""
+
+    verdict: str  # "exact", "close", "n/a" or "fails"
+    reason: str = ""
+
+
+def rows() -> dict[str, dict[str, Cell]]:
+    """The rows by format."""
+    path = Path(__file__).parent / "matrix" / "capabilities.json"
+    found: dict[str, dict[str, Cell]] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def capability(row: Mapping[str, Cell], kind: str, versions: Versions) -> Capability:
+    """What a row says of a kind of model in these versions."""
+    cell = row.get(kind, row.get("*", ""))
+    choices = {"": cell} if isinstance(cell, str) else cell
+    said = next((text for each, text in choices.items() if _is_met(each, versions)), "")
+    verdict, _, reason = said.partition(": ")
+    if verdict not in ("exact", "close", "n/a", "fails") or bool(reason) != (":" in said):
+        raise ValueError(f"{kind}: {said!r} is not the text of a cell")
+    return Capability(verdict, reason)
+
+
+def _is_met(condition: str, versions: Versions) -> bool:
+    for each in filter(None, condition.split(",")):
+        found = re.fullmatch(r"(tensorflow|keras|python)([<>=!]+[\d.*]+)", each)
+        if not found:
+            raise ValueError(f"{each!r} is not a condition")
+        if not SpecifierSet(found[2]).contains(versions[found[1]], prereleases=True):
+            return False
+    return True
+
+
+def tables() -> str:
+    """The tables in Markdown, with the reasons below each."""
+    return "\n\n".join(_table(title, versions) for title, versions in SHOWN.items())
+
+
+def _table(title: str, versions: Versions) -> str:
+    lines = [f"| {title} | {' | '.join(KINDS)} |", f"|---{'|---' * len(KINDS)}|"]
+    reasons: list[str] = []
+    for name, row in rows().items():
+        cells = [_cell(capability(row, kind, versions), reasons) for kind in KINDS]
+        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+    notes = [f"{number}. {reason}" for number, reason in enumerate(reasons, 1)]
+    return "\n".join([*lines, "", *notes])
+
+
+def _cell(found: Capability, reasons: list[str]) -> str:
+    if not found.reason:
+        return found.verdict
+    if found.reason not in reasons:
+        reasons.append(found.reason)
+    return f"{found.verdict} [{reasons.index(found.reason) + 1}]"
+
+
+def page_with_tables(text: str) -> str:
+    """A page with the tables between its two marks."""
+    before, after = text.partition(BEGIN)[0], text.partition(END)[2]
+    return f"{before}{BEGIN}\n{tables()}\n{END}{after}"
+
+
+if __name__ == "__main__":
+    page = Path(sys.argv[1])
+    page.write_text(page_with_tables(page.read_text(encoding="utf-8")), encoding="utf-8")
