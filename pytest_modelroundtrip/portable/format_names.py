@@ -3,5 +3,5 @@
 BUILT_IN = (
     "keras", "h5", "weights", "weights_tf", "saved_model", "keras_saved_model", "export",
     "checkpoint", "hub", "keras_folder", "weights_sharded", "pickle", "json",
-    "tfsm_layer", "export_archive",
+    "tfsm_layer", "export_archive", "orbax",
 )  # fmt: skip
