@@ -9,6 +9,7 @@ from .. import keras_libs
 from ..aliases import Model
 from . import LoadOptions
 from ._keras_file import KerasFileFormat
+from ._rebuild import with_variables
 
 
 class JsonFormat(KerasFileFormat):
@@ -45,4 +46,5 @@ class JsonFormat(KerasFileFormat):
         with open(os.path.join(folder, self.filename), encoding="utf-8") as source:
             text = source.read()
         models = keras_libs.keras(options.keras_major or 3).models
-        return models.model_from_json(text, custom_objects=dict(options.custom_objects))
+        model = models.model_from_json(text, custom_objects=dict(options.custom_objects))
+        return with_variables(model, options)  # the original was called, too
