@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from inner_runs import REGISTERING, adding_formats, reported, version_of
+from known_losses import lost_by_keras_3_0
 
 if TYPE_CHECKING:
     from inner_runs import Run
@@ -21,7 +22,7 @@ RNG = np.random.default_rng(0)
 
 
 def trained():
-    """Convolution, moments, mixed precision, a frozen layer and a trained optimizer."""
+    """Convolution, moments, mixed precision and a trained optimizer."""
     image = K.Input((8, 8, 3), name="image")
     half = L.Conv2D(4, 3, name="conv", dtype="mixed_float16")(image)
     normed = L.BatchNormalization(momentum=0.75, name="norm")(half)
@@ -59,6 +60,12 @@ class Subclassed(K.Model):
         return {"width": self.width}
 
 
+class Doubled(tf.Module):
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
+    def __call__(self, x):
+        return 2 * x
+
+
 def subclassed():
     model = Subclassed(3)
     model.compile("adam", K.losses.MeanSquaredError())
@@ -90,10 +97,7 @@ def test_subclassed():
 
 @pytest.mark.roundtrip
 def test_module():
-    module = tf.Module()
-    module.v = tf.Variable([2.0])
-    module.__call__ = tf.function(lambda x: x * module.v)
-    return module, np.ones(2, "float32")
+    return models.Doubled()
 """
 
 FORMATS = (
@@ -125,6 +129,10 @@ def models(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nroundtrip_pythonpath = .\n")
 
 
+HALF_INPUT = lost_by_keras_3_0("TFSMLayer passes float32 to an export that takes float16")
+
+
+@HALF_INPUT
 @pytest.mark.usefixtures("models")
 def test_sound_models_come_back(run: Run, tensorflow: ModuleType) -> None:
     rows = reported(run, SOUND, f"--roundtrip-formats={','.join(FORMATS)}")
@@ -251,6 +259,7 @@ class Sabotaged(Base):
 '''
 
 
+@HALF_INPUT
 @pytest.mark.usefixtures("models")
 def test_each_loss_is_caught(run: Run, pytester: pytest.Pytester, tensorflow: ModuleType) -> None:
     has = available(tensorflow)
