@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from pytest_modelroundtrip.portable import formats
-from pytest_modelroundtrip.portable.format_names import BUILT_IN
+from pytest_modelroundtrip.portable.formats import built_in
 from pytest_modelroundtrip.reporting import json_report
 from pytest_modelroundtrip.reporting.listing import checks_table
 from pytest_modelroundtrip.reporting.record import Record
@@ -98,7 +98,7 @@ def test_the_table(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "120")
     lines = table(run(SOURCE))
     assert lines[0].startswith("saved with Python 3.")
-    assert lines[1].split() == [*BUILT_IN]
+    assert lines[1].split() == [name for name, fmt in built_in().items() if not fmt.on_request]
     rows = {line.split()[0]: line.split()[1:] for line in lines[2:7]}
     assert rows["test_dense"] == ["exact", "exact", "exact"]
     assert rows["test_module[1]"] == rows["test_module[2]"]

@@ -13,7 +13,7 @@ from typing import Dict, Iterator, List, Mapping, Optional, Tuple, Union
 import numpy as np
 
 from . import keras_libs, tensors
-from .aliases import Call, Function, Model, Nest, Plain, Tensor
+from .aliases import Call, Function, Layer, Model, Nest, Plain, Tensor
 
 
 class NumpyCall:
@@ -67,13 +67,28 @@ def callers(model: Model, structure: Plain = None) -> Tuple[NumpyCall, Optional[
     if callable(model):
         call = _inference(_fitted(model, model.__call__))
     elif hasattr(model, "serve"):
-        call = _inference(_fitted(model.serve, model.serve))
+        return endpoint(model, "serve"), None
     elif getattr(model, "signatures", None):
         call = _signature_call(model.signatures, structure)
     else:
         lacks = "it has no __call__, no `serve` and no signature"
         raise TypeError(f"{type(model).__name__} cannot be called: {lacks}")
     return NumpyCall(model, call), None
+
+
+def endpoint(model: Model, name: str, layer: Optional[Layer] = None) -> NumpyCall:
+    """What calls a function of a restored object.
+
+    Args:
+        model: the restored object.
+        name: of the function.
+        layer: a layer that passes its inputs on to the function, and is called in its place.
+
+    Raises:
+        AttributeError: where it has none of that name.
+    """
+    function = getattr(model, name)
+    return NumpyCall(model, _inference(_fitted(layer or function, function)))
 
 
 def structure_of(value: Plain) -> Plain:

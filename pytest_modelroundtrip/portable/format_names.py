@@ -2,5 +2,8 @@
 
 BUILT_IN = (
     "keras", "h5", "weights", "weights_tf", "saved_model", "keras_saved_model", "export",
-    "checkpoint", "hub", "model_checkpoint", "backup_and_restore",
+    "checkpoint", "hub",
+    # on request
+    "keras_folder", "weights_sharded", "pickle", "json", "tfsm_layer", "export_archive", "orbax",
+    "model_checkpoint", "backup_and_restore",
 )  # fmt: skip

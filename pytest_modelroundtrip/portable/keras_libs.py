@@ -191,7 +191,7 @@ def is_installed(name: str) -> bool:
 
 def installed() -> List[str]:
     """The libraries that formats need and that are installed here, imported or not."""
-    known = ("tensorflow", "keras", "tf_keras", "tensorflow_hub")
+    known = ("tensorflow", "keras", "tf_keras", "tensorflow_hub", "orbax")
     return [name for name in known if is_installed(name)]
 
 
