@@ -139,7 +139,7 @@ def _judged(plan: Plan, task: Task, expected: Observations, trip: RoundTrip) -> 
         actual = reloading.reload(plan, task, trip)
     with clock.phase("compare"):
         trip.outputs = judgement.given_outputs(actual)
-        tolerance = judgement.tolerance_of(plan.settings, trip.versions)
+        tolerance = judgement.tolerance_of(plan.settings, trip.versions, plan.format)
         again = reloading.reloader(plan, task)
         comparisons = judgement.compare(expected, actual, tolerance, again)
         judgement.fill_in(trip, comparisons, names)

@@ -2,5 +2,5 @@
 
 BUILT_IN = (
     "keras", "h5", "weights", "weights_tf", "saved_model", "keras_saved_model", "export",
-    "checkpoint", "hub",
+    "checkpoint", "hub", "litert", "onnx",
 )  # fmt: skip

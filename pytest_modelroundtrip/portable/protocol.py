@@ -49,7 +49,7 @@ class Setup(NamedTuple):
     custom_objects: Dict[str, str]
     factory: Optional[str]
     confinement: str  # "auto", "required" or "off", see `confinement`
-    keras_majors: List[Optional[int]]  # of the models that are reloaded
+    keras_majors: List[Optional[int]]  # of the models that are reloaded: none, no Keras is needed
 
     @property
     def modules(self) -> List[str]:
@@ -107,6 +107,7 @@ class LoadFailure(NamedTuple):
     message: str
     traceback: str
     reached: List[str]  # what it used until then, or wanted, that a deployment does not have
+    unsupported: bool = False  # whether the message says why the format cannot hold the model
 
 
 TIMED_OUT = "timed out"
@@ -140,7 +141,7 @@ class Probe(NamedTuple):
     """Import what a reload needs, and say what is there. Answered by `Interpreter`."""
 
     needs: List[str]
-    keras_majors: List[Optional[int]]  # of the models that are reloaded
+    keras_majors: List[Optional[int]]  # of the models that are reloaded: none, no Keras is needed
 
 
 class CanRead(NamedTuple):
