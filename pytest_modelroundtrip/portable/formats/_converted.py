@@ -41,7 +41,7 @@ class ConvertedFormat(Format):
     keeps = ("outputs", "self_contained")
     on_request = True
     # other kernels, and constants that are folded: sums are rounded elsewhere
-    tolerance: ClassVar[Optional[float]] = 1e-5
+    tolerance: ClassVar[Optional[float]] = 1e-4
 
     def convert(self, model: Model, folder: str) -> None:
         """Write the model into this empty folder."""
