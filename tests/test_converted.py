@@ -22,29 +22,32 @@ def needs(*modules: str) -> pytest.MarkDecorator:
 
 
 LITERT = pytest.param("litert", id="litert")
-ONNX = pytest.param("onnx", marks=needs("onnx", "onnxruntime", "tf2onnx"), id="onnx")
+CONVERTERS = ("onnx", "onnxruntime", "tf2onnx")
+ONNX = pytest.param("onnx", marks=needs(*CONVERTERS), id="onnx")
 
 
 @pytest.fixture(scope="session")
-def converters() -> None:
-    """Import what converts to ONNX: after a test `pytester` forgets what was imported in it.
+def has_onnx() -> bool:
+    """Import what converts to ONNX, if it is installed.
 
-    Its parts in C++ end the process when they are imported twice.
+    After a test `pytester` forgets what was imported in it, and the parts in C++ end the process
+    when they are imported twice.
     """
-    for name in ("onnx", "onnxruntime", "tf2onnx"):
-        if importlib.util.find_spec(name) is not None:
-            importlib.import_module(name)
+    is_there = all(map(importlib.util.find_spec, CONVERTERS))
+    for name in CONVERTERS if is_there else ():
+        importlib.import_module(name)
+    return is_there
 
 
 @pytest.fixture
-def holds(tensorflow: ModuleType, converters: None) -> dict[str, str]:  # noqa: ARG001
+def holds(tensorflow: ModuleType, has_onnx: bool) -> dict[str, str]:
     """What each format makes of a Keras model, where all that it needs is installed."""
     keras2 = hasattr(tensorflow.keras.Model, "save_spec")
     if version_of(tensorflow) < (2, 13):
         pytest.skip("model.export came with TensorFlow 2.13")
     if not keras2 and tuple(map(int, tensorflow.keras.__version__.split(".")[:2])) < (3, 8):
         pytest.skip("Keras 3.0 exports one size of the batch")
-    return {"litert": "passed", "onnx": "skipped" if keras2 else "passed"}
+    return {"litert": "passed", "onnx": "passed" if has_onnx and not keras2 else "skipped"}
 
 
 MODELS = {

@@ -135,8 +135,7 @@ def become_child(folder: str, link: int, grant: Grant, setup: Optional[Setup] = 
         known = [*sys.modules]
         reload.set_up(setup, cage, own_copy.path_in(folder))
         imported_files.write(folder, known)
-        if setup.keras_majors:
-            warm_up.warm_up(setup.keras_majors)
+        warm_up.warm_up(setup.keras_majors)
         _write(link, b"\n")
     has_job.wait()
     processes.show_as(RELOADING)
