@@ -51,11 +51,6 @@ def holds(tensorflow: ModuleType, has_onnx: bool) -> dict[str, str]:
 
 
 MODELS = {
-    "dense": "return dense()",
-    "convolutional": """
-layers = [L.Conv2D(3, 3), L.BatchNormalization(), L.GlobalMaxPooling2D(), L.Dense(2)]
-return K.Sequential([K.Input((8, 8, 3)), *layers])
-""",
     "named": """
 zeta, alpha = K.Input((4,), name="zeta"), K.Input((3,), name="alpha")
 both = L.Concatenate()([zeta, alpha])
@@ -70,12 +65,12 @@ return K.Model([zeta, alpha], [L.Dense(2)(zeta), L.Dense(2)(alpha)])
 class Own(K.Model):
     def __init__(self):
         super().__init__()
-        self.inner, self.norm = L.Dense(3), L.BatchNormalization()
+        self.inner, self.norm = L.Conv2D(3, 3), L.BatchNormalization()
 
     def call(self, x, training=False):
         return {"y": self.norm(self.inner(x), training=training)}
 
-return Own(), np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
+return Own(), np.random.default_rng(0).normal(size=(3, 4, 4, 1)).astype("float32")
 """,
     "module": """
 class Minus(tf.Module):
@@ -226,7 +221,7 @@ def test_each_loss_is_caught(
     classes = [f"lossy:{loss.title()}" for loss in LOSSES]
     pytester.makeconftest(adding_formats(*classes))
     source = f"""
-@pytest.mark.roundtrip(formats={[name, *LOSSES]})
+@pytest.mark.roundtrip(formats={[*LOSSES]})
 def test_it():
     zeta, alpha = K.Input((4,), name="zeta"), K.Input((3,), name="alpha")
     both = L.Concatenate()([zeta, alpha])
@@ -235,7 +230,7 @@ def test_it():
 """
     result = run(source)
     text = " ".join(result.stdout.str().split())
-    result.assert_outcomes(passed=1, failed=len(LOSSES))
+    result.assert_outcomes(failed=len(LOSSES))
     for loss, words in LOSSES.items():
         failure = text.partition(f"test_it[{loss}] ___")[2].partition(" saved: ")[0]
         assert words in failure, result.stdout.str()
