@@ -19,6 +19,7 @@ from .portable.comparing import (
     differing,
     merged,
 )
+from .portable.formats import Format
 from .portable.subject import GIVEN
 from .result import RoundTrip, Verdict, Versions
 from .settings import Settings
@@ -30,8 +31,8 @@ def given_outputs(actual: Observations) -> Plain:
     return found.get("", found)
 
 
-def tolerance_of(settings: Settings, versions: Versions) -> Tolerance:
-    """How far apart outputs may be.
+def tolerance_of(settings: Settings, versions: Versions, fmt: Format) -> Tolerance:
+    """How far apart outputs may be: what the test says, else the format, else their dtype.
 
     Across versions no release promises the same bits: there `exact` has no effect.
     """
@@ -41,6 +42,7 @@ def tolerance_of(settings: Settings, versions: Versions) -> Tolerance:
         settings.atol,
         across_versions=versions.differ,
         across_backends=versions.differ_in_backend,
+        of_format=fmt.tolerance,
     )
 
 
@@ -86,9 +88,12 @@ def fill_in(trip: RoundTrip, comparisons: Comparisons, names: Sequence[str]) -> 
 
 
 def bits_were_expected(plan: Plan, trip: RoundTrip) -> bool:
-    """Whether the outputs are close, though the same versions computed them on this machine."""
+    """Whether the outputs are close, though the same versions computed them on this machine.
+
+    What has a tolerance of its own computes in another way.
+    """
     is_here = plan.environment.name == "here" and not trip.versions.differ
-    return is_here and trip.verdict is Verdict.CLOSE
+    return is_here and trip.verdict is Verdict.CLOSE and plan.format.tolerance is None
 
 
 def decide(plan: Plan, names: Sequence[str], evidence: diagnosis.Evidence) -> Verdict:

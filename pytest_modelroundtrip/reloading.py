@@ -50,7 +50,7 @@ def make_task(plan: Plan, names: Sequence[str], expected: Observations, generati
             custom_objects=dict(settings.custom_objects),
             factory=settings.factory,
             confinement=settings.confinement,
-            keras_majors=[part.keras_major for part in plan.models.parts.values()],
+            keras_majors=_keras_majors(plan),
             train=settings.train if plan.format.trains else None,
         ),
         format=plan.format.reference,
@@ -79,6 +79,13 @@ def make_task(plan: Plan, names: Sequence[str], expected: Observations, generati
     record = plan.models.recorded(expected, keras_libs.versions(), tolerance)
     recorded.write(str(plan.folder), record)
     return Task(job, known)
+
+
+def _keras_majors(plan: Plan) -> list[int | None]:
+    """The major versions of Keras of what is reloaded; none where another runtime runs it."""
+    if not plan.format.needs_keras:
+        return []
+    return [part.keras_major for part in plan.models.parts.values()]
 
 
 def reload(plan: Plan, task: Task, trip: RoundTrip) -> Observations:
@@ -136,6 +143,8 @@ def _classify_failed_reload(plan: Plan, job: Job, reloaded: Reloaded, trip: Roun
 
 def _classify_error(plan: Plan, job: Job, failure: LoadFailure, trip: RoundTrip) -> Stop:
     """What an error means that the reload raised."""
+    if failure.unsupported:
+        return Stop(Verdict.UNSUPPORTED, failure.message)
     if failure.step == "confine":
         return Stop(Verdict.ENVIRONMENT_BROKEN, failure.message)
     if failure.step == protocol.ANSWERING:

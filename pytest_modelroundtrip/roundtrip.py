@@ -58,8 +58,8 @@ def check_recorded(plan: Plan, bundle: Bundle) -> RoundTrip:
 
 def _unreadable(plan: Plan, task: Task) -> list[str]:
     """Why no interpreter like that of the environment can load it."""
-    interpreter = plan.environment.probe()
-    majors = dict.fromkeys(task.job.setup.keras_majors)
+    interpreter = plan.environment.probe(plan.format.needs_keras)
+    majors = dict.fromkeys(task.job.setup.keras_majors or [None])
     reasons = [plan.format.unreadable_by(major, interpreter) for major in majors]
     return [reason for reason in reasons if reason]
 
@@ -142,7 +142,7 @@ def _judged(plan: Plan, task: Task, expected: Observations, trip: RoundTrip) -> 
         actual = reloading.reload(plan, task, trip)
     with clock.phase("compare"):
         trip.outputs = judgement.given_outputs(actual)
-        tolerance = judgement.tolerance_of(plan.settings, trip.versions)
+        tolerance = judgement.tolerance_of(plan.settings, trip.versions, plan.format)
         again = reloading.reloader(plan, task)
         comparisons = judgement.compare(expected, actual, tolerance, again)
         judgement.fill_in(trip, comparisons, names)

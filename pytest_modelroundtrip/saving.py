@@ -44,8 +44,10 @@ def checks_to_make(plan: Plan) -> list[str]:
     Raises:
         Stop: where the environment is broken, or the format cannot do this round trip.
     """
-    if plan.environment.broken:
-        raise Stop(Verdict.ENVIRONMENT_BROKEN, plan.environment.broken)
+    environment = plan.environment
+    broken = environment.broken or (plan.format.needs_keras and environment.without_keras)
+    if broken:
+        raise Stop(Verdict.ENVIRONMENT_BROKEN, broken)
     try:
         reason = _unsupported(plan) or _unreadable(plan)
     except Stop:
@@ -104,7 +106,7 @@ def _unreadable(plan: Plan) -> str | None:
 
 def _probed(plan: Plan) -> Interpreter:
     try:
-        return plan.environment.probe()
+        return plan.environment.probe(plan.format.needs_keras)
     except BrokenEnvironmentError as error:
         raise Stop(Verdict.ENVIRONMENT_BROKEN, str(error)) from error
     except BadAnswerError as error:
@@ -146,7 +148,7 @@ def save(plan: Plan, artifact: Path) -> int:
         The size of the artifact in bytes.
 
     Raises:
-        Stop: where the format raises or writes nothing.
+        Stop: where the format cannot hold the model, raises, or writes nothing.
     """
     saving = plan.folder / "saving"
     saving.mkdir(parents=True)
@@ -155,6 +157,8 @@ def save(plan: Plan, artifact: Path) -> int:
             # what libraries say of each other is not an error of this test, whatever its filters
             warnings.simplefilter("default")
             plan.format.save_all(plan.models.models, str(saving))
+    except UnsupportedError as error:
+        raise Stop(Verdict.UNSUPPORTED, str(error), model_changed=True) from error
     except Exception as error:
         text, detail = error_text(error), traceback.format_exc()
         hint = save_error_hint(text)

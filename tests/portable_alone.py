@@ -42,7 +42,7 @@ def run(folder: str) -> None:
     batch = protocol.Batch("", arguments, {"training": False})
     done = []
     for name, fmt in formats.built_in().items():
-        if fmt.unsupported(model) is None:
+        if not fmt.on_request and fmt.unsupported(model) is None:
             artifact = tempfile.mkdtemp(dir=folder)
             fmt.save(model, artifact)
             round_trip(fmt, model, artifact, batch)

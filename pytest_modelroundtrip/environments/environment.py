@@ -27,7 +27,7 @@ from .provisioning import Notify, ProvisioningError
 
 # the worker keeps the time limit, and then lets the child print its trace, and ends it
 GRACE_SECONDS = standby.READY_SECONDS + watching.TRACE_SECONDS + processes.END_SECONDS + 0.5
-PROBE = Probe([], [])  # what every reload needs
+PROBE = Probe([], [None])  # what most reloads need
 # the names of what is sent and fetched where the file system is not shared
 ARTIFACT, SAVED_AGAIN = "artifact", "saved-again"
 
@@ -57,6 +57,7 @@ class Environment:
         name: as tests name it.
         kind: what was declared.
         broken: why it cannot be used for the rest of the run, else None.
+        without_keras: why it can reload nothing of Keras and TensorFlow, else None.
         notify: shows that a virtual environment is being created.
         notify_progress: shows how much of an artifact has been sent.
     """
@@ -80,6 +81,7 @@ class Environment:
         """
         self.name, self.kind = name, kind
         self.broken: str | None = None
+        self.without_keras: str | None = None
         self.notify: Notify = _ignore
         self.notify_progress: Notify = _ignore
         self._current = kind  # the Python that was created, for requirements
@@ -137,8 +139,11 @@ class Environment:
             raise error
         return connection
 
-    def probe(self) -> Interpreter:
+    def probe(self, for_keras: bool = True) -> Interpreter:
         """What the interpreter is: its versions, what is installed, its machine. Asked once.
+
+        Args:
+            for_keras: whether Keras is needed there.
 
         Raises:
             BrokenEnvironmentError: when it cannot be started or cannot import Keras.
@@ -152,6 +157,7 @@ class Environment:
                     connection.send_request(PROBE)
                     self._receive_interpreter(connection)
         assert self._interpreter is not None
+        self._check_keras(for_keras)
         return self._interpreter
 
     def reload(
@@ -181,6 +187,7 @@ class Environment:
             return self._with(hash_seed).reload(job, seconds, memory)
         with self._errors(lasting=False):
             connection = self._ready()
+            self._check_keras(bool(job.setup.keras_majors))
             there = self._job_there(connection, job)
             needs = Probe(job.needs, job.setup.keras_majors)
             forks = self._forks and self._can_fork(connection, needs)
@@ -203,6 +210,7 @@ class Environment:
         if needs not in self._warmed:
             connection.send_request(needs)
             found = self._receive_interpreter(connection)
+            self._check_imports(connection, found.broken)
             self._start_seconds += found.seconds
             self._warmed.append(needs)
         return self._interpreter is not None and self._interpreter.can_fork
@@ -270,9 +278,14 @@ class Environment:
     def _receive_interpreter(self, connection: Connection) -> Interpreter:
         self._is_warming = False
         found = connection.receive_answer(Interpreter, START_SECONDS)
-        self._check_imports(connection, found.broken)
+        if self._interpreter is None and found.broken:
+            self.without_keras = str(self._import_error(connection, found.broken))
         self._interpreter = found
         return found
+
+    def _check_keras(self, is_needed: bool) -> None:
+        if is_needed and self.without_keras is not None:
+            raise BrokenEnvironmentError(self.without_keras)
 
     def _job_there(self, connection: Connection, job: Job) -> Job:
         """The job with its paths on the other side.

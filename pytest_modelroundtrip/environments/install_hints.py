@@ -12,6 +12,7 @@ REQUIREMENTS: tuple[tuple[str, str], ...] = (  # a pattern of the error -> what 
     (r"Descriptors cannot not? be created directly|google\.protobuf", "protobuf<3.21"),
     (r"No module named 'tensorflow_hub'", "tensorflow-hub"),
     (r"No module named 'tf_keras'", "tf-keras"),
+    (r"No module named 'onnxruntime'", "onnxruntime"),
     (r"No module named '(tensorflow|numpy)'", "tensorflow-cpu"),
 )
 

@@ -321,35 +321,36 @@ def _signature_call(signatures: Mapping[str, Model], structure: Plain) -> Call:
             for name, value in kwargs.items()
             if name != "training" or value is not False
         }
-        named = _named(args, passed, list(specs))
+        named = named_arguments(args, passed, sorted(specs, key=natural))
         outputs = signature(**{name: _cast(value, specs[name]) for name, value in named.items()})
-        return _nested(outputs, structure)
+        return nested_outputs(outputs, structure)
 
     return call
 
 
-def _named(args: List[Nest], kwargs: Dict[str, Nest], names: List[str]) -> Dict[str, Nest]:
+def named_arguments(args: List[Nest], kwargs: Dict[str, Nest], names: List[str]) -> Dict[str, Nest]:
     """The call's arguments by the signature's names: by name where those are the same.
 
-    Elsewhere in the order of both: Keras numbers what it cannot name, `inputs`, `inputs_1`, ...,
-    in the order in which `tf.nest` flattens the arguments.
+    Elsewhere in the order of the names: Keras numbers what it cannot name, `inputs`, `inputs_1`,
+    ..., in the order in which `tf.nest` flattens the arguments.
+
+    Raises:
+        TypeError: when there are more or fewer arguments than names.
     """
     only = args[0] if len(args) == 1 and not kwargs else None
     if isinstance(only, dict) and set(only) == set(names):
         return dict(only)
     if not args and set(kwargs) == set(names):
         return dict(kwargs)
-    import tensorflow as tf
-
-    flat = tf.nest.flatten([args, kwargs])
+    flat = [leaf for _, leaf in tensors.leaves([args, kwargs])]
     if len(flat) != len(names):
         taken = ", ".join(sorted(names))
         message = "the signature takes %s; it was called with %d tensors"
         raise TypeError(message % (taken, len(flat)))
-    return dict(zip(sorted(names, key=natural), flat))
+    return dict(zip(names, flat))
 
 
-def _nested(outputs: Dict[str, Tensor], structure: Plain) -> Nest:
+def nested_outputs(outputs: Dict[str, Tensor], structure: Plain) -> Nest:
     """The outputs of a signature in the nest of the original's.
 
     A signature numbers outputs without names: `output_0`, `output_1`. Those of a named tuple have

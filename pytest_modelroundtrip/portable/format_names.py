@@ -5,5 +5,5 @@ BUILT_IN = (
     "checkpoint", "hub",
     # on request
     "keras_folder", "weights_sharded", "pickle", "json", "tfsm_layer", "export_archive", "orbax",
-    "model_checkpoint", "backup_and_restore",
+    "litert", "onnx", "model_checkpoint", "backup_and_restore",
 )  # fmt: skip

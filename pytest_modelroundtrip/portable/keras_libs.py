@@ -23,7 +23,12 @@ LIBRARIES = (
 )  # fmt: skip
 # modules whose versions are reported
 VERSIONED = (
-    "tensorflow", "keras", "tf_keras", "tensorflow_hub", "jax", "torch", "ml_dtypes", "numpy",
+    "tensorflow", "keras", "tf_keras", "tensorflow_hub", "jax", "torch", "ai_edge_litert",
+    "onnxruntime", "ml_dtypes", "numpy",
+)  # fmt: skip
+# modules that formats need to load
+LOADING = (
+    "tensorflow", "keras", "tf_keras", "tensorflow_hub", "orbax", "ai_edge_litert", "onnxruntime",
 )  # fmt: skip
 BACKEND = "backend"  # among the versions, where it is not TensorFlow
 
@@ -191,8 +196,7 @@ def is_installed(name: str) -> bool:
 
 def installed() -> List[str]:
     """The libraries that formats need and that are installed here, imported or not."""
-    known = ("tensorflow", "keras", "tf_keras", "tensorflow_hub", "orbax")
-    return [name for name in known if is_installed(name)]
+    return [name for name in LOADING if is_installed(name)]
 
 
 def versions() -> Dict[str, str]:

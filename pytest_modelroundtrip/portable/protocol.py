@@ -49,7 +49,7 @@ class Setup(NamedTuple):
     custom_objects: Dict[str, str]
     factory: Optional[str]
     confinement: str  # "auto", "required" or "off", see `confinement`
-    keras_majors: List[Optional[int]]  # of the models that are reloaded
+    keras_majors: List[Optional[int]]  # of the models that are reloaded: none, no Keras is needed
     train: Optional[str] = None  # what trains the model, in a format of a training
 
     @property
@@ -108,6 +108,7 @@ class LoadFailure(NamedTuple):
     message: str
     traceback: str
     reached: List[str]  # what it used until then, or wanted, that a deployment does not have
+    unsupported: bool = False  # whether the message says why the format cannot hold the model
 
 
 TIMED_OUT = "timed out"
@@ -141,7 +142,7 @@ class Probe(NamedTuple):
     """Import what a reload needs, and say what is there. Answered by `Interpreter`."""
 
     needs: List[str]
-    keras_majors: List[Optional[int]]  # of the models that are reloaded
+    keras_majors: List[Optional[int]]  # of the models that are reloaded: none, no Keras is needed
 
 
 class CanRead(NamedTuple):

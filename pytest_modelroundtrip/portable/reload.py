@@ -97,12 +97,14 @@ def unwritten(reloaded: Reloaded, error: OSError) -> Reloaded:
 def _failure(step: str, error: BaseException) -> LoadFailure:
     raised = error.__cause__ if isinstance(error, CallError) and error.__cause__ else error
     frames = _beyond_us(raised.__traceback__)
+    unsupported = isinstance(raised, formats.UnsupportedError)
     return LoadFailure(
         step=step,
         type=type(error).__name__,
-        message=text_of(error),
+        message=text_of(raised if unsupported else error),
         traceback="".join(traceback.format_exception(type(raised), raised, frames)),
         reached=list(dict.fromkeys([*TRIPWIRE.reached.used, *TRIPWIRE.named_by(error)])),
+        unsupported=unsupported,
     )
 
 
@@ -200,15 +202,17 @@ def named(where: str) -> Any:
     return found
 
 
-def warm(needs: Sequence[str], keras_majors: Sequence[Optional[int]] = ()) -> Warmed:
+def warm(needs: Sequence[str], keras_majors: Sequence[Optional[int]]) -> Warmed:
     """Import the library that Keras computes with, and what a reload needs besides.
 
     Args:
         needs: modules besides Keras.
-        keras_majors: of the models that are reloaded, the Keras that they were made with.
+        keras_majors: of the models that are reloaded, the Keras that they were made with; none
+            where another runtime runs them.
     """
     known, began = len(sys.modules), time.perf_counter()
-    broken = [*_failed_imports(keras_libs.needed(needs))]
+    modules = keras_libs.needed(needs) if keras_majors else needs
+    broken = [*_failed_imports(modules)]
     if 2 in keras_majors and keras_libs.has_separate_keras2():
         broken += _failed_imports(["tf_keras"])
     imported = len(sys.modules) > known

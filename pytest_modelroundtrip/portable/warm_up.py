@@ -32,11 +32,12 @@ def warm_up(keras_majors: Sequence[Optional[int]]) -> None:
 
     Args:
         keras_majors: of the models that are reloaded; for others, any Keras that was imported.
+            None of them: no Keras is used, and nothing is done.
     """
     majors = [major for major in keras_majors if major is not None]
     imported = sys.modules.get("keras") or sys.modules.get("tf_keras")
     keras = keras_libs.keras(majors[0]) if majors else imported
-    if keras is not None:
+    if keras_majors and keras is not None:
         with contextlib.suppress(Exception):  # then it stays cold
             checks.observe(keras_subject(_tiny(keras))._replace(batches=BATCHES), CHECKS)
     gc.freeze()  # else Python looks through all modules, most of which this process shares

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from pytest_modelroundtrip.portable.comparing import (
@@ -95,3 +96,11 @@ def test_parts_become_one() -> None:
 def test_those_that_differ() -> None:
     found = {"weights": comparison("a"), "outputs": comparison(compared=1, ulp=1)}
     assert differing(found) == {"weights": found["weights"]}
+
+
+def test_a_tolerance_of_the_format_is_a_part_of_the_largest_number() -> None:
+    own = Tolerance(of_format=0.01)
+    assert own.of(np.dtype("float32"), 50.0) == (0.0, 0.5)
+    assert own.of(np.dtype("int32"), 50.0) == (0.0, 0.0)
+    assert own._replace(rtol=1e-3, atol=0.0).of(np.dtype("float32"), 50.0) == (1e-3, 0.0)
+    assert own._replace(exact=True).of(np.dtype("float32"), 50.0) == (0.0, 0.0)

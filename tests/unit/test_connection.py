@@ -184,6 +184,17 @@ def test_one_that_ends_is_broken_for_good() -> None:
     assert ended.broken is not None
 
 
+def test_one_without_keras_is_not_broken_for_what_needs_none() -> None:
+    bare = INTERPRETER._replace(broken=["tensorflow: ModuleNotFoundError"])
+    probed = environment(stub_archive([1, encode_record(bare)]))
+    for _ in range(2):
+        with pytest.raises(BrokenEnvironmentError, match="tensorflow: ModuleNotFoundError"):
+            probed.probe()
+        assert probed.probe(for_keras=False) == bare
+    assert probed.broken is None and probed.without_keras is not None
+    probed.close()
+
+
 def test_too_few_descriptors_on_this_side_are_no_fault_of_the_interpreter() -> None:
     """They are told as they are, and the next test tries again."""
     probed = environment(stub_archive([1, encode_record(INTERPRETER)]))

@@ -66,7 +66,12 @@ def tried(
         return reload() or Reloaded({}, {}, observation={})
 
     environment = SimpleNamespace(
-        name="here", broken=None, reload=answer, is_local=is_local, description="host: python"
+        name="here",
+        broken=None,
+        without_keras=None,
+        reload=answer,
+        is_local=is_local,
+        description="host: python",
     )
     plan: Any = Plan(ModelGroup({}), StubFormat(save), environment, Settings(formats=()), folder)  # type: ignore[arg-type]
     return roundtrip.round_trip(plan)

@@ -25,6 +25,8 @@ class Tolerance(NamedTuple):
     The default absolute tolerance scales down with numbers that are all small.
     `across_versions`: the sides have different versions of the libraries. Then configs are written
     in different forms, and only the plain values that both sides have are compared.
+    `of_format`: where the format that was saved to has a tolerance of its own, how far apart
+    outputs may be, as a part of the largest number of their array.
     `across_backends`: Keras computes with another library there, and its own integers, such as the
     counters of optimizers, have another width: int64 with TensorFlow, int32 with the others.
     """
@@ -34,6 +36,7 @@ class Tolerance(NamedTuple):
     atol: Optional[float] = None
     across_versions: bool = False
     across_backends: bool = False
+    of_format: Optional[float] = None
 
     def of(self, dtype: DType, largest: float = 1.0) -> Tuple[float, float]:
         """(rtol, atol) for an array of that dtype; (0, 0) where bits must be equal.
@@ -46,6 +49,8 @@ class Tolerance(NamedTuple):
             return 0.0, 0.0
         if self.rtol is not None and self.atol is not None:
             return self.rtol, self.atol
+        if self.of_format is not None:
+            return 0.0, self.of_format * largest
         rtol, atol, smallest_normal = TOLERANCES.get(dtype.name, (0.0, 0.0, 0.0))
         return rtol, max(atol * min(largest, 1.0), rtol * smallest_normal)
 

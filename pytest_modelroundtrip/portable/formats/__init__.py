@@ -43,7 +43,10 @@ WEIGHTS: Tuple[str, ...] = ("weights", "outputs", "self_contained")
 
 
 class UnsupportedError(Exception):
-    """A format cannot hold a model, as only its training shows. The text says why."""
+    """A format cannot hold this model, which shows only while it is saved, loaded or called.
+
+    The text says why: the round trip is `n/a` then, as if `unsupported` had said so.
+    """
 
 
 class LoadOptions(NamedTuple):
@@ -72,8 +75,13 @@ class Format:
     # A check that it should pass -> the major versions of Keras of which no release passes it.
     # With these the check is made only where a test asks for it: every trained model would fail.
     never_kept: ClassVar[Mapping[str, Tuple[int, ...]]] = {}
+    # How far apart outputs may be, as a part of the largest number of their array, where it lets
+    # other code compute them; None: by their dtype. What a test passes comes before it.
+    tolerance: ClassVar[Optional[float]] = None
     # modules besides Keras that load it; a clean interpreter imports them once, before it forks
     needs: ClassVar[Tuple[str, ...]] = ()
+    # whether the model comes back as one of Keras or TensorFlow, which must be there then
+    needs_keras: ClassVar[bool] = True
     # whether it is used only where a test asks for it by name, or for "all" formats
     on_request: ClassVar[bool] = False
     # whether the parts of a group go into one artifact and come back sharing their variables
@@ -99,11 +107,19 @@ class Format:
         return None
 
     def save(self, model: Model, folder: str) -> None:
-        """Write the model into this empty folder."""
+        """Write the model into this empty folder.
+
+        Raises:
+            UnsupportedError: when it shows only now that the format cannot hold the model.
+        """
         raise NotImplementedError
 
     def load(self, folder: str, options: LoadOptions) -> Model:
-        """The live model from that folder."""
+        """The live model from that folder.
+
+        Raises:
+            UnsupportedError: as `save`.
+        """
         raise NotImplementedError
 
     def save_group(self, models: Mapping[str, Model], folder: str) -> None:

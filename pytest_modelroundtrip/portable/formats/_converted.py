@@ -1,0 +1,109 @@
+"""What formats share whose file another runtime runs: named arrays in, named arrays out."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Callable, ClassVar, Dict, List, Mapping, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from .. import calling, keras_libs
+from ..aliases import Array, DType, Model, Plain
+from ..calling import NumpyCall
+from ..subject import Subject, keras_subject
+from ..variables import layers
+from . import Format, LoadOptions
+
+HALF_PRECISION = ("float16", "bfloat16")
+
+
+class Input(NamedTuple):
+    """What a converted model takes under one name."""
+
+    dtype: DType
+    shape: Tuple[Optional[int], ...]  # None: any size
+
+
+class ConvertedModel(NamedTuple):
+    """A file that a runtime has opened."""
+
+    folder: str  # that it is in
+    inputs: Mapping[str, Input]  # by name, in the order in which the original takes them
+    run: Callable[[Dict[str, Array]], Dict[str, Array]]
+
+
+class ConvertedFormat(Format):
+    """One file without code and without variables, which a runtime without Keras runs.
+
+    Subclasses convert a model in `convert` and return a `ConvertedModel` from `load`.
+    """
+
+    keeps = ("outputs", "self_contained")
+    on_request = True
+    # other kernels, and constants that are folded: sums are rounded elsewhere
+    tolerance: ClassVar[Optional[float]] = 1e-4
+
+    def convert(self, model: Model, folder: str) -> None:
+        """Write the model into this empty folder."""
+        raise NotImplementedError
+
+    def save(self, model: Model, folder: str) -> None:
+        """Write the model, or what was loaded, into this empty folder."""
+        if isinstance(model, ConvertedModel):
+            shutil.copytree(model.folder, folder, dirs_exist_ok=True)
+        else:
+            self.convert(model, folder)
+
+    def subject(self, model: Model, options: LoadOptions) -> Subject:
+        """Nothing but what it returns."""
+        if not isinstance(model, ConvertedModel):
+            return keras_subject(model)
+        return Subject(model, {"": _Call(model, options.structure)}, [])
+
+
+class _Call(NumpyCall):
+    """Calls a converted model with what the original takes, and returns what that returns."""
+
+    def __init__(self, model: ConvertedModel, structure: Plain) -> None:
+        super().__init__(model, self._run)
+        self._inputs, self._run_named, self._structure = model.inputs, model.run, structure
+
+    def _in_tensors(self, args: List[Plain], kwargs: Mapping[str, Plain]) -> Tuple[Plain, Plain]:
+        """Arrays as they are; without Keras' `training=False`, which is what was converted."""
+        if kwargs.get("training") is False:
+            kwargs = {name: value for name, value in kwargs.items() if name != "training"}
+        return args, kwargs
+
+    def _run(self, args: List[Plain], kwargs: Dict[str, Plain]) -> Plain:
+        named = calling.named_arguments(args, kwargs, list(self._inputs))
+        fitted = {name: _fitted(name, value, self._inputs[name]) for name, value in named.items()}
+        return calling.nested_outputs(self._run_named(fitted), self._structure)
+
+
+def _fitted(name: str, value: Plain, wanted: Input) -> Array:
+    """The array as the model declares it: a runtime might take other sizes by chance.
+
+    Numbers of another width are cast, as Keras casts them.
+
+    Raises:
+        TypeError: for what is not an array.
+        ValueError: for another size along an axis that is not free.
+    """
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"{name} is an array, not {type(value).__name__}")
+    array: Array = value
+    same_rank = array.ndim == len(wanted.shape)
+    if not same_rank or any(
+        size not in (None, given) for size, given in zip(wanted.shape, array.shape)
+    ):
+        declared = ["any" if size is None else size for size in wanted.shape]
+        raise ValueError(f"{name} has the shape {declared}, not {list(array.shape)}")
+    same_kind = array.dtype.kind == wanted.dtype.kind and array.dtype.kind in "iuf"
+    return array.astype(wanted.dtype) if same_kind else array
+
+
+def half_precision(model: Model) -> Optional[str]:
+    """The dtype of half the width in which a Keras model computes somewhere, or None."""
+    dtypes = {str(getattr(layer, "compute_dtype", "")) for layer in layers(model)}
+    found = [name for name in HALF_PRECISION if name in dtypes]
+    return found[0] if found and keras_libs.keras_major(model) else None

@@ -1,0 +1,140 @@
+"""The format `litert`."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import re
+import tempfile
+import warnings
+from typing import ClassVar, Dict, List, Optional
+
+import numpy as np
+
+from .. import keras_libs, tensors
+from ..aliases import Array, Model, Module
+from ..protocol import Interpreter
+from . import LoadOptions, UnsupportedError
+from ._converted import ConvertedFormat, ConvertedModel, Input, half_precision
+from .export import ExportFormat
+from .saved_model import SavedModelFormat
+
+FILE = "model.tflite"
+INPUTS = "inputs.json"  # the names of the inputs in order, which a .tflite does not keep
+
+
+class LitertFormat(ConvertedFormat):
+    """LiteRT (TensorFlow Lite): a float .tflite file, run by the LiteRT interpreter.
+
+    By `model.export(path, format="litert")` where Keras has it, else by TensorFlow's converter.
+    The interpreter is that of `ai_edge_litert`, else `tf.lite.Interpreter`.
+    """
+
+    name = "litert"
+    needs_keras: ClassVar[bool] = False
+
+    def unsupported(self, model: Model) -> Optional[str]:
+        """Why it cannot hold this model with these versions, or None."""
+        if keras_libs.backend(model) != "tensorflow":
+            return "it is converted from models that compute with TensorFlow"
+        half = half_precision(model)
+        if half:
+            return f"it computes in {half}, for which LiteRT has few operations of its own"
+        if keras_libs.is_model(model):
+            return ExportFormat().unsupported(model)
+        return None
+
+    def unreadable_by(self, keras_major: Optional[int], interpreter: Interpreter) -> Optional[str]:  # noqa: ARG002
+        """Why that interpreter cannot load it, or None."""
+        if {"ai_edge_litert", "tensorflow"}.intersection(interpreter.installed):
+            return None
+        return "neither ai-edge-litert nor TensorFlow is installed there"
+
+    def convert(self, model: Model, folder: str) -> None:
+        """Write the file, and the order of its inputs."""
+        path = os.path.join(folder, FILE)
+        if _keras_converts(model):
+            model.export(path, format="litert", verbose=False)
+        else:
+            with tempfile.TemporaryDirectory() as exported:
+                fmt = ExportFormat() if keras_libs.is_model(model) else SavedModelFormat()
+                fmt.save(model, exported)
+                content = _converter(exported).convert()
+            with open(path, "wb") as out:
+                out.write(content)
+        with open(os.path.join(folder, INPUTS), "w", encoding="utf-8") as out:
+            json.dump(_input_names(model), out)
+
+    def load(self, folder: str, options: LoadOptions) -> ConvertedModel:  # noqa: ARG002
+        """The file in an interpreter.
+
+        A call raises an UnsupportedError where the interpreter lacks an operation of TensorFlow.
+        """
+        interpreter = _interpreter(os.path.join(folder, FILE))
+        with open(os.path.join(folder, INPUTS), encoding="utf-8") as source:
+            order = json.load(source)
+        names = list(interpreter.get_signature_list())
+        signature = "serving_default" if "serving_default" in names else names[0]
+        runner = interpreter.get_signature_runner(signature)
+        inputs = {name: _input(details) for name, details in runner.get_input_details().items()}
+        if set(order) == set(inputs):
+            inputs = {name: inputs[name] for name in order}
+
+        def run(named: Dict[str, Array]) -> Dict[str, Array]:
+            try:
+                outputs: Dict[str, Array] = runner(**named)
+            except RuntimeError as error:
+                lacks = re.search(r"Select TensorFlow op.*\(Flex(\w+)\)", str(error), re.DOTALL)
+                if lacks is None:
+                    raise
+                reason = f"this interpreter runs no operations of TensorFlow itself: {lacks[1]}"
+                raise UnsupportedError(reason) from error
+            return outputs
+
+        return ConvertedModel(folder, inputs, run)
+
+
+def _keras_converts(model: Model) -> bool:
+    """Whether the model's Keras has `export(format="litert")`: Keras 3.13 and later."""
+    if not keras_libs.is_model(model) or keras_libs.keras_major(model) != 3:
+        return False
+    return keras_libs.numbers(keras_libs.own_keras(model).__version__) >= (3, 13)
+
+
+def _converter(exported: str) -> Module:
+    """TensorFlow's converter of a SavedModel, set as Keras 3 sets it."""
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_saved_model(exported)
+    sets = tf.lite.OpsSet
+    converter.target_spec.supported_ops = [sets.TFLITE_BUILTINS, sets.SELECT_TF_OPS]
+    converter.experimental_enable_resource_variables = True
+    return converter
+
+
+def _input_names(model: Model) -> List[str]:
+    """The names of the inputs in the order in which the model takes them."""
+    nest = keras_libs.input_nest(model) if keras_libs.is_graph(model) else None
+    if nest is not None:
+        return [str(leaf.name) for _, leaf in tensors.leaves(nest)]
+    return list(inspect.signature(model.__call__).parameters)
+
+
+def _interpreter(path: str) -> Module:
+    """Of LiteRT itself; where that is not installed, of TensorFlow."""
+    if keras_libs.is_installed("ai_edge_litert") or not keras_libs.is_installed("tensorflow"):
+        from ai_edge_litert.interpreter import Interpreter
+
+        return Interpreter(model_path=path)
+    import tensorflow as tf
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it says that it is deprecated
+        return tf.lite.Interpreter(model_path=path)
+
+
+def _input(details: Dict[str, Array]) -> Input:
+    sizes = [None if size < 0 else int(size) for size in details["shape_signature"]]
+    is_text = details["dtype"] in (np.bytes_, np.str_)
+    return Input(np.dtype(object if is_text else details["dtype"]), tuple(sizes))
