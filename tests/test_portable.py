@@ -13,7 +13,10 @@ from pytest_modelroundtrip import portable
 
 PORTABLE = Path(portable.__file__).parent
 MODULES = sorted(PORTABLE.rglob("*.py"))
-INSIDE_FUNCTIONS = ("tensorflow", "tensorflow_hub", "ml_dtypes")
+INSIDE_FUNCTIONS = (
+    *("tensorflow", "tensorflow_hub", "ml_dtypes"),
+    *("ai_edge_litert", "onnx", "onnxruntime"),
+)
 
 
 @pytest.mark.parametrize(
