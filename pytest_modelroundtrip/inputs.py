@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .portable import calling, keras_libs, tensors, variables
+from .portable import keras_libs, restored_calls, tensors, variables
 from .portable.aliases import Array, Model, Nest, Plain
 
 SEED = 20260101
@@ -57,7 +57,7 @@ def declared(model: Model) -> tuple[list[Nest], dict[str, Nest]]:
             args, kwargs = concrete[0].structured_input_signature
             return list(args), dict(kwargs)
     if getattr(model, "signatures", None) and not callable(model):
-        specs = calling.serving_signature(model.signatures).structured_input_signature[1]
+        specs = restored_calls.serving_signature(model.signatures).structured_input_signature[1]
         return [], {name: specs[name] for name in sorted(specs)}
     raise InputInferenceError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
-from .. import calling, keras_libs
+from .. import keras_libs, restored_calls
 from ..aliases import Function, Model, Tensor
 from ..comparing import Comparison, Tolerance
 from ..comparing.shapes import Shape, accepts
@@ -70,7 +70,7 @@ class SignatureCheck(Check[SignatureSighting]):
         if not functions and not served:
             return None
         return SignatureSighting(
-            _served(calling.serving_signature(served), named=False) if served else None,
+            _served(restored_calls.serving_signature(served), named=False) if served else None,
             functions,
             {name: _served(served[name], named=True) for name in served},
         )
@@ -164,7 +164,7 @@ def _served(signature: Function, named: bool) -> CallSignature:
 
 
 def _named_specs(tensors: Mapping[str, Tensor], named: bool) -> List[Spec]:
-    names = sorted(tensors, key=calling.natural)
+    names = sorted(tensors, key=restored_calls.natural)
     return [_spec(name if named else None, tensors[name]) for name in names]
 
 

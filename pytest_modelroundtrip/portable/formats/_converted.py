@@ -7,7 +7,7 @@ from typing import Callable, ClassVar, Dict, List, Mapping, NamedTuple, Optional
 
 import numpy as np
 
-from .. import calling, keras_libs
+from .. import keras_libs, restored_calls
 from ..aliases import Array, DType, Model, Plain
 from ..calling import NumpyCall
 from ..subject import Subject, keras_subject
@@ -75,9 +75,9 @@ class _Call(NumpyCall):
         return args, kwargs
 
     def _run(self, args: List[Plain], kwargs: Dict[str, Plain]) -> Plain:
-        named = calling.named_arguments(args, kwargs, list(self._inputs))
+        named = restored_calls.named_arguments(args, kwargs, list(self._inputs))
         fitted = {name: _fitted(name, value, self._inputs[name]) for name, value in named.items()}
-        return calling.nested_outputs(self._run_named(fitted), self._structure)
+        return restored_calls.nested_outputs(self._run_named(fitted), self._structure)
 
 
 def _fitted(name: str, value: Plain, wanted: Input) -> Array:
