@@ -80,12 +80,18 @@ def _bundle(path: Path, chosen: argparse.Namespace, scratch: Path) -> Path:
     """
     is_archive = path.name.endswith(bundle_archives.SUFFIX) and path.is_file()
     if is_archive or bundles.is_bundle(path):
+        if chosen.inputs or chosen.outputs:
+            raise plain_artifacts.PlainArtifactError(
+                f"{path} has inputs and outputs of its own: leave out --inputs and --outputs"
+            )
         return path
     if not plain_artifacts.is_plain_artifact(path):
         raise plain_artifacts.PlainArtifactError(
             f"{path} is neither a bundle, a folder with {bundle_files.ORIGIN}, nor an artifact: "
             f"{plain_artifacts.EXPECTED}"
         )
+    if chosen.outputs and not chosen.inputs:
+        raise plain_artifacts.PlainArtifactError("--outputs needs --inputs")
     given = plain_artifacts.Given(path, chosen.inputs, chosen.outputs, chosen.imports)
     return plain_artifacts.make_bundle(given, scratch)
 

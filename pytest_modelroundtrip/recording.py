@@ -145,8 +145,10 @@ def bundle_name(test: str, number: int, fmt: str) -> str:
         number: of the round trip in that test, from 1.
         fmt: the name of the format.
     """
-    plain = test.replace(".py::", ".").replace("::", ".").replace("/", ".")
-    plain = plain.replace("[", "-").replace("]", "")
+    where, has_parameters, parameters = test.partition("[")
+    plain = where.replace(".py::", ".").replace("::", ".").replace("/", ".")
+    if has_parameters:
+        plain = f"{plain}-{parameters[:-1]}"
     safe = re.sub(r"[^A-Za-z0-9_.=,+-]", "_", plain)
     if safe != plain or len(safe) > MAX_NAME:
         digest = hashlib.sha256(test.encode("utf-8", "replace")).hexdigest()[:8]

@@ -162,5 +162,6 @@ def test_names_are_those_of_folders_and_differ() -> None:
     for test, name in names.items():
         assert bundle_name(test, 1, "keras") == name
     assert bundle_name("test_a.py::test_b", 2, "h5") == "test_a.test_b.2.h5"
-    odd = {bundle_name(f"test_a.py::test_b[{text}]", 1, "h5") for text in ("a b", "a:b", "a" * 300)}
-    assert len(odd) == 3 and all(len(name) < 200 and name.isprintable() for name in odd)
+    texts = ("a b", "a:b", "a" * 300, "a.b", "a/b", "a::b", "a[b]")
+    odd = {bundle_name(f"test_a.py::test_b[{text}]", 1, "h5") for text in texts}
+    assert len(odd) == len(texts) and all(len(name) < 200 and name.isprintable() for name in odd)
