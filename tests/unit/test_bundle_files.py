@@ -21,7 +21,7 @@ from pytest_modelroundtrip.recording import bundle_name
 from pytest_modelroundtrip.settings import Settings
 
 LARGE = np.arange(4096, dtype=np.float32)
-SETUP = Setup([], ["/of/the/saver"], {}, None, "auto", [3])
+SETUP = Setup(["its.layers"], ["/of/the/saver"], {}, None, "auto", [3])
 JOB = Job(SETUP, "weights:WeightsFormat", [], "artifact", None, True, ["weights"], False, [])
 
 
@@ -52,10 +52,19 @@ def test_a_bundle_has_what_is_needed_and_no_more(bundle: Path) -> None:
     (weight,) = found.expected(["weights"])[""]["weights"]
     assert (weight.value.dtype, weight.value.shape) == ("float32", (4096,))
     assert (bundle / "expected").stat().st_size < 1000
-    settings = Settings(formats=("weights",), pythonpath=("/here",), confinement="off")
+    settings = Settings(
+        formats=("weights",), pythonpath=("/here",), confinement="off", imports=("of.others",)
+    )
     job = found.job(settings, ["weights"])
     assert (job.setup.pythonpath, job.setup.confinement) == (["/here"], "off")
+    assert job.setup.imports == ["its.layers", "of.others"]
     assert job.artifact == str(bundle / "artifact") and job.known == (weight.value.digest,)
+
+
+def test_what_a_format_tolerates_is_tolerated_in_its_bundle(bundle: Path) -> None:
+    record = recorded.read(str(bundle))
+    tolerance = record.tolerance(record.versions, 1e-4)
+    assert tolerance.of(np.dtype("float32"), 10.0) == (0.0, 1e-3)
 
 
 ORIGINS = {
