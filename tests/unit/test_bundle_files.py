@@ -17,7 +17,7 @@ from pytest_modelroundtrip.portable import bundle_files, protocol, recorded
 from pytest_modelroundtrip.portable.comparing import Tolerance
 from pytest_modelroundtrip.portable.known_arrays import Digests
 from pytest_modelroundtrip.portable.protocol import Job, Setup, WeightValue
-from pytest_modelroundtrip.recording import bundle_name
+from pytest_modelroundtrip.recording import bundle_name, keep
 from pytest_modelroundtrip.settings import Settings
 
 LARGE = np.arange(4096, dtype=np.float32)
@@ -59,6 +59,17 @@ def test_a_bundle_has_what_is_needed_and_no_more(bundle: Path) -> None:
     assert (job.setup.pythonpath, job.setup.confinement) == (["/here"], "off")
     assert job.setup.imports == ["its.layers", "of.others"]
     assert job.artifact == str(bundle / "artifact") and job.known == (weight.value.digest,)
+
+
+def test_of_several_generations_the_first_is_kept(bundle: Path, tmp_path: Path) -> None:
+    (bundle / "generation2").mkdir()
+    last = protocol.encode_record(JOB._replace(artifact="generation2"))
+    (bundle / "job").write_bytes(last)
+    keep(bundle, tmp_path / "kept" / "bundle")
+    kept = bundles.read(tmp_path / "kept" / "bundle")
+    assert not (kept.folder / "generation2").exists() and kept.changed_files() == []
+    job = protocol.decode_record(Job, (kept.folder / "job").read_bytes())
+    assert job.artifact == "artifact"
 
 
 def test_what_a_format_tolerates_is_tolerated_in_its_bundle(bundle: Path) -> None:
