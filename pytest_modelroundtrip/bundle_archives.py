@@ -40,7 +40,7 @@ def unpack(archive: Path, folder: Path) -> Path:
     try:
         with tarfile.open(archive, "r:gz") as opened:
             names = [_unpacked(opened, member, folder) for member in _members(opened, folder)]
-    except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error) as error:
+    except (tarfile.TarError, EOFError, OSError, ValueError, RecursionError, zlib.error) as error:
         raise BundleError(f"{archive} cannot be unpacked: {error}") from error
     tops = {name.parts[0] for name in names}
     if len(tops) != 1:

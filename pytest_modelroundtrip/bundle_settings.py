@@ -42,6 +42,7 @@ def golden_folders(config: pytest.Config) -> list[Path]:
 
 def is_golden(path: Path, config: pytest.Config) -> bool:
     """Whether that bundle is among the goldens, or was named by the user, or its folder was."""
+    path = path.resolve()  # it may have been named by a link
     if any(path.is_relative_to(folder.resolve()) for folder in golden_folders(config)):
         return True
     by_user = config.args_source is config.ArgsSource.ARGS

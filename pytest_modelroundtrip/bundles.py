@@ -67,7 +67,7 @@ class Bundle:
     def job(self, settings: Settings, names: Sequence[str]) -> Job:
         """What is to be done, with the paths and limits of this machine."""
         setup = self._job.setup._replace(
-            imports=list(settings.imports) or self._job.setup.imports,
+            imports=[*dict.fromkeys([*self._job.setup.imports, *settings.imports])],
             pythonpath=list(settings.pythonpath),
             confinement=settings.confinement,
         )

@@ -102,7 +102,11 @@ class RoundTripFixture:
                 not_kept(trip, error)
                 _discard(trip.artifact.parent)
         if trip.passed:
-            self._record(test, trip, models)
+            try:
+                self._record(test, trip, models)
+            except OSError as error:
+                is_kept = False
+                not_kept(trip, error)
         unsupported = trip.verdict is Verdict.UNSUPPORTED
         failed = not trip.passed and not (unsupported and not case.settings.marker_names_formats)
         text = failure.failure_text(trip, is_kept, command) if failed else ""

@@ -25,10 +25,14 @@ class GoldenUpdates:
         self._updates = updates
         self._unused: list[str] = []
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> Iterator[None]:
         """Find goldens that no test records any more. To update them, check them first."""
-        self._unused = [*_unused(items)]
+        if _has_whole_files(config):  # and nothing is deselected yet
+            self._unused = [*_unused(items)]
+        yield
         if self._updates:
             items.sort(key=lambda item: not isinstance(item, GoldenItem))
 
@@ -53,6 +57,11 @@ def _what_came(golden: Path) -> str:
         f"golden {golden.name} failed, and no test of this run that passed records it: record it "
         "anew where it was recorded"
     )
+
+
+def _has_whole_files(config: pytest.Config) -> bool:
+    """Whether all tests of the files that are collected were: none was named, `--lf` leaves out."""
+    return not config.getoption("lf", False) and not any("::" in name for name in config.args)
 
 
 def _unused(items: Iterable[pytest.Item]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from .portable.checks.config import attributes
 from .portable.comparing import Comparisons, Tolerance, merged
 from .portable.comparing.values import value_difference
 from .portable.formats import Format, LoadOptions
-from .portable.known_arrays import Digests
+from .portable.known_arrays import BY_HASH, Digests
 from .portable.layer_alone import in_a_model
 from .portable.protocol import Batch, LayerOutput
 from .portable.recorded import Recorded, recorded
@@ -135,8 +135,9 @@ class ModelGroup:
         )
 
     def large_arrays(self, observations: Observations) -> dict[str, Array]:
-        """The large arrays of what was seen of the parts, by their hashes."""
-        return self._digests.of(records.to_plain(observations))
+        """The large weights that were seen of the parts, by their hashes."""
+        weights = [seen.get(name) for seen in observations.values() for name in BY_HASH]
+        return self._digests.of(records.to_plain(weights))
 
     def recorded(
         self, observations: Observations, versions: Mapping[str, str], tolerance: Tolerance

@@ -7,6 +7,7 @@ self-contained; with inputs, whether it answers the same; with outputs, whether 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import zipfile
 from collections.abc import Sequence
@@ -57,14 +58,17 @@ def make_bundle(given: Given, folder: Path) -> Path:
     Raises:
         PlainArtifactError: where its inputs cannot be read, or this interpreter cannot reload.
     """
-    bundle = folder / given.path.name
+    bundle = folder / Path(os.path.abspath(given.path)).name
     fmt = formats.built_in()[FORMATS.get(given.path.suffix, "saved_model")]
     artifact = bundle / bundle_files.ARTIFACT
-    if given.path.is_dir():
-        shutil.copytree(given.path, artifact)
-    else:
-        artifact.mkdir(parents=True)
-        shutil.copyfile(given.path, artifact / getattr(fmt, "filename", given.path.name))
+    try:
+        if given.path.is_dir():
+            shutil.copytree(given.path, artifact)
+        else:
+            artifact.mkdir(parents=True)
+            shutil.copyfile(given.path, artifact / getattr(fmt, "filename", given.path.name))
+    except OSError as error:
+        raise PlainArtifactError(f"{given.path} cannot be read: {error}") from None
     environment = Environment("here", HERE, portable_archive([]), "fork")
     try:
         job = _job(given, fmt, environment)._replace(artifact=str(artifact))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,7 +94,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Make an item of a bundle for each environment."""
-    is_bundle = (path / "roundtrip.json").is_file()
+    is_bundle = os.path.isfile(path / "roundtrip.json")  # False where a folder cannot be read
     if not is_bundle or not bundle_settings.is_golden(path, parent.config):
         return None
     from .goldens import GoldenDirectory

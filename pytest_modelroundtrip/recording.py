@@ -17,8 +17,9 @@ from .environments import HERE, Environment
 from .environments.archive import portable_archive
 from .model import ModelError
 from .plan import Plan, Stop
-from .portable import bundle_files, checks, formats, keras_libs
+from .portable import bundle_files, checks, formats, keras_libs, protocol
 from .portable.aliases import Model
+from .portable.protocol import Job
 from .reporting import failure, provenance
 from .result import RoundTrip, Verdict, Versions
 from .setting_values import AvailableNames, SettingsError
@@ -145,8 +146,10 @@ def bundle_name(test: str, number: int, fmt: str) -> str:
         number: of the round trip in that test, from 1.
         fmt: the name of the format.
     """
-    plain = test.replace(".py::", ".").replace("::", ".").replace("/", ".")
-    plain = plain.replace("[", "-").replace("]", "")
+    where, has_parameters, parameters = test.partition("[")
+    plain = where.replace(".py::", ".").replace("::", ".").replace("/", ".")
+    if has_parameters:
+        plain = f"{plain}-{parameters[:-1]}"
     safe = re.sub(r"[^A-Za-z0-9_.=,+-]", "_", plain)
     if safe != plain or len(safe) > MAX_NAME:
         digest = hashlib.sha256(test.encode("utf-8", "replace")).hexdigest()[:8]
@@ -155,10 +158,18 @@ def bundle_name(test: str, number: int, fmt: str) -> str:
 
 
 def keep(bundle: Path, target: Path) -> None:
-    """Copy a whole bundle; where another process has done so meanwhile, that one stays."""
+    """Copy a bundle; where another process has done so meanwhile, that one stays.
+
+    Of a round trip of several generations that is the first, which the original was saved to.
+    """
+    job = protocol.decode_record(Job, (bundle / bundle_files.JOB).read_bytes())
+    job = job._replace(artifact=bundle_files.ARTIFACT)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".", dir=target.parent) as scratch:
         copy = Path(scratch) / target.name
-        shutil.copytree(bundle, copy)
+        shutil.copytree(bundle / bundle_files.ARTIFACT, copy / bundle_files.ARTIFACT)
+        for path in [path for path in bundle.iterdir() if path.is_file()]:
+            shutil.copyfile(path, copy / path.name)
+        (copy / bundle_files.JOB).write_bytes(protocol.encode_record(job))
         with contextlib.suppress(OSError):
             copy.rename(target)

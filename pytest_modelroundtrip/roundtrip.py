@@ -43,6 +43,9 @@ def check_recorded(plan: Plan, bundle: Bundle) -> RoundTrip:
     expected = bundle.expected(names)
     trip.expected = judgement.given_outputs(expected)
     with _concluded(plan, trip):
+        if not names:
+            its = ", ".join(bundle.checks([]))
+            raise Stop(Verdict.DIFFERS, f"nothing was compared: the bundle has the checks {its}")
         changed = bundle.changed_files()
         task = Task(bundle.job(plan.settings, names), bundle.recorded.hashes())
         try:

@@ -17,6 +17,7 @@ from inner_runs import run_in_process, version_of
 from shared_interpreters import SharedInterpreters
 
 from pytest_modelroundtrip import RecordError, bundle_archives, record
+from pytest_modelroundtrip.__main__ import main
 
 if TYPE_CHECKING:
     from inner_runs import Run
@@ -29,6 +30,8 @@ def test_encoder(units):
     model.compile("adam", "mse")
     return model
 """
+
+FIRST = Path(__file__).parent / "bundles" / "dense.saved_model"
 
 Check = Callable[..., pytest.RunResult]
 
@@ -114,6 +117,9 @@ def test_what_was_recorded_is_checked_as_goldens(
     origin.write_text(origin.read_text().replace("::test_encoder", "::test_of_old"))
     result = check("--collect-only")
     result.stdout.fnmatch_lines([f"golden {bundle.name} is unused: there is no *test_of_old any*"])
+    origin.write_text(origin.read_text().replace("::test_of_old", "::test_encoder"))
+    result = check("--collect-only", "-k", "weights and here or saved_model and not here")
+    result.stdout.no_fnmatch_line("*is unused*")  # its test is deselected, not gone
     known = f"roundtrip_golden_failures =\n  {bundle.name}[here]: it was changed\n"
     Path("pytest.ini").write_text(f"[pytest]\nroundtrip_goldens = goldens\n{known}")
     check("goldens").assert_outcomes(passed=1, xfailed=1)
@@ -127,6 +133,11 @@ def test_they_are_checked_without_pytest(goldens: Path, run: Run, tensorflow: Mo
     assert (done.returncode, "2 passed" in done.stdout) == (0, True), done.stdout
     done = in_process_of_its_own(*command, "pytest.ini")
     assert (done.returncode, done.stdout[:21]) == (2, "pytest.ini is neither")
+    conftest = Path("conftest.py")
+    conftest.write_text("import pytest\n\ndef pytest_runtest_setup(): pytest.skip('n/a')\n")
+    done = in_process_of_its_own(*command, str(bundle))
+    assert (done.returncode, "1 skipped" in done.stdout) == (2, True), done.stdout
+    conftest.unlink()
     standalone = [sys.executable, "-I", str(bundle / "reload.pyz"), "--check"]
     done = in_process_of_its_own(*standalone)
     assert done.stdout.endswith("\nEXACT\n") and done.returncode == 0, done.stdout
@@ -136,6 +147,11 @@ def test_they_are_checked_without_pytest(goldens: Path, run: Run, tensorflow: Mo
     assert done.stdout.endswith("\nDIFFERS\n") and done.returncode == 1, done.stdout
     assert "first/kernel float32[40, 40] has other values than were recorded" in done.stdout
     assert "model.weights.h5 was changed" in done.stdout
+    (bundle / "expected").write_bytes(b"x")
+    done = in_process_of_its_own(*standalone)
+    assert (done.returncode, "is not a whole bundle: " in done.stdout) == (2, True), done.stdout
+    nowhere = run(TEST, f"--roundtrip-record={bundle}/job/goldens", "-k", "weights")
+    nowhere.stdout.fnmatch_lines(["SYSTEM ERROR*", "  the artifact could not be kept:"])
     again = run(TEST, "--roundtrip-record=goldens")
     again.stderr.fnmatch_lines(["*--roundtrip-record=*a folder that is new, or empty*"])
     assert again.ret == pytest.ExitCode.USAGE_ERROR
@@ -155,7 +171,8 @@ def test_a_script_records(tensorflow: ModuleType, tmp_path: Path, check: Check) 
         tmp_path / "models" / "encoder.weights"
     ]
     assert [found.name for found in path.parent.iterdir()] == ["encoder.weights"]
-    check(str(path.parent)).assert_outcomes(passed=1)
+    (tmp_path / "link").symlink_to(path.parent)
+    check(str(tmp_path / "link" / "encoder.weights")).assert_outcomes(passed=1)
     for options, message in REFUSED:
         with pytest.raises(RecordError, match=message):
             record(model, x, path=path, **options)
@@ -188,6 +205,9 @@ def test_an_artifact_without_a_record(tensorflow: ModuleType, tmp_path: Path) ->
         done = subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
         assert done.returncode == (name == "wrong"), done.stdout
     assert "outputs['y'] differs in 2 of 6 elements" in done.stdout, done.stdout
+    unused = ([str(tmp_path / "affine")], [str(FIRST), f"--inputs={tmp_path / 'x.npz'}"])
+    for arguments in unused:  # outputs that nothing is compared with would be a check that passes
+        assert main(["check", *arguments, f"--outputs={tmp_path / 'wrong.npz'}"]) == 2
     command = [*command[:4], "x.npz"]
     done = subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     assert (done.returncode, done.stdout[:16]) == (2, "x.npz is neither")
@@ -197,7 +217,7 @@ def test_the_first_bundle_is_still_read(tensorflow: ModuleType, check: Check) ->
     """It was recorded by the first commit that could, with TensorFlow 2.15."""
     if version_of(tensorflow) < (2, 12):
         pytest.skip("a SavedModel of TensorFlow 2.15 does not load before 2.12")
-    shutil.copytree(Path(__file__).parent / "bundles" / "dense.saved_model", "dense.saved_model")
+    shutil.copytree(FIRST, "dense.saved_model")
     result = check("dense.saved_model", "--roundtrip-report=report.json")
     result.assert_outcomes(passed=1)
     (row,) = json.loads(Path("report.json").read_text())["roundtrips"]

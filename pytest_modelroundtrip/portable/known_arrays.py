@@ -15,6 +15,9 @@ from .bits import Memory, digest, memory
 from .tensors import KnownArray, dtype_named, leaves, map_leaves
 
 MIN_BYTES = 4096  # below that the bytes are sent: hashes would cost more
+# checks whose values are compared bit for bit: of large ones the hash is enough. Others need the
+# numbers, also where these are those of a weight by chance: zeros are in many places
+BY_HASH = ("weights", "optimizer")
 
 
 class Digests:
@@ -46,14 +49,17 @@ class Digests:
         return self._made.get(place) or (digest(array), array)
 
 
-def without_known(nest: Plain, known: Collection[str]) -> Plain:
-    """A nest in NumPy form with the hash in place of each array whose hash is known."""
+def without_known(seen: Dict[str, Plain], known: Collection[str]) -> Dict[str, Plain]:
+    """What checks saw, with the hash in place of each weight whose hash is known."""
 
     def leaf_or_hash(leaf: Plain) -> Plain:
         found = digest(leaf) if _is_large(leaf) else ""
         return KnownArray(found, leaf.dtype.name, leaf.shape) if found in known else leaf
 
-    return map_leaves(leaf_or_hash, nest) if known else nest
+    return {
+        name: map_leaves(leaf_or_hash, plain) if known and name in BY_HASH else plain
+        for name, plain in seen.items()
+    }
 
 
 def with_known(nest: Plain, known: Mapping[str, Union[Array, KnownArray]]) -> Plain:

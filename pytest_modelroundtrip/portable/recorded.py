@@ -10,11 +10,8 @@ from .aliases import Plain
 from .bundle_files import EXPECTED
 from .checks import Observations
 from .comparing import Tolerance
-from .known_arrays import Digests
+from .known_arrays import BY_HASH, Digests
 from .tensors import KnownArray, leaves
-
-# checks whose values are compared bit for bit: of large ones the hash is enough
-BY_HASH = ("weights", "optimizer")
 
 
 class Recorded(NamedTuple):
@@ -34,8 +31,8 @@ class Recorded(NamedTuple):
         """
         return {part: checks.parsed(seen) for part, seen in self.parts.items()}
 
-    def tolerance(self, versions: Dict[str, str]) -> Tolerance:
-        """How closely it is to be met by what has these versions.
+    def tolerance(self, versions: Dict[str, str], of_format: Optional[float]) -> Tolerance:
+        """How closely it is to be met by what has these versions, in a format with that tolerance.
 
         No two releases promise the same bits, so there `exact` has no effect.
         """
@@ -46,6 +43,7 @@ class Recorded(NamedTuple):
             self.atol,
             across_versions=across,
             across_backends=keras_libs.backends_differ(self.versions, versions),
+            of_format=of_format,
         )
 
     def hashes(self) -> Dict[str, KnownArray]:

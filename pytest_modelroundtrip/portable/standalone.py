@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from typing import Dict, List, Mapping, Sequence
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from . import (
     bundle_files,
@@ -28,6 +28,7 @@ from . import (
 )
 from .comparing import CheckOutcome, Comparison, Comparisons, differing, merged
 from .protocol import Interpreter, Job, Reloaded
+from .recorded import Recorded
 
 CHECK, NOT_CONFINED = "--check", "--confinement=off"
 WIDTH = 16  # of the names of checks
@@ -35,7 +36,8 @@ USAGE = f"usage: reload.pyz [{CHECK}] [{NOT_CONFINED}]"
 
 
 def main(bundle: str, options: Sequence[str]) -> int:
-    """Reload; the exit status: 0, or 1 where that failed or something is not as recorded.
+    """Reload; the exit status: 0, or 1 where that failed or something is not as recorded, or 2
+    where the bundle cannot be read.
 
     Args:
         bundle: the folder of the artifact and what stands beside it.
@@ -44,23 +46,37 @@ def main(bundle: str, options: Sequence[str]) -> int:
     if set(options) - {CHECK, NOT_CONFINED}:
         print(USAGE)
         return 2
-    with open(os.path.join(bundle, bundle_files.JOB), "rb") as source:
-        job = protocol.decode_record(Job, source.read())
+    try:
+        job, record, changed = _read(bundle, CHECK in options)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        print(f"{bundle} is not a whole bundle: {error}")
+        return 2
     job = job._replace(artifact=os.path.join(bundle, job.artifact))
     if NOT_CONFINED in options:
         job = job._replace(setup=job.setup._replace(confinement=confinement.OFF))
     processes.adopt_orphans()
     folder = tempfile.mkdtemp(prefix="roundtrip-")
     try:
-        return child.in_fork(lambda: _reload_and_print(job, bundle, folder, CHECK in options))
+        return child.in_fork(lambda: _reload_and_print(job, folder, record, changed))
     finally:
         processes.end_descendants()
         processes.remove(folder)
 
 
-def _reload_and_print(job: Job, bundle: str, folder: str, compares: bool) -> int:
-    record = recorded.read(bundle) if compares else None  # before the process is confined
-    changed = _changed_files(bundle) if compares else []
+def _read(bundle: str, compares: bool) -> Tuple[Job, Optional[Recorded], List[str]]:
+    """What is to be done; with what is expected, and the files that are not those recorded."""
+    with open(os.path.join(bundle, bundle_files.JOB), "rb") as source:
+        job = protocol.decode_record(Job, source.read())
+    if not compares:
+        return job, None, []
+    record = recorded.read(bundle)
+    record.observations()  # they can be read
+    return job, record, _changed_files(bundle)
+
+
+def _reload_and_print(
+    job: Job, folder: str, record: Optional[Recorded], changed: Sequence[str]
+) -> int:
     answer = _reloaded(job, folder)
     print(f"confinement: {answer.confinement}")
     if record is not None:
@@ -118,11 +134,9 @@ def _changed_files(bundle: str) -> List[str]:
     return bundle_files.changed_files(bundle, hashes)
 
 
-def _print_comparison(
-    job: Job, record: recorded.Recorded, answer: Reloaded, changed: Sequence[str]
-) -> int:
+def _print_comparison(job: Job, record: Recorded, answer: Reloaded, changed: Sequence[str]) -> int:
     """Print the outcome of each check, and what differs."""
-    tolerance = record.tolerance(answer.versions)
+    tolerance = record.tolerance(answer.versions, formats.referred(job.format).tolerance)
     seen = answer.observation or {}
     actual = {part: checks.parsed(sighting) for part, sighting in seen.items()}
     comparisons = merged(

@@ -17,11 +17,11 @@ from pytest_modelroundtrip.portable import bundle_files, protocol, recorded
 from pytest_modelroundtrip.portable.comparing import Tolerance
 from pytest_modelroundtrip.portable.known_arrays import Digests
 from pytest_modelroundtrip.portable.protocol import Job, Setup, WeightValue
-from pytest_modelroundtrip.recording import bundle_name
+from pytest_modelroundtrip.recording import bundle_name, keep
 from pytest_modelroundtrip.settings import Settings
 
 LARGE = np.arange(4096, dtype=np.float32)
-SETUP = Setup([], ["/of/the/saver"], {}, None, "auto", [3])
+SETUP = Setup(["its.layers"], ["/of/the/saver"], {}, None, "auto", [3])
 JOB = Job(SETUP, "weights:WeightsFormat", [], "artifact", None, True, ["weights"], False, [])
 
 
@@ -52,10 +52,30 @@ def test_a_bundle_has_what_is_needed_and_no_more(bundle: Path) -> None:
     (weight,) = found.expected(["weights"])[""]["weights"]
     assert (weight.value.dtype, weight.value.shape) == ("float32", (4096,))
     assert (bundle / "expected").stat().st_size < 1000
-    settings = Settings(formats=("weights",), pythonpath=("/here",), confinement="off")
+    settings = Settings(
+        formats=("weights",), pythonpath=("/here",), confinement="off", imports=("of.others",)
+    )
     job = found.job(settings, ["weights"])
     assert (job.setup.pythonpath, job.setup.confinement) == (["/here"], "off")
+    assert job.setup.imports == ["its.layers", "of.others"]
     assert job.artifact == str(bundle / "artifact") and job.known == (weight.value.digest,)
+
+
+def test_of_several_generations_the_first_is_kept(bundle: Path, tmp_path: Path) -> None:
+    (bundle / "generation2").mkdir()
+    last = protocol.encode_record(JOB._replace(artifact="generation2"))
+    (bundle / "job").write_bytes(last)
+    keep(bundle, tmp_path / "kept" / "bundle")
+    kept = bundles.read(tmp_path / "kept" / "bundle")
+    assert not (kept.folder / "generation2").exists() and kept.changed_files() == []
+    job = protocol.decode_record(Job, (kept.folder / "job").read_bytes())
+    assert job.artifact == "artifact"
+
+
+def test_what_a_format_tolerates_is_tolerated_in_its_bundle(bundle: Path) -> None:
+    record = recorded.read(str(bundle))
+    tolerance = record.tolerance(record.versions, 1e-4)
+    assert tolerance.of(np.dtype("float32"), 10.0) == (0.0, 1e-3)
 
 
 ORIGINS = {
@@ -162,5 +182,6 @@ def test_names_are_those_of_folders_and_differ() -> None:
     for test, name in names.items():
         assert bundle_name(test, 1, "keras") == name
     assert bundle_name("test_a.py::test_b", 2, "h5") == "test_a.test_b.2.h5"
-    odd = {bundle_name(f"test_a.py::test_b[{text}]", 1, "h5") for text in ("a b", "a:b", "a" * 300)}
-    assert len(odd) == 3 and all(len(name) < 200 and name.isprintable() for name in odd)
+    texts = ("a b", "a:b", "a" * 300, "a.b", "a/b", "a::b", "a[b]")
+    odd = {bundle_name(f"test_a.py::test_b[{text}]", 1, "h5") for text in texts}
+    assert len(odd) == len(texts) and all(len(name) < 200 and name.isprintable() for name in odd)

@@ -14,12 +14,17 @@ WEIGHT = np.arange(4096, dtype=np.float32)
 
 def test_what_is_known_travels_as_a_hash() -> None:
     known = Digests().of({"weights": [WEIGHT]})
-    sent = codec.dump(without_known({"weights": [WEIGHT.copy()], "other": [1.5, "x"]}, known))
+    sent = codec.dump(without_known({"weights": [WEIGHT.copy(), 1.5, "x"]}, known))
     assert len(sent) < 300
     received = with_known(codec.load(sent), known)
-    (seen,) = received["weights"]
+    seen, *others = received["weights"]
     assert np.shares_memory(seen, WEIGHT) and not seen.flags.writeable
-    assert received["other"] == [1.5, "x"]
+    assert others == [1.5, "x"]
+
+
+def test_what_is_compared_by_its_size_travels_whole() -> None:
+    seen = {"outputs": [WEIGHT], "training": {"changes": WEIGHT}}
+    assert without_known(seen, Digests().of([WEIGHT])) == seen
 
 
 @pytest.mark.parametrize(
@@ -33,9 +38,9 @@ def test_what_is_known_travels_as_a_hash() -> None:
     ids=["last bit", "dtype", "shape", "zero"],
 )
 def test_what_differs_travels_whole(other: np.typing.NDArray[np.generic]) -> None:
-    sent = without_known([other], Digests().of([WEIGHT]))
-    assert isinstance(sent[0], np.ndarray)
-    assert with_known(codec.load(codec.dump(sent)), {})[0].tobytes() == other.tobytes()
+    sent = without_known({"weights": other}, Digests().of([WEIGHT]))
+    assert isinstance(sent["weights"], np.ndarray)
+    assert with_known(codec.load(codec.dump(sent)), {})["weights"].tobytes() == other.tobytes()
 
 
 def test_small_arrays_and_strings_travel() -> None:
