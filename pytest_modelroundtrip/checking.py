@@ -22,7 +22,8 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "check",
         help="reload what was recorded, and compare: in this interpreter, or in others",
         description="Reload each bundle in a clean interpreter and compare it with what was "
-        "recorded. Exit status: 0: all is as recorded; 1: something is not; 2: it was not done.",
+        "recorded. Exit status: 0: all is as recorded; 1: something is not, or an environment is "
+        "broken; 2: it was not done.",
     )
     command.add_argument(
         "bundles",

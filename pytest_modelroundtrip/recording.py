@@ -15,7 +15,7 @@ from . import bundle_archives, reloading, saving, setting_values
 from . import model as reference_model
 from .environments import HERE, Environment
 from .environments.archive import portable_archive
-from .model import ModelError
+from .model import ModelError, ModelGroup
 from .plan import Plan, Stop
 from .portable import bundle_files, checks, formats, keras_libs, protocol
 from .portable.aliases import Model
@@ -66,7 +66,7 @@ def record(
 
     Raises:
         RecordError: where an option is wrong, a bundle exists, the model cannot be called, or a
-            format that was named cannot hold or save it.
+            format that was named cannot hold or save it; nothing is written then.
     """
     settings = _settings(options)
     targets = {name: Path(f"{path}.{name}") for name in settings.formats}
@@ -75,18 +75,29 @@ def record(
         models = reference_model.single(model, inputs, kwargs or {})
     except ModelError as error:
         raise RecordError(failure.shortened(str(error))) from None
+    try:
+        written = _written(models, settings, targets)
+        return [bundle_archives.pack(target) if archive else target for target in written]
+    except OSError as error:
+        raise RecordError(f"it cannot be written: {error}") from error
+
+
+def _written(models: ModelGroup, settings: Settings, targets: Mapping[str, Path]) -> list[Path]:
+    """Write the bundles by the names of their formats: all of them, or none."""
     environment = Environment("here", HERE, portable_archive([]), "fork")  # is never started
-    written = []
-    for name, target in targets.items():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".", dir=target.parent) as scratch:
+    parent = next(iter(targets.values())).parent
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".", dir=parent) as scratch:
+        made = {}
+        for name, target in targets.items():
             folder = Path(scratch) / target.name
             if _recorded(Plan(models, formats.built_in()[name], environment, settings, folder)):
-                folder.rename(target)
-                written.append(bundle_archives.pack(target) if archive else target)
-    if not written:
-        raise RecordError("no format can hold this model")
-    return written
+                made[folder] = target
+        if not made:
+            raise RecordError("no format can hold this model")
+        for folder, target in made.items():
+            folder.rename(target)
+    return [*made.values()]
 
 
 def _settings(options: Mapping[str, Any]) -> Settings:
