@@ -140,6 +140,8 @@ class RoundTripFixture:
         if (folder / bundle_files.JOB).exists():
             command = self._session.environments[trip.environment].reproduce_command(str(folder))
             (folder / bundle_files.RELOAD).write_bytes(self._session.archive)
+        if trip.observed is not None:
+            recording.write_expected(folder, models, trip, self._case.settings)
         origin = provenance.Origin(test, command, self._case.settings.imports)
         provenance.write(folder, origin, trip, models)
         return command

@@ -17,8 +17,9 @@ from .environments import HERE, Environment
 from .environments.archive import portable_archive
 from .model import ModelError, ModelGroup
 from .plan import Plan, Stop
-from .portable import bundle_files, checks, formats, keras_libs, protocol
+from .portable import bundle_files, checks, formats, keras_libs, protocol, recorded
 from .portable.aliases import Model
+from .portable.comparing import Tolerance
 from .portable.protocol import Job
 from .reporting import failure, provenance
 from .result import RoundTrip, Verdict, Versions
@@ -139,11 +140,20 @@ def _recorded(plan: Plan) -> bool:
             return False
         lines = [f"{stop.verdict}: format {trip.format}", *stop.problems, stop.hint]
         raise RecordError(failure.shortened("\n".join(filter(None, lines)))) from stop
+    trip.observed = expected
     reloading.make_task(plan, names, expected, generation=1)
+    write_expected(plan.folder, plan.models, trip, plan.settings)
     (plan.folder / bundle_files.RELOAD).write_bytes(portable_archive([]))
     origin = provenance.Origin("record()", RELOAD_COMMAND, plan.settings.imports)
     provenance.write(plan.folder, origin, trip, plan.models)
     return True
+
+
+def write_expected(folder: Path, models: ModelGroup, trip: RoundTrip, settings: Settings) -> None:
+    """Write what was seen of the original beside its artifact."""
+    tolerance = Tolerance(settings.exact, settings.rtol, settings.atol)
+    record = models.recorded(trip.observed or {}, trip.versions.saved, tolerance)
+    recorded.write(str(folder), record)
 
 
 def bundle_name(test: str, number: int, fmt: str) -> str:

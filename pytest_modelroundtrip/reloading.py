@@ -12,7 +12,7 @@ from .environments import BadAnswerError, BrokenEnvironmentError
 from .known_errors import Loading, crash_hint
 from .load_hints import load_hint
 from .plan import Plan, Stop
-from .portable import bundle_files, calling, checks, keras_libs, protocol, recorded
+from .portable import bundle_files, calling, checks, protocol
 from .portable.aliases import Array
 from .portable.checks import Observations
 from .portable.comparing import CheckOutcome, Tolerance
@@ -39,7 +39,7 @@ class Task(NamedTuple):
 
 
 def make_task(plan: Plan, names: Sequence[str], expected: Observations, generation: int) -> Task:
-    """What is to be done. The job, and what is expected of it, are written beside the artifact."""
+    """What is to be done; the job is also written beside the artifact, for `reload.pyz`."""
     last, settings = plan.settings.generations, plan.settings
     known = plan.models.large_arrays(expected)
     folders = ["artifact", *(f"generation{number}" for number in range(2, last + 1))]
@@ -75,9 +75,6 @@ def make_task(plan: Plan, names: Sequence[str], expected: Observations, generati
     )
     kept = job._replace(artifact=folders[generation - 1], save_to=None, known=())
     (plan.folder / bundle_files.JOB).write_bytes(protocol.encode_record(kept))
-    tolerance = Tolerance(settings.exact, settings.rtol, settings.atol)
-    record = plan.models.recorded(expected, keras_libs.versions(), tolerance)
-    recorded.write(str(plan.folder), record)
     return Task(job, known)
 
 

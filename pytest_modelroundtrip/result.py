@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 if TYPE_CHECKING:
+    from .portable.checks import Observations
     from .portable.comparing import CheckOutcome
 
 
@@ -89,6 +90,8 @@ class RoundTrip:
         size: of the artifact, in bytes.
         model_changed: whether saving changed the live model.
         confinement: of the process that reloaded, in words; "" where it did not come to that.
+        observed: what the checks saw of the original, by part and check, which a bundle holds; None
+            where it could not be saved.
     """
 
     format: str
@@ -110,6 +113,7 @@ class RoundTrip:
     size: int = 0
     model_changed: bool = False
     confinement: str = ""
+    observed: Observations | None = field(default=None, repr=False)
 
     @property
     def passed(self) -> bool:

@@ -239,7 +239,7 @@ def test_it():
 def test_what_is_unreadable_is_tried_only_where_it_was_asked_for(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Environment, "probe", lambda _self: _interpreter([], keras="1.0"))
+    monkeypatch.setattr(Environment, "probe", lambda *_: _interpreter([], keras="1.0"))
     other = (
         f"--roundtrip-define-environment=other={sys.executable}",
         "--roundtrip-environments=other,here",

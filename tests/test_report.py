@@ -280,14 +280,14 @@ def test_the_list(run: Run, tensorflow: ModuleType) -> None:
     result.stdout.fnmatch_lines(
         [
             "formats:",
-            "  keras             Keras' own format: *",
+            "  keras  *Keras' own format: *",
             "  hub               A hub module: *",
             "checks:",
             "| format | signature | weights | config | compile | losses | optimizer | outputs "
             "| self_contained | training |",
             "| `h5` | x | x | x | x | x | on request with Keras 3 | x | x | on request |",
             "environments:",
-            f"  here              Python 3.*, TF {tensorflow.__version__}*",
+            f"  here  *Python 3.*, TF {tensorflow.__version__}*",
             f"   *{sys.executable}",
             "   *threads*",
         ]
@@ -298,7 +298,7 @@ def test_the_list(run: Run, tensorflow: ModuleType) -> None:
 def test_the_list_shows_why_an_environment_is_broken(run: Run) -> None:
     result = run("", "--roundtrip-list", "--roundtrip-define-environment=gone=popen//python=/gone")
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["  gone              broken: *"])
+    result.stdout.fnmatch_lines(["  gone  *broken: *"])
 
 
 def test_the_documented_table_is_that_of_the_formats() -> None:
