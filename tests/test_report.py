@@ -281,11 +281,11 @@ def test_the_list(run: Run, tensorflow: ModuleType) -> None:
         [
             "formats:",
             "  keras  *Keras' own format: *",
-            "  hub               A hub module: *",
+            "  hub  *A hub module: *",
             "checks:",
-            "| format | signature | weights | config | compile | losses | optimizer | outputs "
-            "| self_contained | training |",
-            "| `h5` | x | x | x | x | x | on request with Keras 3 | x | x | on request |",
+            "| format | history | signature | weights | config | compile | losses | optimizer "
+            "| outputs | self_contained | training |",
+            "| `h5` | - | x | x | x | x | x | on request with Keras 3 | x | x | on request |",
             "environments:",
             f"  here  *Python 3.*, TF {tensorflow.__version__}*",
             f"   *{sys.executable}",
