@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import platform
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,16 @@ from pytest_modelroundtrip.portable import formats, keras_libs
 
 MATRIX = Path(__file__).parent / "matrix"
 MISSING_PACKAGE = "pytest-modelroundtrip["  # a reason that is not the format's
+
+
+@pytest.fixture(scope="module", autouse=True)
+def models() -> Iterator[None]:
+    """Import the models once: old releases of Keras refuse a class that is registered twice."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(MATRIX))
+        if importlib.util.find_spec("tensorflow"):
+            importlib.import_module("capability_models")
+        yield
 
 
 @pytest.fixture
