@@ -22,7 +22,10 @@ IS_KERAS_3 = hasattr(tf.keras, "ops")
 
 def run(python: str, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a script; what TensorFlow writes to stderr is shown where the test fails."""
-    command, environ = [python, *map(str, arguments)], {**os.environ, **variables}
+    # another machine does not have the variables of this one
+    ours = {name: text for name, text in os.environ.items() if not name.startswith("TF_USE_")}
+    environ = {**(os.environ if python == sys.executable else ours), **variables}
+    command = [python, *map(str, arguments)]
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environ)
 
 
