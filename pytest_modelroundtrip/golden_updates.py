@@ -71,7 +71,7 @@ def _unused(items: Iterable[pytest.Item]) -> Iterator[str]:
     files = {item.nodeid.split("::")[0] for item in items}
     for path in dict.fromkeys(item.bundle for item in items if isinstance(item, GoldenItem)):
         try:
-            test = bundles.read_test(path)
+            test = bundles.read_origin(path).test
         except bundles.BundleError:
             continue  # its item says so
         file, is_test, _ = test.partition("::")

@@ -71,9 +71,8 @@ def make_bundle(given: Given, folder: Path) -> Path:
         raise PlainArtifactError(f"{given.path} cannot be read: {error}") from None
     environment = Environment("here", HERE, portable_archive([]), "fork")
     try:
-        job = _job(given, fmt, environment)._replace(artifact=str(artifact))
-        (bundle / bundle_files.JOB).write_bytes(protocol.encode_record(job))
-        seen = environment.reload(job, SECONDS)
+        job = _job(given, fmt, environment)
+        seen = environment.reload(job._replace(artifact=str(artifact)), SECONDS)
     except (BrokenEnvironmentError, BadAnswerError) as error:
         raise PlainArtifactError(str(error)) from None
     finally:
@@ -100,7 +99,7 @@ def _job(given: Given, fmt: Format, environment: Environment) -> Job:
         setup=Setup(list(given.imports), [], {}, None, "auto", [major]),
         format=fmt.reference,
         needs=list(fmt.needs),
-        artifact="",
+        artifact=bundle_files.ARTIFACT,
         save_to=None,
         safe_mode=True,
         checks=made,
@@ -165,8 +164,7 @@ def _parts(seen: dict[str, dict[str, Plain]], given: Given) -> dict[str, dict[st
 
 
 def _write(bundle: Path, fmt: Format, job: Job, record: Recorded) -> None:
-    kept = job._replace(artifact=bundle_files.ARTIFACT)
-    (bundle / bundle_files.JOB).write_bytes(protocol.encode_record(kept))
+    (bundle / bundle_files.JOB).write_bytes(protocol.encode_record(job))
     recorded.write(str(bundle), record)
     origin = {
         "schema": SCHEMA,

@@ -47,7 +47,7 @@ def bundle(tmp_path: Path) -> Path:
 
 def test_a_bundle_has_what_is_needed_and_no_more(bundle: Path) -> None:
     found = bundles.read(bundle)
-    assert (found.format, found.test, found.size) == ("weights", "record()", 7)
+    assert (found.origin.format, found.origin.test, found.size) == ("weights", "record()", 7)
     assert found.changed_files() == []
     (weight,) = found.expected(["weights"])[""]["weights"]
     assert (weight.value.dtype, weight.value.shape) == ("float32", (4096,))
