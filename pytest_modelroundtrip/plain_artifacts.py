@@ -72,6 +72,7 @@ def make_bundle(given: Given, folder: Path) -> Path:
     environment = Environment("here", HERE, portable_archive([]), "fork")
     try:
         job = _job(given, fmt, environment)
+        (bundle / bundle_files.JOB).write_bytes(protocol.encode_record(job))
         seen = environment.reload(job._replace(artifact=str(artifact)), SECONDS)
     except (BrokenEnvironmentError, BadAnswerError) as error:
         raise PlainArtifactError(str(error)) from None
@@ -81,7 +82,6 @@ def make_bundle(given: Given, folder: Path) -> Path:
     _write(
         bundle,
         fmt,
-        job,
         Recorded(seen.versions, _parts(seen.observation or {"": {}}, given), False, None, None),
     )
     return bundle
@@ -163,8 +163,7 @@ def _parts(seen: dict[str, dict[str, Plain]], given: Given) -> dict[str, dict[st
     return parts
 
 
-def _write(bundle: Path, fmt: Format, job: Job, record: Recorded) -> None:
-    (bundle / bundle_files.JOB).write_bytes(protocol.encode_record(job))
+def _write(bundle: Path, fmt: Format, record: Recorded) -> None:
     recorded.write(str(bundle), record)
     origin = {
         "schema": SCHEMA,
