@@ -17,7 +17,7 @@ import pytest
 from . import bundle_settings, hookspecs, settings
 from .current_session import SESSION, session_of
 from .portable.bundle_files import ARCHIVE_SUFFIX, ORIGIN
-from .reporting.reporter import RoundTripReporter
+from .reporting.reporter import PROPERTY, RoundTripReporter
 from .setting_values import SettingsError
 
 if TYPE_CHECKING:
@@ -251,7 +251,6 @@ def roundtrip(
         yield None
         return
     from .fixture import RoundTripFixture
-    from .reporting.record import PROPERTY
     from .session import missing_tensorflow
 
     missing = missing_tensorflow()
