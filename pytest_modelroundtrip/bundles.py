@@ -89,6 +89,21 @@ class Bundle:
         return bundle_files.changed_files(str(self.folder), self.origin.sha256)
 
 
+class Renewal(NamedTuple):
+    """A bundle that may take the place of a golden which failed."""
+
+    path: Path  # where it is written: beside the golden
+    bundle: str  # the name under which a test records it
+    is_old: bool  # whether it was there before this run
+
+
+def renewal_of(golden: Path) -> Renewal:
+    """What may take the place of that folder or archive."""
+    name = golden.name.removesuffix(bundle_files.ARCHIVE_SUFFIX)
+    path = golden.with_name(f"{name}.new")
+    return Renewal(path, name, path.exists())
+
+
 def is_bundle(folder: Path) -> bool:
     """Whether this folder looks like one."""
     return (folder / ORIGIN).is_file() and (folder / bundle_files.EXPECTED).is_file()

@@ -97,7 +97,8 @@ class GoldenItem(pytest.Item):
             environment = session_of(self.config).environments[trip.environment]
             command = environment.reproduce_command(str(self.bundle))
         if not trip.passed:
-            session_of(self.config).failed_goldens[self.path.name] = self.path
+            failed = session_of(self.config).failed_goldens
+            failed.setdefault(self.path, bundles.renewal_of(self.path))
         text = "" if trip.passed else failure.failure_text(trip, is_folder, command)
         conclude(self, self.case.environment, trip, text, pytrace=False)
 

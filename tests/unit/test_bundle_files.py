@@ -78,6 +78,14 @@ def test_what_a_format_tolerates_is_tolerated_in_its_bundle(bundle: Path) -> Non
     assert tolerance.of(np.dtype("float32"), 10.0) == (0.0, 1e-3)
 
 
+def test_what_takes_the_place_of_a_golden_is_a_folder_beside_it(tmp_path: Path) -> None:
+    new = tmp_path / "encoder.keras.new"
+    for golden in "encoder.keras", "encoder.keras.tar.gz":
+        assert bundles.renewal_of(tmp_path / golden) == (new, "encoder.keras", False)
+    new.mkdir()
+    assert bundles.renewal_of(tmp_path / "encoder.keras").is_old
+
+
 ORIGINS = {
     "{": "is damaged: Expecting",
     "[]": "is damaged: roundtrip.json holds no",
