@@ -209,19 +209,51 @@ LOSSES = {
 }
 
 
+@pytest.fixture
+def aborts(tensorflow: ModuleType) -> bool:
+    """Whether TensorFlow's converter ends the process: "LLVM ERROR: Failed to infer result"."""
+    keras3 = not hasattr(tensorflow.keras.Model, "save_spec")
+    return keras3 and version_of(tensorflow) in ((2, 16), (2, 17))
+
+
+def test_what_would_end_the_process_is_not_converted(run: Run, aborts: bool) -> None:
+    if not aborts:
+        pytest.skip("this TensorFlow converts it")
+    source = """
+class Holding(tf.Module):
+    def __init__(self):
+        super().__init__()
+        self.model = K.Sequential([K.Input((4,)), L.Dense(2)])
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 4])])
+    def __call__(self, x):
+        return self.model(x)
+
+
+@pytest.mark.roundtrip
+def test_it():
+    return Holding(), np.ones([2, 4], "float32")
+"""
+    result = run(source, "--roundtrip-formats=litert")
+    result.stdout.fnmatch_lines(["*TensorFlow 2.16 and 2.17 end the process*"])
+
+
 @pytest.mark.parametrize("name", [LITERT, ONNX])
 def test_each_loss_is_caught(
-    run: Run, pytester: pytest.Pytester, holds: dict[str, str], name: str
+    run: Run, pytester: pytest.Pytester, holds: dict[str, str], name: str, aborts: bool
 ) -> None:
     if holds[name] == "skipped":
         pytest.skip("this Keras does not export to it")
+    losses = dict(LOSSES)
+    if name == "litert" and aborts:
+        del losses["fixes"]  # it converts a module that holds layers
     lossy = SABOTAGED.format(name=name, base=BASES[name], fixes=FIXES[name].strip())
     pytester.makepyfile(lossy=lossy)
     pytester.syspathinsert()
-    classes = [f"lossy:{loss.title()}" for loss in LOSSES]
+    classes = [f"lossy:{loss.title()}" for loss in losses]
     pytester.makeconftest(adding_formats(*classes))
     source = f"""
-@pytest.mark.roundtrip(formats={[*LOSSES]})
+@pytest.mark.roundtrip(formats={[*losses]})
 def test_it():
     zeta, alpha = K.Input((4,), name="zeta"), K.Input((3,), name="alpha")
     both = L.Concatenate()([zeta, alpha])
@@ -230,8 +262,8 @@ def test_it():
 """
     result = run(source)
     text = " ".join(result.stdout.str().split())
-    result.assert_outcomes(failed=len(LOSSES))
-    for loss, words in LOSSES.items():
+    result.assert_outcomes(failed=len(losses))
+    for loss, words in losses.items():
         failure = text.partition(f"test_it[{loss}] ___")[2].partition(" saved: ")[0]
         assert words in failure, result.stdout.str()
 

@@ -12,7 +12,7 @@ from typing import ClassVar, Dict, List, Optional
 
 import numpy as np
 
-from .. import keras_libs, tensors
+from .. import keras_libs, object_graph, tensors
 from ..aliases import Array, Model, Module
 from ..protocol import Interpreter
 from . import LoadOptions, UnsupportedError
@@ -43,6 +43,8 @@ class LitertFormat(ConvertedFormat):
             return f"it computes in {half}, for which LiteRT has few operations of its own"
         if keras_libs.is_model(model):
             return ExportFormat().unsupported(model)
+        if (2, 16) <= keras_libs.tensorflow_version() < (2, 18) and _holds_keras3(model):
+            return "TensorFlow 2.16 and 2.17 end the process where they convert Keras 3 layers"
         return None
 
     def unreadable_by(self, keras_major: Optional[int], interpreter: Interpreter) -> Optional[str]:  # noqa: ARG002
@@ -100,6 +102,11 @@ def _keras_converts(model: Model) -> bool:
     if not keras_libs.is_model(model) or keras_libs.keras_major(model) != 3:
         return False
     return keras_libs.numbers(keras_libs.own_keras(model).__version__) >= (3, 13)
+
+
+def _holds_keras3(model: Model) -> bool:
+    reachable = object_graph.reachable(model, lambda _: False)
+    return any(keras_libs.keras_major(held) == 3 for _, held in reachable)
 
 
 def _converter(exported: str) -> Module:
