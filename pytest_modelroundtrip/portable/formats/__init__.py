@@ -238,6 +238,13 @@ def not_a_keras2_model(model: Model) -> Optional[str]:
     return not_a_keras_model(model)
 
 
+def other_backend(model: Model) -> Optional[str]:
+    """Why a checkpoint of TensorFlow's cannot hold this one, or None."""
+    if keras_libs.backend(model) != "tensorflow":
+        return "a TensorFlow checkpoint holds TensorFlow variables only"
+    return None
+
+
 def missing_library(needs: Sequence[str], interpreter: Interpreter) -> Optional[str]:
     """Why an interpreter without these modules cannot load a format that needs them, or None."""
     missing = [name for name in needs if name not in interpreter.installed]
