@@ -8,21 +8,22 @@ from ..training_state import STEP_COUNTER, ResumedTraining, TrainingState, is_co
 from . import EXACT, Comparison, Tolerance
 from .variables import compare_variables
 
-NOTHING_RESTORED = (
-    "The training did not go on with the weights of its checkpoint. Let train call "
-    "checkpoint.restore(manager.latest_checkpoint) before its first step."
+BEGUN_ANEW = (
+    "Let train call checkpoint.restore(manager.latest_checkpoint) before its first step, with the "
+    "folder that it is given."
 )
 NOT_TRACKED = (
     "What a checkpoint does not track begins anew where the training is resumed. Pass all that the "
     "training needs to tf.train.Checkpoint: model, optimizer, step counter, dataset iterator."
 )
 NOT_ALL_RESTORED = (
-    "Not all that the checkpoint tracks was restored. Make it before checkpoint.restore(...) is "
-    "called, and see with .assert_consumed() what of the file was not used."
+    "Not all that the training needs was restored. Pass it to tf.train.Checkpoint, make it before "
+    "checkpoint.restore(...) is called, and see with .assert_consumed() what was not used."
 )
 OTHER_STEPS = (
-    "All that the checkpoint tracks was restored, and the training still took other steps. What it "
-    "counts in plain Python, or orders and draws at random, begins anew where it is resumed."
+    "All that the checkpoint tracks was restored, and the training still took other steps. What "
+    "plain Python counts, a dataset iterator besides the tracked one, and what is drawn or ordered "
+    "at random begin anew where it is resumed."
 )
 
 
@@ -33,20 +34,33 @@ def compare_trainings(
     ended = _compared("after the training,", expected.ended, actual.ended, tolerance)
     if not ended.differences:
         return ended
-    found = Comparison()
+    found = _restored(expected, actual, tolerance)
     untracked = _untracked(expected.ended, actual.ended)
-    for what in untracked:
-        found.differ(f"the tf.train.Checkpoint that train returned tracks no {what}")
-    found.hint = NOT_TRACKED if untracked else OTHER_STEPS
-    if expected.resumed and actual.resumed:
-        begun = expected.resumed.as_far_as_in(actual.resumed)
-        restored = _compared("as it is resumed,", begun, actual.resumed, tolerance)
-        found.include(restored)
-        if compare_variables("", begun.weights, actual.resumed.weights, tolerance).differences:
-            found.hint = NOTHING_RESTORED
-        elif restored.differences and not untracked:
-            found.hint = NOT_ALL_RESTORED
+    if untracked and found.hint != BEGUN_ANEW:
+        found.hint = NOT_TRACKED
+    found.differences[:0] = [f"the tf.train.Checkpoint of train tracks no {it}" for it in untracked]
     found.include(ended)
+    return found
+
+
+def _restored(
+    expected: ResumedTraining, actual: ResumedTraining, tolerance: Tolerance
+) -> Comparison:
+    """Compare what the second part of a training begins with, as far as it was seen."""
+    found = Comparison()
+    found.hint = OTHER_STEPS
+    if not expected.resumed or not actual.resumed:
+        return found
+    begun = expected.resumed.as_far_as_in(actual.resumed)
+    compared = _compared("as the second part begins,", begun, actual.resumed, tolerance)
+    trained = {weight.path for weight in begun.weights if weight.trainable}
+    if compared.differences:
+        found.hint = NOT_ALL_RESTORED
+    is_any_overwritten = any(origin.kind == "sentinel" for origin in compared.origins.values())
+    if is_any_overwritten and compared.origins.keys() >= trained:
+        found.differ("the training was not resumed: train restored nothing from its folder")
+        found.hint = BEGUN_ANEW
+    found.include(compared)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import shutil
 import tempfile
@@ -77,12 +78,28 @@ class CheckpointManagerFormat(ResumedFormat, RecompiledFormat):
 
     def load(self, folder: str, options: LoadOptions) -> Model:
         """The model at the end of the training, which goes on from that folder."""
-        resumed = None
-        with contextlib.suppress(Exception):  # it only explains differences, and is not needed
-            resumed = self._trained(recompiled(folder, options), 0, folder)
+        resumed = self._restored(folder, options)
         model = recompiled(folder, options)
         self._history = _history(ResumedTraining(resumed, self._trained(model, STEPS, folder)))
         return model
+
+    def _restored(self, folder: str, options: LoadOptions) -> Optional[TrainingState]:
+        """What the second part begins with; None where the user's function cannot show that.
+
+        It only explains differences, so nothing that it raises or warns of matters.
+        """
+        import tensorflow as tf
+
+        logger = tf.get_logger()
+        level = logger.level
+        logger.setLevel("ERROR")
+        try:
+            return self._trained(recompiled(folder, options), 0, folder)
+        except Exception:
+            return None
+        finally:
+            gc.collect()  # a checkpoint warns as it ends: not all was made that it restores
+            logger.setLevel(level)
 
     def _trained(self, model: Model, steps: int, artifact: Optional[str] = None) -> TrainingState:
         """Train it in a temporary folder, an empty one or that of an artifact; returns its state.
