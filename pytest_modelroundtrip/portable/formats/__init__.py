@@ -86,7 +86,7 @@ class Format:
     on_request: ClassVar[bool] = False
     # whether the parts of a group go into one artifact and come back sharing their variables
     holds_groups: ClassVar[bool] = False
-    # whether it trains the model, by the function that the test names: see `_interrupted`
+    # whether it trains the model, by the function that the test names: see `_resumed`
     trains: ClassVar[bool] = False
     train: Optional[Train] = None  # that function
 
