@@ -8,14 +8,14 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from .bundles import BundleError
+from .portable.bundle_files import ARCHIVE_SUFFIX
 
-SUFFIX = ".tar.gz"
 MAX_MEMBERS = 100_000
 
 
 def archive_of(bundle: Path) -> Path:
     """Where the archive of a bundle is: beside it."""
-    return bundle.with_name(bundle.name + SUFFIX)
+    return bundle.with_name(bundle.name + ARCHIVE_SUFFIX)
 
 
 def pack(bundle: Path) -> Path:

@@ -84,11 +84,7 @@ def check(config: pytest.Config) -> None:
     if config.getoption("roundtrip_update_goldens") and config.getoption("numprocesses", None):
         raise pytest.UsageError("--roundtrip-update-goldens works in one process: leave out -n")
     folder = recording_folder(config)
-    if (
-        folder is not None
-        and folder.exists()
-        and not (folder.is_dir() and not any(folder.iterdir()))
-    ):
+    if folder and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise pytest.UsageError(
             f"--roundtrip-record={folder}: a folder that is new, or empty, is expected: bundles "
             "are not overwritten"

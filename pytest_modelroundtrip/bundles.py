@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from .portable import bundle_files, protocol, recorded
 from .portable.bundle_files import ORIGIN
@@ -24,24 +25,29 @@ class BundleError(Exception):
     """A folder that is not a bundle, or a damaged one. The text says which, and what is wrong."""
 
 
+class Origin(NamedTuple):
+    """Where a bundle comes from."""
+
+    format: str  # its name
+    test: str  # the id of the test that made it, or what else did
+    sha256: dict[str, str]  # of each file of the artifact, by its path in the folder
+
+
 @dataclass(frozen=True)
 class Bundle:
     """An artifact, what loads it, and what is expected of it.
 
     Attributes:
         folder: where it is.
-        format: the name of the format.
-        test: the id of the test that made it, or what else did.
+        origin: where it comes from.
         recorded: what the original was seen to be.
     """
 
     folder: Path
-    format: str
-    test: str
+    origin: Origin
     recorded: Recorded
     _job: Job
     _observations: Observations
-    _sha256: dict[str, str]  # of each file of the artifact, by its path in the folder
 
     @property
     def artifact(self) -> Path:
@@ -80,7 +86,22 @@ class Bundle:
 
     def changed_files(self) -> list[str]:
         """The files of the artifact that are not those that were recorded, one line each."""
-        return bundle_files.changed_files(str(self.folder), self._sha256)
+        return bundle_files.changed_files(str(self.folder), self.origin.sha256)
+
+
+class Renewal(NamedTuple):
+    """A bundle that may take the place of a golden which failed."""
+
+    path: Path  # where it is written: beside the golden
+    bundle: str  # the name under which a test records it
+    is_old: bool  # whether it was there before this run
+
+
+def renewal_of(golden: Path) -> Renewal:
+    """What may take the place of that folder or archive."""
+    name = golden.name.removesuffix(bundle_files.ARCHIVE_SUFFIX)
+    path = golden.with_name(f"{name}.new")
+    return Renewal(path, name, path.exists())
 
 
 def is_bundle(folder: Path) -> bool:
@@ -88,24 +109,14 @@ def is_bundle(folder: Path) -> bool:
     return (folder / ORIGIN).is_file() and (folder / bundle_files.EXPECTED).is_file()
 
 
-def read_format(folder: Path) -> str:
-    """The name of the format of the bundle in that folder.
+def read_origin(folder: Path) -> Origin:
+    """Where the bundle in that folder comes from.
 
     Raises:
         BundleError: as `read`.
     """
     with _errors_of(folder):
-        return _text(_origin(folder), "format")
-
-
-def read_test(folder: Path) -> str:
-    """The id of the test that recorded the bundle in that folder.
-
-    Raises:
-        BundleError: as `read`.
-    """
-    with _errors_of(folder):
-        return _text(_origin(folder), "test")
+        return _origin(folder)
 
 
 def read(folder: Path) -> Bundle:
@@ -120,12 +131,10 @@ def read(folder: Path) -> Bundle:
         job = protocol.decode_record(Job, (folder / bundle_files.JOB).read_bytes())
         return Bundle(
             folder=folder,
-            format=_text(origin, "format"),
-            test=_text(origin, "test"),
+            origin=origin,
             recorded=record,
             _job=job,
             _observations=record.observations(),
-            _sha256=_hashes(origin),
         )
 
 
@@ -139,7 +148,7 @@ def _errors_of(folder: Path) -> Iterator[None]:
         raise BundleError(f"the bundle {folder} is damaged: {error}") from error
 
 
-def _origin(folder: Path) -> dict[str, object]:
+def _origin(folder: Path) -> Origin:
     try:
         origin = json.loads((folder / ORIGIN).read_text(encoding="utf-8"))
     except RecursionError:
@@ -152,7 +161,7 @@ def _origin(folder: Path) -> dict[str, object]:
             f"{ORIGIN} has the schema {str(schema)[:20]!r}; this release reads {SCHEMA}. A newer "
             "one is read by a newer release of pytest-modelroundtrip"
         )
-    return origin
+    return Origin(_text(origin, "format"), _text(origin, "test"), _hashes(origin))
 
 
 def _text(origin: dict[str, object], name: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from . import bundle_archives, bundles, plain_artifacts
+from . import bundles, plain_artifacts
 from .portable import bundle_files
 
 INI_FILES = ("pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
@@ -93,7 +93,7 @@ def _bundle(path: Path, chosen: argparse.Namespace, scratch: Path) -> Path:
     Raises:
         PlainArtifactError: where there is none.
     """
-    is_archive = path.name.endswith(bundle_archives.SUFFIX) and path.is_file()
+    is_archive = path.name.endswith(bundle_files.ARCHIVE_SUFFIX) and path.is_file()
     if is_archive or bundles.is_bundle(path):
         if chosen.inputs or chosen.outputs:
             raise plain_artifacts.PlainArtifactError(

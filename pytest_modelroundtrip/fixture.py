@@ -18,7 +18,8 @@ from .portable.aliases import Model
 from .portable.tensors import PartOutput
 from .presentable import printable
 from .reporting import failure, provenance
-from .reporting.record import PROPERTY, Record, without_case
+from .reporting.record import Record, without_case
+from .reporting.reporter import PROPERTY
 from .result import RoundTrip, RoundTripError, Verdict
 from .roundtrip import not_begun, not_kept, round_trip
 from .session import RoundTripCase, Session

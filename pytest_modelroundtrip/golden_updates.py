@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import pytest
 
 from . import bundles
+from .bundles import Renewal
 from .current_session import SESSION
 from .goldens import GoldenItem
 from .presentable import printable
-from .session import NEW
 
 
 class GoldenUpdates:
@@ -43,20 +42,20 @@ class GoldenUpdates:
         for line in self._unused:
             terminalreporter.write_line(line)
         if self._updates and SESSION in config.stash:
-            for path in config.stash[SESSION].failed_goldens.values():
-                terminalreporter.write_line(_what_came(path))
+            for path, renewal in config.stash[SESSION].failed_goldens.items():
+                terminalreporter.write_line(f"golden {path.name} failed{_what_came(renewal)}")
 
 
-def _what_came(golden: Path) -> str:
-    if golden.with_name(golden.name + NEW).exists():
+def _what_came(renewal: Renewal) -> str:
+    new = renewal.path.name
+    if renewal.is_old:
+        return f", and {new} is there from an earlier run: use it or delete it, and run again"
+    if renewal.path.exists():
         return (
-            f"golden {golden.name} failed; a new one is beside it: {golden.name}{NEW}. If the "
-            "change is meant, put it in the place of the old one."
+            f"; a new one is beside it: {new}. If the change is meant, delete the old one, and "
+            f"rename the new one to {renewal.bundle}."
         )
-    return (
-        f"golden {golden.name} failed, and no test of this run that passed records it: record it "
-        "anew where it was recorded"
-    )
+    return ", and no test of this run that passed records it: record it anew where it was recorded"
 
 
 def _has_whole_files(config: pytest.Config) -> bool:
@@ -71,7 +70,7 @@ def _unused(items: Iterable[pytest.Item]) -> Iterator[str]:
     files = {item.nodeid.split("::")[0] for item in items}
     for path in dict.fromkeys(item.bundle for item in items if isinstance(item, GoldenItem)):
         try:
-            test = bundles.read_test(path)
+            test = bundles.read_origin(path).test
         except bundles.BundleError:
             continue  # its item says so
         file, is_test, _ = test.partition("::")

@@ -56,7 +56,7 @@ def _items(collector: pytest.Collector, folder: Path) -> Iterator[pytest.Item]:
     config = collector.config
     session = session_of(config)
     try:
-        fmt = bundles.read_format(folder)
+        fmt = bundles.read_origin(folder).format
         case = session.cases([])[0]
     except (bundles.BundleError, SettingsError) as error:
         raise collector.CollectError(printable(str(error))) from None
@@ -97,7 +97,8 @@ class GoldenItem(pytest.Item):
             environment = session_of(self.config).environments[trip.environment]
             command = environment.reproduce_command(str(self.bundle))
         if not trip.passed:
-            session_of(self.config).failed_goldens[self.path.name] = self.path
+            failed = session_of(self.config).failed_goldens
+            failed.setdefault(self.path, bundles.renewal_of(self.path))
         text = "" if trip.passed else failure.failure_text(trip, is_folder, command)
         conclude(self, self.case.environment, trip, text, pytrace=False)
 
@@ -107,11 +108,11 @@ class GoldenItem(pytest.Item):
             bundle = bundles.read(self.bundle)
         except bundles.BundleError as error:
             raise RoundTripError(failure.shortened(str(error)), pytrace=False) from None
-        fmt = session_of(self.config).formats.get(bundle.format)
+        fmt = session_of(self.config).formats.get(bundle.origin.format)
         if fmt is None:
             raise RoundTripError(
-                f"the format {printable(bundle.format)} is not one of this run: install the plugin "
-                f"that has it, or run {bundle_files.RELOAD} --check in the bundle",
+                f"the format {printable(bundle.origin.format)} is not one of this run: install "
+                f"the plugin that has it, or run {bundle_files.RELOAD} --check in the bundle",
                 pytrace=False,
             )
         record = bundle.recorded

@@ -32,18 +32,9 @@ def given_outputs(actual: Observations) -> Plain:
 
 
 def tolerance_of(settings: Settings, versions: Versions, fmt: Format) -> Tolerance:
-    """How far apart outputs may be: what the test says, else the format, else their dtype.
-
-    Across versions no release promises the same bits: there `exact` has no effect.
-    """
-    return Tolerance(
-        settings.exact and not versions.differ,
-        settings.rtol,
-        settings.atol,
-        across_versions=versions.differ,
-        across_backends=versions.differ_in_backend,
-        of_format=fmt.tolerance,
-    )
+    """How far apart outputs may be: what the test says, else the format, else their dtype."""
+    asked = Tolerance(settings.exact, settings.rtol, settings.atol)
+    return asked.between(versions.saved, versions.reloaded, fmt.tolerance)
 
 
 def compare(

@@ -71,9 +71,9 @@ def make_bundle(given: Given, folder: Path) -> Path:
         raise PlainArtifactError(f"{given.path} cannot be read: {error}") from None
     environment = Environment("here", HERE, portable_archive([]), "fork")
     try:
-        job = _job(given, fmt, environment)._replace(artifact=str(artifact))
+        job = _job(given, fmt, environment)
         (bundle / bundle_files.JOB).write_bytes(protocol.encode_record(job))
-        seen = environment.reload(job, SECONDS)
+        seen = environment.reload(job._replace(artifact=str(artifact)), SECONDS)
     except (BrokenEnvironmentError, BadAnswerError) as error:
         raise PlainArtifactError(str(error)) from None
     finally:
@@ -82,7 +82,6 @@ def make_bundle(given: Given, folder: Path) -> Path:
     _write(
         bundle,
         fmt,
-        job,
         Recorded(seen.versions, _parts(seen.observation or {"": {}}, given), False, None, None),
     )
     return bundle
@@ -100,7 +99,7 @@ def _job(given: Given, fmt: Format, environment: Environment) -> Job:
         setup=Setup(list(given.imports), [], {}, None, "auto", [major]),
         format=fmt.reference,
         needs=list(fmt.needs),
-        artifact="",
+        artifact=bundle_files.ARTIFACT,
         save_to=None,
         safe_mode=True,
         checks=made,
@@ -164,9 +163,7 @@ def _parts(seen: dict[str, dict[str, Plain]], given: Given) -> dict[str, dict[st
     return parts
 
 
-def _write(bundle: Path, fmt: Format, job: Job, record: Recorded) -> None:
-    kept = job._replace(artifact=bundle_files.ARTIFACT)
-    (bundle / bundle_files.JOB).write_bytes(protocol.encode_record(kept))
+def _write(bundle: Path, fmt: Format, record: Recorded) -> None:
     recorded.write(str(bundle), record)
     origin = {
         "schema": SCHEMA,

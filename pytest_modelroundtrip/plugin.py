@@ -16,7 +16,8 @@ import pytest
 
 from . import bundle_settings, hookspecs, settings
 from .current_session import SESSION, session_of
-from .reporting.reporter import RoundTripReporter
+from .portable.bundle_files import ARCHIVE_SUFFIX, ORIGIN
+from .reporting.reporter import PROPERTY, RoundTripReporter
 from .setting_values import SettingsError
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Make an item of a bundle for each environment."""
-    is_bundle = os.path.isfile(path / "roundtrip.json")  # False where a folder cannot be read
+    is_bundle = os.path.isfile(path / ORIGIN)  # False where a folder cannot be read
     if not is_bundle or not bundle_settings.is_golden(path, parent.config):
         return None
     from .goldens import GoldenDirectory
@@ -105,7 +106,7 @@ def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Col
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """The same for a bundle in one file."""
-    is_archive = file_path.name.endswith(".tar.gz")
+    is_archive = file_path.name.endswith(ARCHIVE_SUFFIX)
     if not is_archive or not bundle_settings.is_golden(file_path, parent.config):
         return None
     from .goldens import GoldenArchive
@@ -250,7 +251,6 @@ def roundtrip(
         yield None
         return
     from .fixture import RoundTripFixture
-    from .reporting.record import PROPERTY
     from .session import missing_tensorflow
 
     missing = missing_tensorflow()

@@ -86,13 +86,14 @@ def record(
 def _written(models: ModelGroup, settings: Settings, targets: Mapping[str, Path]) -> list[Path]:
     """Write the bundles by the names of their formats: all of them, or none."""
     environment = Environment("here", HERE, portable_archive([]), "fork")  # is never started
+    known = formats.built_in()
     parent = next(iter(targets.values())).parent
     parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".", dir=parent) as scratch:
         made = {}
         for name, target in targets.items():
             folder = Path(scratch) / target.name
-            if _recorded(Plan(models, formats.built_in()[name], environment, settings, folder)):
+            if _recorded(Plan(models, known[name], environment, settings, folder)):
                 made[folder] = target
         if not made:
             raise RecordError("no format can hold this model")

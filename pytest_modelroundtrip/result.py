@@ -53,13 +53,6 @@ class Versions(NamedTuple):
 
         return versions_differ(self.saved, self.reloaded)
 
-    @property
-    def differ_in_backend(self) -> bool:
-        """Whether Keras computes with another library after the reload, if there was one."""
-        from .portable.keras_libs import backends_differ
-
-        return backends_differ(self.saved, self.reloaded)
-
 
 @dataclass
 class RoundTrip:

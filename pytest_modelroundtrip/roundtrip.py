@@ -62,9 +62,7 @@ def check_recorded(plan: Plan, bundle: Bundle) -> RoundTrip:
 def _unreadable(plan: Plan, task: Task) -> list[str]:
     """Why no interpreter like that of the environment can load it."""
     interpreter = plan.environment.probe(plan.format.needs_keras)
-    majors = dict.fromkeys(task.job.setup.keras_majors or [None])
-    reasons = [plan.format.unreadable_by(major, interpreter) for major in majors]
-    return [reason for reason in reasons if reason]
+    return plan.format.why_unreadable(task.job.setup.keras_majors, interpreter)
 
 
 @contextlib.contextmanager

@@ -98,10 +98,9 @@ def _unreadable(plan: Plan) -> str | None:
     if plan.environment.name == "here" or plan.settings.formats_by_name:
         return None
     interpreter = _probed(plan)
-    reasons = [missing_library(plan.format.needs, interpreter)]
-    for part in plan.models.parts.values():
-        reasons.append(plan.format.unreadable_by(part.keras_major, interpreter))
-    return next(filter(None, reasons), None)
+    majors = [part.keras_major for part in plan.models.parts.values()]
+    reasons = plan.format.why_unreadable(majors, interpreter)
+    return missing_library(plan.format.needs, interpreter) or next(iter(reasons), None)
 
 
 def _probed(plan: Plan) -> Interpreter:

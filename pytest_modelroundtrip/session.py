@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from . import bundle_settings, setting_values, settings
+from .bundles import Renewal
 from .environments import HERE, Environment
 from .environments.archive import ArchiveError, portable_archive
 from .environments.kinds import Kind
@@ -23,7 +24,6 @@ from .setting_values import AvailableNames, SettingsError
 
 FORMATS_HOOK = "pytest_modelroundtrip_formats"
 ENVIRONMENTS_HOOK = "pytest_modelroundtrip_environments"
-NEW = ".new"  # at the end of the name of a bundle that may replace an old one
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Session:
         self.config = config
         self.errors: dict[str, str] = {}  # in the settings of a test, by the id of the test
         self.recording = bundle_settings.recording_folder(config)  # where bundles go; None: nowhere
-        self.failed_goldens: dict[str, Path] = {}  # by the names of their folders
+        self.failed_goldens: dict[Path, Renewal] = {}
         self._make_environment = make_environment
         self._held: tuple[object, ModelGroup | None] | None = None
 
@@ -186,8 +186,9 @@ class Session:
     def bundles_wanted(self, name: str) -> list[Path]:
         """Where a bundle of that name is to be written: nowhere, mostly."""
         wanted = [self.recording / name] if self.recording is not None else []
-        if name in self.failed_goldens and self.config.getoption("roundtrip_update_goldens"):
-            wanted.append(self.failed_goldens[name].with_name(name + NEW))
+        if self.config.getoption("roundtrip_update_goldens"):
+            renewals = self.failed_goldens.values()
+            wanted += [its.path for its in renewals if its.bundle == name and not its.is_old]
         return wanted
 
     def release(self) -> None:

@@ -109,6 +109,8 @@ def test_what_was_recorded_is_checked_as_goldens(
     result.assert_outcomes(passed=3, failed=1)  # and the tests, which record it anew
     result.stdout.fnmatch_lines([f"golden {bundle.name} failed; a new one is beside it: *"])
     assert {path: path.stat().st_mtime_ns for path in before} == before
+    result = check("--roundtrip-update-goldens", f"goldens/{bundle.name}")
+    result.stdout.fnmatch_lines([f"golden {bundle.name} failed, and {bundle.name}.new is there *"])
     shutil.rmtree(bundle)
     bundle.with_name(f"{bundle.name}.new").rename(bundle)
     check("goldens").assert_outcomes(passed=2)

@@ -34,7 +34,7 @@ def versions(tensorflow: ModuleType) -> dict[str, str]:
     """Those that the conditions of the table are about."""
     return {
         "tensorflow": tensorflow.__version__,
-        "keras": keras_libs.library_of(tensorflow.keras.layers.Layer()).split()[1],
+        "keras": keras_libs.name_and_version(tensorflow.keras.layers.Layer()).split()[1],
         "python": platform.python_version(),
     }
 

@@ -8,7 +8,10 @@ import pytest
 
 Loaded = Callable[..., str]
 
-HEAVY = ("numpy", "execnet", "tensorflow", "keras", "pytest_modelroundtrip.session")
+HEAVY = (
+    "numpy", "execnet", "tensorflow", "keras", "pytest_modelroundtrip.session",
+    "pytest_modelroundtrip.result",
+)  # fmt: skip
 
 CONFTEST = f"""
 import sys

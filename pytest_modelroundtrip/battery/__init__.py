@@ -121,7 +121,7 @@ def _raised(error: Exception) -> str:
 
 def _failure(layer: Layer, faults: Mapping[str, list[str]], made: int) -> LayerError:
     what = f"{type(layer).__name__} {layer.name!r} fails {len(faults)} of {made} checks of a layer"
-    head = printable(f"{what} ({keras_libs.library_of(layer)}):")
+    head = printable(f"{what} ({keras_libs.name_and_version(layer)}):")
     return LayerError("\n".join([head, *_lines(faults)]), faults)
 
 

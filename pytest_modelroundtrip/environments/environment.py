@@ -188,13 +188,8 @@ class Environment:
         with self._errors(lasting=False):
             connection = self._ready()
             self._check_keras(bool(job.setup.keras_majors))
-            there = self._job_there(connection, job)
-            needs = Probe(job.needs, job.setup.keras_majors)
-            forks = self._forks and self._can_fork(connection, needs)
-            start_seconds = 0 if forks else START_SECONDS
-            stands_by = forks and self._stands_by
-            request = Reload(there, start_seconds, seconds, memory, forks, stands_by)
-            limit = start_seconds + seconds + GRACE_SECONDS
+            request = self._request(connection, job, seconds, memory)
+            limit = request.start_seconds + seconds + GRACE_SECONDS
             reloaded = connection.ask(request, Reloaded, limit)
             self._check_imports(connection, reloaded.broken)
             if job.save_to and reloaded.observation is not None and not self._shares_files:
@@ -202,6 +197,17 @@ class Environment:
         start = reloaded.seconds.get("start", 0.0) + self._start_seconds
         self._start_seconds = 0.0
         return reloaded._replace(seconds={**reloaded.seconds, "start": start})
+
+    def _request(
+        self, connection: Connection, job: Job, seconds: float, memory: int | None
+    ) -> Reload:
+        """The job, with the paths of that machine, and the process that is to do it."""
+        there = self._job_there(connection, job)
+        needs = Probe(job.needs, job.setup.keras_majors)
+        forks = self._forks and self._can_fork(connection, needs)
+        start_seconds = 0 if forks else START_SECONDS
+        stands_by = forks and self._stands_by
+        return Reload(there, start_seconds, seconds, memory, forks, stands_by)
 
     def _can_fork(self, connection: Connection, needs: Probe) -> bool:
         """Let it import what forks of it need, which has a time limit of its own; whether it can

@@ -14,6 +14,7 @@ JOB = "job"  # what is loaded, and how
 EXPECTED = "expected"  # what the original was seen to be
 ORIGIN = "roundtrip.json"  # where it comes from, for people and for tools
 RELOAD = "reload.pyz"  # checks the bundle where nothing of ours is installed
+ARCHIVE_SUFFIX = ".tar.gz"  # of a bundle in one file
 
 PIECE_BYTES = 1 << 20  # of a file that is hashed
 

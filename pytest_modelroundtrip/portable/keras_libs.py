@@ -44,7 +44,7 @@ def keras_major(model: Model) -> Optional[int]:
     return None
 
 
-def library_of(model: Model) -> str:
+def name_and_version(model: Model) -> str:
     """The library of a Keras model or layer with its version: "Keras 3.15.1"."""
     roots = [cls.__module__.split(".")[0] for cls in type(model).__mro__]
     name = next(root for root in roots if root in ("keras", "tf_keras", "tensorflow"))

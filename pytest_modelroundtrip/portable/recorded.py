@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Dict, NamedTuple, Optional
 
-from . import checks, keras_libs, protocol, records
+from . import checks, protocol, records
 from .aliases import Plain
 from .bundle_files import EXPECTED
 from .checks import Observations
@@ -32,19 +32,9 @@ class Recorded(NamedTuple):
         return {part: checks.parsed(seen) for part, seen in self.parts.items()}
 
     def tolerance(self, versions: Dict[str, str], of_format: Optional[float]) -> Tolerance:
-        """How closely it is to be met by what has these versions, in a format with that tolerance.
-
-        No two releases promise the same bits, so there `exact` has no effect.
-        """
-        across = keras_libs.versions_differ(self.versions, versions)
-        return Tolerance(
-            self.exact and not across,
-            self.rtol,
-            self.atol,
-            across_versions=across,
-            across_backends=keras_libs.backends_differ(self.versions, versions),
-            of_format=of_format,
-        )
+        """How closely what has these versions is to meet it, in a format with that tolerance."""
+        asked = Tolerance(self.exact, self.rtol, self.atol)
+        return asked.between(self.versions, versions, of_format)
 
     def hashes(self) -> Dict[str, KnownArray]:
         """What stands for arrays, by their hashes."""

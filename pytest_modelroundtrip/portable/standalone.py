@@ -117,9 +117,7 @@ def _unreadable(job: Job, answer: Reloaded) -> List[str]:
     here = Interpreter(
         answer.versions, keras_libs.installed(), machine.machine(), [], 0.0, "", can_fork=False
     )
-    fmt = formats.referred(job.format)
-    majors = dict.fromkeys(job.setup.keras_majors)
-    return [reason for reason in (fmt.unreadable_by(major, here) for major in majors) if reason]
+    return formats.referred(job.format).why_unreadable(job.setup.keras_majors, here)
 
 
 def _versions(side: str, versions: Mapping[str, str]) -> str:

@@ -16,8 +16,6 @@ from ..result import RoundTrip, Verdict, Versions
 
 T = TypeVar("T")
 
-PROPERTY = "roundtrip"  # the name of a record among the `user_properties` of a test's report
-
 
 @dataclass(frozen=True, kw_only=True)
 class Record:

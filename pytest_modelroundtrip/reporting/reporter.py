@@ -1,7 +1,7 @@
 """Gathers the records of a run, writes the JSON report and the summary in the terminal.
 
-It is imported in every run of pytest, so it must be light: what needs NumPy is imported when there
-are records.
+It is imported in every run of pytest, so it must be light: the rest is imported when there are
+records.
 """
 
 from __future__ import annotations
@@ -10,10 +10,14 @@ import contextlib
 import dataclasses
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from .record import PROPERTY, Record
+if TYPE_CHECKING:
+    from .record import Record
+
+PROPERTY = "roundtrip"  # the name of a record among the `user_properties` of a test's report
 
 
 class RoundTripReporter:
@@ -64,12 +68,16 @@ class RoundTripReporter:
 
 def _records_of(report: pytest.TestReport) -> list[Record]:
     """The records in a test's report, with pytest's outcome."""
+    texts = [str(text) for name, text in report.user_properties if name == PROPERTY]
+    if not texts:
+        return []
+    from .record import Record
+
     reason = getattr(report, "wasxfail", None) if report.skipped else None
     found = []
-    for name, text in report.user_properties:
-        if name == PROPERTY:
-            with contextlib.suppress(ValueError):  # a property of that name may be another's
-                found.append(Record.from_json(str(text)))
+    for text in texts:
+        with contextlib.suppress(ValueError):  # a property of that name may be another's
+            found.append(Record.from_json(text))
     return [
         dataclasses.replace(record, outcome=report.outcome, expected_failure=reason)
         for record in found

@@ -21,7 +21,7 @@ from pytest_modelroundtrip import LayerError, check_layer
 from pytest_modelroundtrip.portable import keras_libs
 
 LAYERS = tf.keras.layers
-KERAS = keras_libs.library_of(LAYERS.Layer())  # "Keras 3.15.1"
+KERAS = keras_libs.name_and_version(LAYERS.Layer())  # "Keras 3.15.1"
 IN_MODELS = {"sequential", "functional", "nested", "nested_twice"}
 IN_16_BITS = {"mixed_float16", "mixed_bfloat16"}
 KERAS_2, KERAS_3 = r"Keras 2\.15|tf-keras 2\.21", r"Keras 3\.15"

@@ -47,7 +47,7 @@ def bundle(tmp_path: Path) -> Path:
 
 def test_a_bundle_has_what_is_needed_and_no_more(bundle: Path) -> None:
     found = bundles.read(bundle)
-    assert (found.format, found.test, found.size) == ("weights", "record()", 7)
+    assert (found.origin.format, found.origin.test, found.size) == ("weights", "record()", 7)
     assert found.changed_files() == []
     (weight,) = found.expected(["weights"])[""]["weights"]
     assert (weight.value.dtype, weight.value.shape) == ("float32", (4096,))
@@ -76,6 +76,14 @@ def test_what_a_format_tolerates_is_tolerated_in_its_bundle(bundle: Path) -> Non
     record = recorded.read(str(bundle))
     tolerance = record.tolerance(record.versions, 1e-4)
     assert tolerance.of(np.dtype("float32"), 10.0) == (0.0, 1e-3)
+
+
+def test_what_takes_the_place_of_a_golden_is_a_folder_beside_it(tmp_path: Path) -> None:
+    new = tmp_path / "encoder.keras.new"
+    for golden in "encoder.keras", "encoder.keras.tar.gz":
+        assert bundles.renewal_of(tmp_path / golden) == (new, "encoder.keras", False)
+    new.mkdir()
+    assert bundles.renewal_of(tmp_path / "encoder.keras").is_old
 
 
 ORIGINS = {

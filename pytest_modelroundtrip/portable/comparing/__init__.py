@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
-from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
+from .. import keras_libs
 from ..aliases import DType
 
 # (rtol, atol) of torch.testing.assert_close, and the smallest normal number: those below it have
@@ -37,6 +38,21 @@ class Tolerance(NamedTuple):
     across_versions: bool = False
     across_backends: bool = False
     of_format: Optional[float] = None
+
+    def between(
+        self, saved: Mapping[str, str], reloaded: Mapping[str, str], of_format: Optional[float]
+    ) -> Tolerance:
+        """The same, for sides with these versions, in a format with that tolerance.
+
+        No two releases promise the same bits, so there `exact` has no effect.
+        """
+        across = keras_libs.versions_differ(saved, reloaded)
+        return self._replace(
+            exact=self.exact and not across,
+            across_versions=across,
+            across_backends=keras_libs.backends_differ(saved, reloaded),
+            of_format=of_format,
+        )
 
     def of(self, dtype: DType, largest: float = 1.0) -> Tuple[float, float]:
         """(rtol, atol) for an array of that dtype; (0, 0) where bits must be equal.

@@ -162,6 +162,14 @@ class Format:
             return {"": self.load(folder, options[""])}
         return self.load_group(folder, options)
 
+    def why_unreadable(
+        self, keras_majors: Sequence[Optional[int]], interpreter: Interpreter
+    ) -> List[str]:
+        """Why that interpreter cannot load models of these major versions of Keras."""
+        majors = dict.fromkeys(keras_majors or [None])
+        reasons = [self.unreadable_by(major, interpreter) for major in majors]
+        return [reason for reason in reasons if reason]
+
     @property
     def reference(self) -> str:
         """What finds the class in a clean interpreter: "module:Class" below this package."""
