@@ -194,7 +194,8 @@ def assert_unchanged(plan: Plan, names: Sequence[str], expected: Observations) -
             "trained twice, from the same state and without an interruption, the model differs:",
             *checks.difference_lines(comparisons),
             hint="Pass shuffle=False to fit, or seed what orders the data, in the function that "
-            "trains: its data must be the same each time.",
+            "trains: its data must be the same each time. What it makes for the training, such as "
+            "an optimizer, it must make anew in each call.",
             model_changed=True,
         )
     if differing(comparisons):

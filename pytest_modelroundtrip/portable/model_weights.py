@@ -28,6 +28,11 @@ class Weight(NamedTuple):
     place: str  # what it is paired by, see `places`
 
 
+def weights_of(model: Model) -> List[Weight]:
+    """Those of a Keras model or layer, or of anything else as TensorFlow's object graph has it."""
+    return keras_weights(model) if keras_libs.keras_major(model) else object_weights(model)
+
+
 # of Keras models
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterator, List, Mapping, Set, Tuple
+from typing import Dict, Iterator, List, Mapping, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -25,7 +25,7 @@ def optimizers(model: Model) -> List[Tuple[str, Optimizer]]:
     )
     found: Dict[int, Tuple[str, Optimizer]] = {}
     for name, value in attributes.items():
-        if _is_optimizer(value):
+        if is_optimizer(value):
             found.setdefault(id(value), (name, value))
     return list(found.values())
 
@@ -50,7 +50,7 @@ def held_optimizers(optimizer: Optimizer) -> List[Tuple[str, Optimizer]]:
         if id(value) in seen:
             continue
         seen.add(id(value))
-        if _is_optimizer(value):
+        if is_optimizer(value):
             found.append((path, value))
         waiting += [(f"{path}/{name}", item) for name, item in _held(value)]
     return found
@@ -62,7 +62,7 @@ def _held(value: Nest) -> Iterator[Tuple[str, Nest]]:
     `OptimizerMap` of Keras 3 is a mapping too; its default is an attribute.
     """
     is_mapping = isinstance(value, Mapping)
-    if _is_optimizer(value) or (is_mapping and hasattr(value, "get_config")):
+    if is_optimizer(value) or (is_mapping and hasattr(value, "get_config")):
         for name, item in vars(value).items():
             if not name.startswith("_self_"):  # where TensorFlow notes the same once more
                 yield name.lstrip("_"), item
@@ -72,7 +72,8 @@ def _held(value: Nest) -> Iterator[Tuple[str, Nest]]:
         yield from ((str(position), item) for position, item in enumerate(value))
 
 
-def _is_optimizer(value: Nest) -> bool:
+def is_optimizer(value: Nest) -> bool:
+    """Whether it is an optimizer of Keras', or one like it."""
     return hasattr(type(value), "apply_gradients") and hasattr(type(value), "get_config")
 
 
@@ -131,8 +132,15 @@ def _rounded(rate: Nest) -> float:
 
 def optimizer_weights(model: Model) -> List[Weight]:
     """Each variable of each optimizer, named for its weight: `optimizer/dense/kernel/momentum`."""
-    found_optimizers = all_optimizers(model)
-    names = slots.SlotNames(model, [optimizer for _, optimizer in found_optimizers])
+    found = all_optimizers(model)
+    return weights_of_optimizers(found, model_weights.keras_weights(model)) if found else []
+
+
+def weights_of_optimizers(
+    found_optimizers: Sequence[Tuple[str, Optimizer]], weights: Sequence[Weight]
+) -> List[Weight]:
+    """The same for optimizers by their places, and the weights that they may train."""
+    names = slots.SlotNames(weights, [optimizer for _, optimizer in found_optimizers])
     found: List[Weight] = []
     seen: Set[int] = set()
     for place, optimizer in found_optimizers:

@@ -10,7 +10,7 @@ import re
 from typing import Dict, Iterator, List, Sequence, Tuple
 
 from . import model_weights
-from .aliases import Model, Optimizer, Variable
+from .aliases import Optimizer, Variable
 from .model_weights import Weight
 
 Owner = Tuple[str, Weight]  # part of the name of an optimizer's variable, and the weight
@@ -18,15 +18,14 @@ Slot = Tuple[Weight, str]  # the weight that it belongs to, and its name there
 
 
 class SlotNames:
-    """The names of the variables of some optimizers of one model."""
+    """The names of the variables of some optimizers of weights of one model."""
 
-    def __init__(self, model: Model, optimizers: Sequence[Optimizer]) -> None:
-        self._weights = model_weights.keras_weights(model) if optimizers else []
+    def __init__(self, weights: Sequence[Weight], optimizers: Sequence[Optimizer]) -> None:
         self._slots: Dict[int, Slot] = {}
         for optimizer in optimizers:
-            for variable, weight, name in _slots(optimizer, self._weights):
+            for variable, weight, name in _slots(optimizer, weights):
                 self._slots.setdefault(id(variable), (weight, name))
-        self._owners = _owners(self._weights)
+        self._owners = _owners(weights)
 
     def of(self, variable: Variable, optimizer: Optimizer) -> Tuple[str, str]:
         """The path, and what the variable is paired by, both without the optimizer."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence
 
-from . import calling, keras_libs, layer_outputs, model_weights, tensors, variables
+from . import calling, layer_outputs, model_weights, tensors, variables
 from .aliases import Model, Plain
 from .calling import NumpyCall
 from .model_weights import Weight
@@ -73,10 +73,8 @@ class Subject(NamedTuple):
 
 def keras_subject(model: Model) -> Subject:
     """A Keras model by Keras' own names; anything else as TensorFlow's object graph has it."""
-    keras = keras_libs.keras_major(model)
-    names = model_weights.keras_weights if keras else model_weights.object_weights
     call, losses = calling.callers(model)
-    return Subject(model, {"": call}, names(model), losses)
+    return Subject(model, {"": call}, model_weights.weights_of(model), losses)
 
 
 def object_subject(model: Model, structure: Plain = None, paths: Sequence[str] = ()) -> Subject:

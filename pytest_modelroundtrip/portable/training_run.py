@@ -8,12 +8,14 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 import numpy as np
 
-from . import keras_libs, model_weights, optimizers, variables
+from . import keras_libs, model_weights, optimizers
 from .aliases import Model, Nest
 from .protocol import WeightValue
+from .training_state import ResumedTraining, weight_values
 
 # The user's function. It is called with the model and a list of callbacks for `fit`; where `fit` is
-# to go on from a file, with `initial_epoch=n` too.
+# to go on from a file, with `initial_epoch=n` too. Where it saves and restores by itself, it is
+# called with the model, `folder` and `steps`.
 Train = Callable[..., object]
 FIRST_PART = 1  # epochs before the interruption
 
@@ -32,6 +34,7 @@ class History(NamedTuple):
     resumed_with: int  # the number of the epoch with which the second part begins; 0: with none
     optimizer: List[WeightValue]  # its variables as that epoch begins
     weights: List[WeightValue]
+    in_steps: Optional[ResumedTraining] = None  # of a training that has no epochs
 
 
 class Interruption(BaseException):
@@ -78,19 +81,12 @@ class TrainingRun:
         if self._interrupted:
             raise Interruption
         self.history = self.history._replace(
-            optimizer=_values(optimizers.optimizer_weights(self._model)),
-            weights=_values(model_weights.keras_weights(self._model)),
+            optimizer=weight_values(optimizers.optimizer_weights(self._model)),
+            weights=weight_values(model_weights.keras_weights(self._model)),
         )
 
     def _end(self, epoch: int, logs: Optional[Dict[str, Nest]] = None) -> None:
         self.history.epochs.append(Epoch(epoch + 1, _numbers(logs or {})))
-
-
-def _values(held: List[model_weights.Weight]) -> List[WeightValue]:
-    return [
-        WeightValue(its.path, its.place, None, its.trainable, variables.value_of(its.variable))
-        for its in held
-    ]
 
 
 def _numbers(logs: Dict[str, Nest]) -> Dict[str, float]:

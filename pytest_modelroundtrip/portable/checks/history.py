@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Iterator, List, Optional
 
 from ..comparing import Comparison, Tolerance
+from ..comparing.trainings import compare_trainings
 from ..comparing.variables import compare_variables
 from ..subject import Subject
 from ..training_run import Epoch, History
@@ -15,7 +16,8 @@ class HistoryCheck(Check[History]):
     """What a training logs that is interrupted and resumed, and what it is resumed with.
 
     Compared with the same training without an interruption: the epoch with which it goes on, the
-    optimizer and the weights as that epoch begins, and the losses and metrics of each epoch.
+    optimizer and the weights as that epoch begins, and the losses and metrics of each epoch. Of a
+    training that counts steps instead: what its `tf.train.Checkpoint` tracks when it ends.
     """
 
     sighting = History
@@ -58,6 +60,8 @@ class HistoryCheck(Check[History]):
             found.include(compared)
         if not found.differences:
             found.differences += _log_differences(expected.epochs, actual.epochs)
+        if expected.in_steps and actual.in_steps:
+            found.include(compare_trainings(expected.in_steps, actual.in_steps, tolerance))
         return found
 
 

@@ -86,7 +86,7 @@ class Format:
     on_request: ClassVar[bool] = False
     # whether the parts of a group go into one artifact and come back sharing their variables
     holds_groups: ClassVar[bool] = False
-    # whether it trains the model, by the function that the test names: see `_interrupted`
+    # whether it trains the model, by the function that the test names: see `_resumed`
     trains: ClassVar[bool] = False
     train: Optional[Train] = None  # that function
 
@@ -244,6 +244,13 @@ def not_a_keras2_model(model: Model) -> Optional[str]:
     if keras_libs.is_model(model) and keras_libs.keras_major(model) != 2:
         return "Keras 3 has no such format"
     return not_a_keras_model(model)
+
+
+def other_backend(model: Model) -> Optional[str]:
+    """Why a checkpoint of TensorFlow's cannot hold this one, or None."""
+    if keras_libs.backend(model) != "tensorflow":
+        return "a TensorFlow checkpoint holds TensorFlow variables only"
+    return None
 
 
 def missing_library(needs: Sequence[str], interpreter: Interpreter) -> Optional[str]:

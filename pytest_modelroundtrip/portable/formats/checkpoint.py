@@ -6,9 +6,9 @@ import functools
 import os
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
-from .. import creation, keras_libs, optimizers, variables
+from .. import creation, optimizers, variables
 from ..aliases import Model, Nest
-from . import WEIGHTS, LoadOptions
+from . import WEIGHTS, LoadOptions, other_backend
 from ._rebuild import RebuiltFormat, part_of, rebuilt, save_architecture, with_variables
 
 PARTS = "parts"  # the folder of a group's architectures, and the attribute that holds its parts
@@ -24,9 +24,7 @@ class CheckpointFormat(RebuiltFormat):
 
     def unsupported(self, model: Model) -> Optional[str]:
         """Why it cannot hold this model with these versions, or None."""
-        if keras_libs.backend(model) != "tensorflow":
-            return "a TensorFlow checkpoint holds TensorFlow variables only"
-        return None
+        return other_backend(model)
 
     def group_needs_factory(self, models: Mapping[str, Model]) -> Optional[str]:
         """Why only a factory can rebuild these parts of a group, or None."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import re
 from typing import Any, Optional
@@ -13,6 +12,7 @@ from ..subject import Subject
 from . import LoadOptions
 from ._interrupted import InterruptedFormat, Resumable
 from ._keras_file import load_keras
+from ._resumed import takes
 
 FILENAME = "epoch{epoch:02d}.keras"  # the callback puts the number of the epoch in
 
@@ -26,7 +26,7 @@ class ModelCheckpointFormat(InterruptedFormat):
     def unsupported(self, model: Model) -> Optional[str]:
         """Why it cannot hold this model with these versions, or None."""
         reason = super().unsupported(model)
-        if reason is None and self.train is not None and not _takes_initial_epoch(self.train):
+        if reason is None and not takes(self, [], initial_epoch=1):
             return "train takes no initial_epoch: def train(model, callbacks, initial_epoch=0)"
         return reason
 
@@ -45,11 +45,3 @@ class ModelCheckpointFormat(InterruptedFormat):
         epoch = max(int(match[1]) for match in found if match)
         model = load_keras(os.path.join(folder, FILENAME.format(epoch=epoch)), options)
         return Resumable(model, epoch)
-
-
-def _takes_initial_epoch(train: Any) -> bool:
-    try:
-        inspect.signature(train).bind(None, [], initial_epoch=1)
-    except TypeError:
-        return False
-    return True

@@ -1,0 +1,79 @@
+"""What the formats of a training have in common, which goes on in the clean interpreter.
+
+The artifact is what was written until the training was interrupted. Expected is the same training
+of the original without an interruption; what it changes is undone.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import List, Optional
+
+from .. import keras_libs, randomness, variables
+from ..aliases import Model
+from ..protocol import Interpreter
+from ..subject import Subject
+from ..training_run import History, Train
+from . import WEIGHTS, Format, LoadOptions, other_keras
+
+RANDOM = (
+    "it draws random numbers in training, as Dropout does, and no file of Keras' keeps the state "
+    "of their generator: a resumed training draws others"
+)
+
+
+class ResumedFormat(Format):
+    """A training that was interrupted, and goes on in the clean interpreter."""
+
+    keeps = ("history", "optimizer", *WEIGHTS)
+    on_request = True
+    trains = True
+    _history: Optional[History] = None  # of the last training
+
+    def unsupported(self, model: Model) -> Optional[str]:  # noqa: ARG002
+        """Why it cannot hold this model with these versions, or None."""
+        if self.train is None:
+            return 'it needs a function that trains the model: pass train="module:function"'
+        return None
+
+    def unreadable_by(self, keras_major: Optional[int], interpreter: Interpreter) -> Optional[str]:
+        """Why that interpreter cannot load a model of that major version of Keras, or None."""
+        here = keras_libs.versions()
+        for name in ("tensorflow", "keras"):
+            there = interpreter.versions.get(name, here.get(name))
+            if there != here.get(name):
+                return f"a training ends in the same bits with the same {name} only, not {there}"
+        return other_keras(keras_major, interpreter)
+
+    def subject(self, model: Model, options: LoadOptions) -> Subject:
+        """How the checks look at the model."""
+        return super().subject(model, options)._replace(history=self._history)
+
+
+def function_of(fmt: Format) -> Train:
+    """The user's function, which a format has by the time that it trains."""
+    assert fmt.train is not None
+    return fmt.train
+
+
+def takes(fmt: Format, *args: object, **kwargs: object) -> bool:
+    """Whether the user's function can be called with a model and these arguments."""
+    try:
+        inspect.signature(function_of(fmt)).bind(None, *args, **kwargs)
+    except TypeError:
+        return False
+    return True
+
+
+def draws(subject: Subject, options: LoadOptions) -> bool:
+    """Whether the graph of the model draws random numbers in training."""
+    batch = options.batches[0]
+    if keras_libs.keras_major(subject.model):
+        batch = batch._replace(kwargs={"training": True})
+    return randomness.has_drawing_operation(subject.calls[""], batch)
+
+
+def seeds_of(model: Model) -> List[bytes]:
+    """The states of Keras 3's seed generators."""
+    seeds = [held for held in variables.state_of(model) if randomness.is_seed(held)]
+    return [variables.value_of(seed).tobytes() for seed in seeds]
