@@ -55,7 +55,7 @@ class InterruptedFormat(Format, abc.ABC):
 
     def unsupported(self, model: Model) -> Optional[str]:
         """Why it cannot hold this model with these versions, or None."""
-        if self.train is None:
+        if self.from_test.train is None:
             return 'it needs a function that trains the model: pass train="module:function"'
         if not_a_keras_model(model):
             return not_a_keras_model(model)
@@ -120,8 +120,8 @@ class InterruptedFormat(Format, abc.ABC):
 
 
 def _function(fmt: Format) -> Train:
-    assert fmt.train is not None
-    return fmt.train
+    assert fmt.from_test.train is not None
+    return fmt.from_test.train
 
 
 def _seeds(model: Model) -> List[bytes]:

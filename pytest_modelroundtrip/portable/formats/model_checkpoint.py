@@ -25,8 +25,8 @@ class ModelCheckpointFormat(InterruptedFormat):
 
     def unsupported(self, model: Model) -> Optional[str]:
         """Why it cannot hold this model with these versions, or None."""
-        reason = super().unsupported(model)
-        if reason is None and self.train is not None and not _takes_initial_epoch(self.train):
+        reason, train = super().unsupported(model), self.from_test.train
+        if reason is None and train is not None and not _takes_initial_epoch(train):
             return "train takes no initial_epoch: def train(model, callbacks, initial_epoch=0)"
         return reason
 
