@@ -131,7 +131,7 @@ def _recorded(plan: Plan) -> bool:
     trip = RoundTrip(plan.format.name, "here", plan.folder / bundle_files.ARTIFACT)
     trip.versions = Versions(keras_libs.versions())
     try:
-        plan = saving.with_train(plan)
+        plan = saving.prepared(plan)
         names = saving.checks_to_make(plan)
         expected = saving.observe_original(plan, names)
         trip.size = saving.save(plan, trip.artifact)

@@ -116,7 +116,7 @@ def _make_presentable(trip: RoundTrip) -> None:
 def _run(plan: Plan, trip: RoundTrip) -> None:
     clock = Clock(trip.seconds)
     with clock.phase("observe"):
-        plan = saving.with_train(plan)
+        plan = saving.prepared(plan)
         names = saving.checks_to_make(plan)
         expected = saving.observe_original(plan, names)
         if plan.format.trains:

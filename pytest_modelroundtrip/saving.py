@@ -14,27 +14,35 @@ from .plan import Plan, Stop, error_text, system_error
 from .portable import checks
 from .portable.checks import Observations
 from .portable.comparing import Tolerance, differing
-from .portable.formats import Format, UnsupportedError, missing_library
+from .portable.formats import Format, FromTest, UnsupportedError, missing_library
 from .portable.protocol import Interpreter
 from .portable.reload import named
 from .portable.subject import CallError
+from .portable.training_run import Train
 from .result import Verdict
 
 
-def with_train(plan: Plan) -> Plan:
-    """The same plan, whose format has the function that trains the model, if it needs that.
+def prepared(plan: Plan) -> Plan:
+    """The same plan, whose format has what the test passes besides the models.
 
     Raises:
-        Stop: where the function cannot be imported here.
+        Stop: where the function that trains the model cannot be imported here.
     """
+    batches = {name: part.calls.batches for name, part in plan.models.parts.items()}
+    return plan._replace(format=plan.format.used_with(FromTest(_train(plan), batches)))
+
+
+def _train(plan: Plan) -> Train | None:
+    """The function that trains the model, if the format needs it."""
     where = plan.settings.train
     if where is None or not plan.format.trains:
-        return plan
+        return None
     try:
-        return plan._replace(format=plan.format.trained_by(named(where)))
+        train: Train = named(where)
     except Exception as error:
         text = f"train={where!r} cannot be imported here: {error_text(error)}"
         raise Stop(Verdict.SAVE_ERROR, text, detail=traceback.format_exc()) from error
+    return train
 
 
 def checks_to_make(plan: Plan) -> list[str]:

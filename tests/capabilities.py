@@ -2,8 +2,9 @@
 
 A row is a format, and a row has a cell for each kind of model; `*` stands for all other kinds. A
 cell is "exact" or "close", which hold, or "n/a: reason" or "fails: words of the failure", which do
-not. Where it depends on the versions, it is a dict of conditions to these, of which the first that
-is met counts: "keras<2.12,tensorflow>=2.8"; "" is always met. The Keras of tf-keras is Keras 2.
+not; "close" may be exact on another processor. Where it depends on the versions, it is a dict of
+conditions to these, of which the first that is met counts: "keras<2.12,tensorflow>=2.8"; "" is
+always met. The Keras of tf-keras is Keras 2.
 
 python tests/capabilities.py docs/formats.md writes the tables of the page.
 """
@@ -13,15 +14,17 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from packaging.specifiers import SpecifierSet
 
+from pytest_modelroundtrip.portable import formats
+
 BEGIN = "<!-- begin: written by tests/capabilities.py -->"
 END = "<!-- end -->"
-# as `matrix/roundtrip_kinds.py` names its tests
+# as `matrix/roundtrip_kinds.py` names its tests, of which each kind has two
 KINDS = {
     "dense": "dense",
     "convolutional": "convolutional",
@@ -37,6 +40,10 @@ SHOWN = {
     "TensorFlow 2.15, Keras 2.15": {"tensorflow": "2.15.1", "keras": "2.15.0", "python": "3.11"},
     "TensorFlow 2.8, Keras 2.8": {"tensorflow": "2.8.4", "keras": "2.8.0", "python": "3.10"},
 }
+ON_REQUEST = """\
+`close`: within the tolerance of the format. `orbax`, `model_checkpoint` and `backup_and_restore`
+get a compiled model. The LiteRT interpreter is ai-edge-litert with TensorFlow 2.21, and with the
+others TensorFlow's own."""
 
 Versions = Mapping[str, str]  # of tensorflow, keras and python
 Cell = str | dict[str, str]
@@ -78,15 +85,20 @@ def _is_met(condition: str, versions: Versions) -> bool:
 
 
 def tables() -> str:
-    """The tables in Markdown, with the reasons below each."""
-    return "\n\n".join(_table(title, versions) for title, versions in SHOWN.items())
+    """The tables in Markdown, with the reasons below each: the default formats come first."""
+    built_in, known = formats.built_in(), rows()
+    default = [name for name in known if not built_in[name].on_request]
+    parts = ["### By default", *(_table(*each, default) for each in SHOWN.items())]
+    on_request = [name for name in known if built_in[name].on_request]
+    parts += ["### On request", ON_REQUEST, *(_table(*each, on_request) for each in SHOWN.items())]
+    return "\n\n".join(parts)
 
 
-def _table(title: str, versions: Versions) -> str:
+def _table(title: str, versions: Versions, names: Sequence[str]) -> str:
     lines = [f"| {title} | {' | '.join(KINDS)} |", f"|---{'|---' * len(KINDS)}|"]
     reasons: list[str] = []
-    for name, row in rows().items():
-        cells = [_cell(capability(row, kind, versions), reasons) for kind in KINDS]
+    for name in names:
+        cells = [_cell(capability(rows()[name], kind, versions), reasons) for kind in KINDS]
         lines.append(f"| `{name}` | {' | '.join(cells)} |")
     notes = [f"{number}. {reason}" for number, reason in enumerate(reasons, 1)]
     return "\n".join([*lines, "", *notes])

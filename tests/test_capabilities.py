@@ -52,6 +52,7 @@ def contradictions(
         holds = {
             "n/a": seen == "unsupported",
             "fails": seen not in ("exact", "close", "unsupported"),
+            "close": seen in ("exact", "close"),  # bits of other kernels depend on the processor
         }
         if not holds.get(said.verdict, seen == said.verdict) or said.reason not in text:
             table = f"{said.verdict} {said.reason}".strip()
@@ -64,12 +65,12 @@ def test_the_table_says_what_happens(
 ) -> None:
     monkeypatch.syspath_prepend(str(MATRIX))
     source = (MATRIX / "roundtrip_kinds.py").read_text(encoding="utf-8")
+    name = capabilities.KINDS[kind]
     records = reported(
         run,
         source,
         f"--roundtrip-pythonpath={MATRIX}",
-        f"--roundtrip-formats={','.join(capabilities.rows())}",
-        f"-k=test_{capabilities.KINDS[kind]}[",
+        f"-k=test_{name}[ or test_{name}_compiled[",
         "-Wignore",  # of the models: they are written for any version
     )
     assert {record["format"] for record in records} == set(capabilities.rows())
@@ -94,9 +95,8 @@ def test_a_cell_that_is_flipped_is_a_contradiction() -> None:
         assert len(found(record, kind)) == 1, (record, kind)
 
 
-def test_each_format_that_needs_no_asking_has_a_row() -> None:
-    default = {name for name, fmt in formats.built_in().items() if not fmt.on_request}
-    assert default <= set(capabilities.rows())
+def test_each_format_has_a_row() -> None:
+    assert set(formats.built_in()) == set(capabilities.rows())
 
 
 def test_the_page_has_the_table() -> None:

@@ -6,5 +6,5 @@ BUILT_IN = (
     # on request
     "keras_folder", "weights_sharded", "pickle", "json", "tfsm_layer", "export_archive", "orbax",
     "litert", "onnx", "model_checkpoint", "backup_and_restore",
-    "checkpoint_manager",
+    "checkpoint_manager", "litert_int8",
 )  # fmt: skip

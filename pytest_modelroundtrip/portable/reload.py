@@ -124,7 +124,7 @@ def _observed(job: Job, cage: Cage, timer: _StepTimer) -> _Seen:
         _import_declared(job.setup)
     fmt = formats.referred(job.format)
     if job.setup.train:
-        fmt = fmt.trained_by(named(job.setup.train))
+        fmt = fmt.used_with(formats.FromTest(named(job.setup.train)))
     options = {part.name: _options(job, part) for part in job.parts}
     if job.save_to:
         processes.remove(job.save_to)  # of an earlier reload that broke off there

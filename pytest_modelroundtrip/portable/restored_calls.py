@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, Iterator, List, Mapping, Tuple, Union
+from typing import Collection, Dict, Iterator, List, Mapping, Tuple, Union
 
 from . import tensors
 from .aliases import Call, Model, Nest, Plain, Tensor
@@ -84,11 +84,16 @@ def _cast(leaf: Tensor, spec: Tensor) -> Tensor:
 # signatures
 
 
-def serving_signature(signatures: Mapping[str, Model]) -> Model:
+def serving_name(signatures: Collection[str]) -> str:
     """`serving_default`, else `serve`, else the first by name."""
     names = sorted(signatures)
     usual = (name for name in ("serving_default", "serve") if name in names)
-    return signatures[next(usual, names[0])]
+    return next(usual, names[0])
+
+
+def serving_signature(signatures: Mapping[str, Model]) -> Model:
+    """The one of these that `serving_name` names."""
+    return signatures[serving_name(signatures)]
 
 
 def signature_call(signatures: Mapping[str, Model], structure: Plain) -> Call:

@@ -1,27 +1,42 @@
-"""One model of each kind; the functions are factories, too, for formats that keep weights only."""
+"""One model of each kind, what it is called with, and how it is trained.
+
+The functions that make models are factories, too, for formats that keep weights only.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from matrix_models import convolutional, dense, sentence_encoder, text_classifier
 
-__all__ = [
-    "convolutional",
-    "dense",
-    "masked_lstm",
-    "mixed_precision",
-    "sentence_encoder",
-    "several_inputs",
-    "subclassed",
-    "text_classifier",
-]
+__all__ = ["convolutional", "dense", "sentence_encoder", "text_classifier"]  # from here, too
 
 Model = Any  # of Keras or TensorFlow, which are not typed here
 Tensor = Any
 
 keras, layers = tf.keras, tf.keras.layers
+numbers = np.random.default_rng(0)
+
+
+def floats(*shape: int) -> Any:
+    """Normally distributed numbers."""
+    return numbers.normal(size=shape).astype("float32")
+
+
+INPUTS = {
+    "dense": floats(3, 4),
+    "convolutional": floats(2, 8, 8, 3),
+    "masked_lstm": np.array([[3, 1, 4, 0, 0, 0], [1, 5, 9, 2, 6, 0]], dtype="int32"),
+    "text": np.array([["a small red fox"], ["no bird sees the small fox"]]),
+    "several_inputs": {"left": floats(3, 4), "right": floats(3, 3)},
+    "mixed_precision": floats(3, 4),
+    "subclassed": floats(3, 4),
+    "module": ["a small red fox", "no bird sees the small fox"],
+}
 KerasModel: Any = keras.Model
 try:
     register = keras.saving.register_keras_serializable(package="capabilities")
@@ -80,3 +95,27 @@ def subclassed() -> Model:
     model = Subclassed()
     model(tf.ones((3, 4)))
     return model
+
+
+def compiled(model: Model) -> Model:
+    """The model with an optimizer. It trains without a graph, which takes longer than its steps."""
+    model.compile(keras.optimizers.Adam(0.01), loss="mse", run_eagerly=True)
+    return model
+
+
+def compiled_text_classifier() -> Model:
+    """The factory of the compiled one: a vocabulary is no weight, and no backup has it."""
+    return compiled(text_classifier())
+
+
+def _training(kind: str) -> Callable[..., None]:
+    def train(model: Model, callbacks: Any, initial_epoch: int = 0) -> None:
+        x = tf.nest.map_structure(tf.constant, INPUTS[kind])
+        targets = tf.nest.map_structure(lambda output: np.zeros(output.shape), model(x))
+        own = {"epochs": 2, "initial_epoch": initial_epoch, "callbacks": callbacks}
+        model.fit(x, targets, shuffle=False, verbose=0, **own)
+
+    return train
+
+
+train = SimpleNamespace(**{kind: _training(kind) for kind in INPUTS})  # "...:train.dense"

@@ -63,6 +63,19 @@ class LoadOptions(NamedTuple):
     predicts: bool = False  # whether a reloaded Keras model is called by `predict` too
 
 
+class FromTest(NamedTuple):
+    """What a test passes besides the models."""
+
+    train: Optional[Train] = None  # the function that trains the model, for formats that need it
+    # what each part is called with, by its name; the first batch is the one that the test passes;
+    # none where a reloaded model is saved again
+    batches: Mapping[str, Sequence[Batch]] = {}
+
+    def of_part(self, name: str) -> FromTest:
+        """The same for a part of a group alone, as if it were a single model."""
+        return self._replace(batches={"": self.batches.get(name, ())})
+
+
 class Format:
     """One way to persist a model: what it keeps, and how it saves and loads.
 
@@ -88,7 +101,7 @@ class Format:
     holds_groups: ClassVar[bool] = False
     # whether it trains the model, by the function that the test names: see `_resumed`
     trains: ClassVar[bool] = False
-    train: Optional[Train] = None  # that function
+    from_test: FromTest = FromTest()  # what the test passes, which few formats need
 
     def unsupported(self, model: Model) -> Optional[str]:  # noqa: ARG002
         """Why it cannot hold this model with these versions, or None."""
@@ -126,7 +139,8 @@ class Format:
         """Save the parts of a group by their names: by default each in a folder of its own."""
         for name, model in models.items():
             os.mkdir(os.path.join(folder, name))
-            self.save(model, os.path.join(folder, name))
+            fmt = self.used_with(self.from_test.of_part(name))
+            fmt.save(model, os.path.join(folder, name))
 
     def load_group(self, folder: str, options: Mapping[str, LoadOptions]) -> Dict[str, Model]:
         """The parts that `save_group` saved, by name."""
@@ -143,10 +157,10 @@ class Format:
 
     # what calls the above
 
-    def trained_by(self, train: Train) -> Format:
-        """The same format, which trains the model by that function."""
+    def used_with(self, from_test: FromTest) -> Format:
+        """The same format, with what a test passes."""
         other = copy.copy(self)
-        other.train = train
+        other.from_test = from_test
         return other
 
     def save_all(self, models: Mapping[str, Model], folder: str) -> None:

@@ -69,15 +69,29 @@ class _Call(NumpyCall):
         self._inputs, self._run_named, self._structure = model.inputs, model.run, structure
 
     def _in_tensors(self, args: List[Plain], kwargs: Mapping[str, Plain]) -> Tuple[Plain, Plain]:
-        """Arrays as they are; without Keras' `training=False`, which is what was converted."""
-        if kwargs.get("training") is False:
-            kwargs = {name: value for name, value in kwargs.items() if name != "training"}
+        """Arrays as they are."""
         return args, kwargs
 
-    def _run(self, args: List[Plain], kwargs: Dict[str, Plain]) -> Plain:
-        named = restored_calls.named_arguments(args, kwargs, list(self._inputs))
-        fitted = {name: _fitted(name, value, self._inputs[name]) for name, value in named.items()}
-        return restored_calls.nested_outputs(self._run_named(fitted), self._structure)
+    def _run(self, args: List[Plain], kwargs: Mapping[str, Plain]) -> Plain:
+        outputs = self._run_named(named_arrays(self._inputs, args, kwargs))
+        return restored_calls.nested_outputs(outputs, self._structure)
+
+
+def named_arrays(
+    inputs: Mapping[str, Input], args: List[Plain], kwargs: Mapping[str, Plain]
+) -> Dict[str, Array]:
+    """What a converted model is called with, by the names and in the dtypes of its inputs.
+
+    Without Keras' `training=False`, which is what was converted.
+
+    Raises:
+        TypeError: for more or fewer arguments than inputs, and for what is not an array.
+        ValueError: for another size along an axis that is not free.
+    """
+    if kwargs.get("training") is False:
+        kwargs = {name: value for name, value in kwargs.items() if name != "training"}
+    named = restored_calls.named_arguments(args, dict(kwargs), list(inputs))
+    return {name: _fitted(name, value, inputs[name]) for name, value in named.items()}
 
 
 def _fitted(name: str, value: Plain, wanted: Input) -> Array:

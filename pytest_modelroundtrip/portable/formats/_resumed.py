@@ -32,7 +32,7 @@ class ResumedFormat(Format):
 
     def unsupported(self, model: Model) -> Optional[str]:  # noqa: ARG002
         """Why it cannot hold this model with these versions, or None."""
-        if self.train is None:
+        if self.from_test.train is None:
             return 'it needs a function that trains the model: pass train="module:function"'
         return None
 
@@ -52,8 +52,8 @@ class ResumedFormat(Format):
 
 def function_of(fmt: Format) -> Train:
     """The user's function, which a format has by the time that it trains."""
-    assert fmt.train is not None
-    return fmt.train
+    assert fmt.from_test.train is not None
+    return fmt.from_test.train
 
 
 def takes(fmt: Format, *args: object, **kwargs: object) -> bool:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
 import os
 import re
 import tempfile
 import warnings
-from typing import ClassVar, Dict, List, Optional
+from typing import ClassVar, Collection, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import numpy as np
 
-from .. import keras_libs, object_graph, tensors
+from .. import keras_libs, object_graph, restored_calls, tensors
 from ..aliases import Array, Model, Module
 from ..protocol import Interpreter
 from . import LoadOptions, UnsupportedError
@@ -55,46 +56,38 @@ class LitertFormat(ConvertedFormat):
 
     def convert(self, model: Model, folder: str) -> None:
         """Write the file, and the order of its inputs."""
-        path = os.path.join(folder, FILE)
+        self.write_file(model, os.path.join(folder, FILE))
+        with open(os.path.join(folder, INPUTS), "w", encoding="utf-8") as out:
+            json.dump(input_names(model), out)
+
+    def write_file(self, model: Model, path: str) -> None:
+        """Convert the model into that file."""
         if _keras_converts(model):
             model.export(path, format="litert", verbose=False)
-        else:
-            with tempfile.TemporaryDirectory() as exported:
-                fmt = ExportFormat() if keras_libs.is_model(model) else SavedModelFormat()
-                fmt.save(model, exported)
-                content = _converter(exported).convert()
-            with open(path, "wb") as out:
-                out.write(content)
-        with open(os.path.join(folder, INPUTS), "w", encoding="utf-8") as out:
-            json.dump(_input_names(model), out)
+            return
+        with exported(model) as folder:
+            content = converter(folder).convert()
+        with open(path, "wb") as out:
+            out.write(content)
 
     def load(self, folder: str, options: LoadOptions) -> ConvertedModel:  # noqa: ARG002
         """The file in an interpreter.
 
         A call raises an UnsupportedError where the interpreter lacks an operation of TensorFlow.
         """
-        interpreter = _interpreter(os.path.join(folder, FILE))
+        interpreter = interpreter_of(os.path.join(folder, FILE))
         with open(os.path.join(folder, INPUTS), encoding="utf-8") as source:
             order = json.load(source)
-        names = list(interpreter.get_signature_list())
-        signature = "serving_default" if "serving_default" in names else names[0]
+        signature = restored_calls.serving_name(interpreter.get_signature_list())
         runner = interpreter.get_signature_runner(signature)
         inputs = {name: _input(details) for name, details in runner.get_input_details().items()}
-        if set(order) == set(inputs):
-            inputs = {name: inputs[name] for name in order}
 
         def run(named: Dict[str, Array]) -> Dict[str, Array]:
-            try:
+            with own_operations():
                 outputs: Dict[str, Array] = runner(**named)
-            except RuntimeError as error:
-                lacks = re.search(r"Select TensorFlow op.*\(Flex(\w+)\)", str(error), re.DOTALL)
-                if lacks is None:
-                    raise
-                reason = f"this interpreter runs no operations of TensorFlow itself: {lacks[1]}"
-                raise UnsupportedError(reason) from error
             return outputs
 
-        return ConvertedModel(folder, inputs, run)
+        return ConvertedModel(folder, in_order(inputs, order), run)
 
 
 def _keras_converts(model: Model) -> bool:
@@ -109,18 +102,47 @@ def _holds_keras3(model: Model) -> bool:
     return any(keras_libs.keras_major(held) == 3 for _, held in reachable)
 
 
-def _converter(exported: str) -> Module:
-    """TensorFlow's converter of a SavedModel, set as Keras 3 sets it."""
+@contextlib.contextmanager
+def exported(model: Model) -> Iterator[str]:
+    """A folder with the model as a SavedModel."""
+    fmt = ExportFormat() if keras_libs.is_model(model) else SavedModelFormat()
+    with tempfile.TemporaryDirectory() as folder:
+        fmt.save(model, folder)
+        yield folder
+
+
+def converter(folder: str, signatures: Optional[Sequence[str]] = None) -> Module:
+    """TensorFlow's converter of the SavedModel in that folder, set as Keras 3 sets it.
+
+    It converts all signatures, or those of these names.
+    """
     import tensorflow as tf
 
-    converter = tf.lite.TFLiteConverter.from_saved_model(exported)
+    found = tf.lite.TFLiteConverter.from_saved_model(folder, signatures)
     sets = tf.lite.OpsSet
-    converter.target_spec.supported_ops = [sets.TFLITE_BUILTINS, sets.SELECT_TF_OPS]
-    converter.experimental_enable_resource_variables = True
-    return converter
+    found.target_spec.supported_ops = [sets.TFLITE_BUILTINS, sets.SELECT_TF_OPS]
+    found.experimental_enable_resource_variables = True
+    return found
 
 
-def _input_names(model: Model) -> List[str]:
+@contextlib.contextmanager
+def own_operations() -> Iterator[None]:
+    """Where a model is run by LiteRT's own operations.
+
+    Raises:
+        UnsupportedError: where it has others, which that interpreter does not run.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        lacks = re.search(r"Select TensorFlow op.*\(Flex(\w+)\)", str(error), re.DOTALL)
+        if lacks is None:
+            raise
+        reason = f"this interpreter runs no operations of TensorFlow itself: {lacks[1]}"
+        raise UnsupportedError(reason) from error
+
+
+def input_names(model: Model) -> List[str]:
     """The names of the inputs in the order in which the model takes them."""
     nest = keras_libs.input_nest(model) if keras_libs.is_graph(model) else None
     if nest is not None:
@@ -128,7 +150,12 @@ def _input_names(model: Model) -> List[str]:
     return list(inspect.signature(model.__call__).parameters)
 
 
-def _interpreter(path: str) -> Module:
+def in_order(inputs: Mapping[str, Input], names: Collection[str]) -> Mapping[str, Input]:
+    """The inputs in the order of these names, where they have these."""
+    return {name: inputs[name] for name in names} if set(names) == set(inputs) else inputs
+
+
+def interpreter_of(path: str) -> Module:
     """Of LiteRT itself; where that is not installed, of TensorFlow."""
     if keras_libs.is_installed("ai_edge_litert") or not keras_libs.is_installed("tensorflow"):
         from ai_edge_litert.interpreter import Interpreter
