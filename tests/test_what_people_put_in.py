@@ -1,0 +1,293 @@
+"""Quantized weights, LoRA, maps of dtypes, vocabularies, assets: what comes back, and what is lost.
+
+`docs/what_people_put_in.md` has the whole table, of which this holds a part.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+import pytest
+from inner_runs import Run, adding_formats, reported, version_of
+
+MATRIX = Path(__file__).parent / "matrix"
+KERAS_3 = ("lora", "int8", "int4", "float8", "policy_map")  # what came with it
+
+
+@pytest.fixture
+def people(pytester: pytest.Pytester, tensorflow: ModuleType) -> ModuleType:
+    """Lets inner tests import `people_models`, also in the clean interpreter."""
+    keras2 = hasattr(tensorflow.keras.Model, "save_spec")
+    keras = tensorflow if keras2 else importlib.import_module("keras")
+    if version_of(keras) < ((2, 13) if keras2 else (3, 15)):
+        pytest.skip("what people put into models is measured with newer versions")
+    pytester.syspathinsert(MATRIX)
+    pytester.makeini(f"[pytest]\nroundtrip_pythonpath = . {MATRIX}\n")
+    return tensorflow
+
+
+def has(tensorflow: ModuleType, kind: str) -> bool:
+    """Whether this Keras can make a model of that kind."""
+    return kind not in KERAS_3 or not hasattr(tensorflow.keras.Model, "save_spec")
+
+
+HEAD = """
+import people_models as models
+import pytest
+import tensorflow as tf
+
+@pytest.fixture(autouse=True)
+def seed():
+    tf.random.set_seed(1)
+
+"""
+TEST = """
+@pytest.mark.roundtrip(
+    formats={formats}, factory="people_models:{kind}", imports=["people_models"],
+    train="people_models:train",
+)
+def test_{kind}():
+    return models.{kind}(), models.inputs("{kind}")
+"""
+
+
+def verdicts(run: Run, formats: dict[str, list[str]]) -> dict[tuple[str, str], dict[str, str]]:
+    """What the report says of each kind and format."""
+    source = HEAD + "".join(
+        TEST.format(kind=kind, formats=names) for kind, names in formats.items()
+    )
+    rows = reported(run, source, "-Wignore")
+    return {(row["test"].split("::test_")[-1], row["format"]): row for row in rows}
+
+
+# what was a false alarm, or said little: a kind, a format, the verdict, words of the text
+MENDED = {
+    # Keras writes the slots of the optimizer too, which are larger than quantized weights
+    ("int8", "weights_sharded"): ("exact", ""),
+    # the statistics of a Normalization are constants of the function
+    ("preprocessing", "tfsm_layer"): ("exact", ""),
+    ("float8", "litert"): ("unsupported", "it computes in float8"),
+    ("float8", "onnx"): ("unsupported", "it computes in float8"),
+    ("lora", "weights_sharded"): ("differs", "merges the matrices of LoRA into the kernel"),
+    ("policy_map", "keras_folder"): ("exact", ""),
+    ("feature_space", "backup_and_restore"): ("exact", ""),
+}
+
+
+@pytest.mark.slow
+def test_what_comes_back_is_as_the_table_says(run: Run, people: ModuleType) -> None:
+    packages = {"onnx": "tf2onnx", "litert": "tensorflow"}
+    cells = [
+        (kind, name)
+        for kind, name in MENDED
+        if has(people, kind)
+        and (has(people, "lora") or name == "backup_and_restore")
+        and importlib.util.find_spec(packages.get(name, "numpy"))
+    ]
+    formats: dict[str, list[str]] = {}
+    for kind, name in cells:
+        formats.setdefault(kind, []).append(name)
+    rows = verdicts(run, formats)
+    for cell in cells:
+        verdict, words = MENDED[cell]
+        text = " ".join([*rows[cell]["problems"], *rows[cell]["text"].split()])
+        assert rows[cell]["verdict"] == verdict and words in text, (cell, text)
+
+
+def test_a_layer_that_takes_no_symbolic_tensor_is_named(run: Run, people: ModuleType) -> None:
+    del people
+    result = run("""
+import people_models as models
+import pytest
+
+@pytest.mark.roundtrip(formats=["keras"])
+def test_it():
+    return models._feature_space(), models.inputs("feature_space")
+""")
+    result.stdout.fnmatch_lines(["*a layer alone is put into a model, and FeatureSpace raised *"])
+
+
+class Sabotage(NamedTuple):
+    """A loss: the kind of model, the methods that make it, in which formats, and its words."""
+
+    kind: str
+    body: str
+    says: dict[str, str]  # by format
+
+
+DAMAGED = """
+    def save(self, model, folder):
+        snapshot = StateSnapshot(model.variables)
+        for variable in model.variables:
+            if variable.path.endswith({ends}):
+                variable.assign(variable.numpy() * 0 + {value})
+        super().save(model, folder)
+        snapshot.restore()
+"""
+SHUFFLED = """
+    def save(self, model, folder):
+        layer = next(held for held in model.layers if hasattr(held, "get_vocabulary") and {which})
+        words = layer.get_vocabulary(include_special_tokens=False)
+        weights = {weights}
+        layer.set_vocabulary(words[::-1], *weights)
+        super().save(model, folder)
+        layer.set_vocabulary(words, *weights)
+"""
+REWRITTEN = """
+    def save(self, model, folder):
+        super().save(model, folder)
+        for name in ("config.json", "model.json"):
+            if os.path.exists(os.path.join(folder, name)):
+                with open(os.path.join(folder, name)) as source:
+                    text = source.read()
+                with open(os.path.join(folder, name), "w") as out:
+                    out.write(text.replace("mixed_bfloat16", "float32"))
+"""
+WITHOUT_SCALE = """
+    def save(self, model, folder):
+        optimizer = model.optimizer
+        scale = getattr(optimizer, "dynamic_scale", None)
+        if scale is None:  # Keras 2
+            scale = optimizer._loss_scale._current_loss_scale
+        value = scale.numpy()
+        scale.assign(1.0)
+        super().save(model, folder)
+        scale.assign(value)
+"""
+OTHER_WORDS = """
+    def save(self, model, folder):
+        layer = model.get_layer("lexicon")
+        words = list(layer.words)
+        layer._set(words[::-1])
+        super().save(model, folder)
+        layer._set(words)
+"""
+WITHOUT_ASSET = """
+    def save(self, model, folder):
+        super().save(model, folder)
+        for place, _, names in os.walk(folder):
+            for name in names:
+                if "assets" in place and name.endswith(".txt"):
+                    with open(os.path.join(place, name), "w") as out:
+                        out.write("other")
+"""
+OTHER_TABLE = """
+    def save(self, model, folder):
+        words, counts = model.counts.export()
+        model.counts.insert(words, counts * 0)
+        super().save(model, folder)
+        model.counts.insert(words, counts)
+"""
+
+SABOTAGES = {
+    "lora_is_zero": Sabotage(
+        "lora",
+        DAMAGED.format(ends='("embeddings_b", "kernel_b")', value="0"),
+        {"orbax": "lora_kernel_b differs", "onnx": "outputs differs"},
+    ),
+    "int8_without_scale": Sabotage(
+        "int8",
+        DAMAGED.format(ends='"_scale"', value="1"),
+        {"weights_sharded": "kernel_scale differs", "export_archive": "outputs differs"},
+    ),
+    "int4_without_scale": Sabotage(
+        "int4",
+        DAMAGED.format(ends='"_scale"', value="1"),
+        {"tfsm_layer": "outputs differs", "onnx": "outputs differs"},
+    ),
+    "float8_without_scale": Sabotage(
+        "float8",
+        DAMAGED.format(ends='"inputs_scale"', value="1"),
+        {"keras_folder": "inputs_scale differs", "weights_sharded": "inputs_scale differs"},
+    ),
+    "loss_scale_begins_anew": Sabotage(
+        "loss_scaling",
+        WITHOUT_SCALE,
+        {"keras_folder": "32768.0 came back as 1.0", "pickle": "32768.0 came back as 1.0"},
+    ),
+    "policies_are_forgotten": Sabotage(
+        "policy_map",
+        REWRITTEN,
+        {"keras_folder": "mixed_bfloat16", "json": "mixed_bfloat16"},
+    ),
+    "features_have_other_words": Sabotage(
+        "feature_space",
+        SHUFFLED.format(which='"city" not in held.name', weights="()"),
+        {"keras_folder": "came back as", "tfsm_layer": "outputs differs"},
+    ),
+    "words_are_shuffled": Sabotage(
+        "preprocessing",
+        SHUFFLED.format(
+            which='"text" in held.name',
+            weights="[layer._lookup_layer.idf_weights.numpy()[1:]]",
+        ),
+        {"pickle": "came back as", "export_archive": "outputs differs"},
+    ),
+    "own_variables_are_lost": Sabotage(
+        "own_variables",
+        DAMAGED.format(ends='"counted/scale"', value="1"),
+        {"keras_folder": "counted/scale differs", "onnx": "outputs differs"},
+    ),
+    "own_asset_is_another": Sabotage(
+        "own_assets",
+        OTHER_WORDS,
+        {"pickle": "outputs differs", "tfsm_layer": "outputs differs"},
+    ),
+    "own_asset_is_missing": Sabotage(
+        "own_assets", WITHOUT_ASSET, {"keras_folder": "came back as"}
+    ),
+    "file_of_a_table_is_another": Sabotage(
+        "module_with_tables", WITHOUT_ASSET, {"saved_model": "differs", "hub": "differs"}
+    ),
+    "table_is_another": Sabotage(
+        "module_with_tables", OTHER_TABLE, {"saved_model": "differs", "hub": "differs"}
+    ),
+}
+
+MODULE = '''
+import os
+
+from pytest_modelroundtrip.portable.formats import built_in
+from pytest_modelroundtrip.portable.variables import StateSnapshot
+
+Base = type(built_in()["{base}"])
+
+
+class Sabotaged(Base):
+    """A sabotaged format."""
+
+    name = "{name}"
+{body}
+'''
+
+
+def available(tensorflow: ModuleType, base: str) -> bool:
+    """Whether a format can be had here."""
+    packages = {"onnx": "tf2onnx", "orbax": "orbax", "hub": "tensorflow_hub"}
+    keras2_has = ("pickle", "export_archive", "json", "saved_model", "hub", "keras")
+    if hasattr(tensorflow.keras.Model, "save_spec") and base not in keras2_has:
+        return False
+    return importlib.util.find_spec(packages.get(base, "numpy")) is not None
+
+
+@pytest.mark.slow
+def test_each_loss_is_caught(run: Run, pytester: pytest.Pytester, people: ModuleType) -> None:
+    formats: dict[str, list[str]] = {}
+    wanted: dict[tuple[str, str], str] = {}
+    for name, one in SABOTAGES.items():
+        for base, words in one.says.items():
+            if has(people, one.kind) and available(people, base):
+                lost = f"{name}_{base}"
+                source = MODULE.format(name=lost, base=base, body=one.body)
+                pytester.makepyfile(**{f"lost_{lost}": source})
+                formats.setdefault(one.kind, []).append(lost)
+                wanted[one.kind, lost] = words
+    modules = [f"lost_{lost}:Sabotaged" for _, lost in wanted]
+    pytester.makeconftest(adding_formats(*modules))
+    rows = verdicts(run, formats)
+    for cell, words in wanted.items():
+        text = " ".join(rows[cell]["text"].split())
+        assert rows[cell]["verdict"] in ("differs", "load error") and words in text, (cell, text)
