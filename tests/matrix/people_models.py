@@ -13,6 +13,21 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+__all__ = [
+    "feature_space",
+    "float8",
+    "int4",
+    "int8",
+    "int8_with_lora",
+    "lora",
+    "loss_scaling",
+    "module_with_tables",
+    "own_assets",
+    "own_variables",
+    "policy_map",
+    "preprocessing",
+]
+
 Model = Any  # of Keras or TensorFlow, which are not typed here
 Tensor = Any
 
@@ -41,11 +56,13 @@ INPUTS: dict[str, Any] = {
     "loss_scaling": NUMBERS,
     "policy_map": NUMBERS,
     "feature_space": ROWS,
-    "feature_space_alone": ROWS,
     "preprocessing": {**ROWS, "text": TEXTS},
     "own_variables": NUMBERS,
     "own_assets": WORDS,
+    "module_with_tables": WORDS,
 }
+
+ONLY_KERAS_3 = ("lora", "int8", "int4", "float8", "int8_with_lora", "policy_map")
 
 
 def inputs(name: str) -> Any:
@@ -54,7 +71,7 @@ def inputs(name: str) -> Any:
 
 
 def train(model: Model, callbacks: Any, initial_epoch: int = 0) -> None:
-    """Two epochs of one batch, as the formats of a training that is resumed need them."""
+    """Three epochs of one batch; the formats of a training that is resumed need at least two."""
     x = tf.nest.map_structure(tf.constant, INPUTS[model.name])
     y = np.full((6, *model.output_shape[1:]), 0.5)
     model.fit(
@@ -125,7 +142,8 @@ def loss_scaling() -> Model:
     image = keras.Input((8,), name="numbers")
     hidden = layers.Dense(8, activation="relu", dtype="mixed_float16", name="half")(image)
     model = keras.Model(image, layers.Dense(2, dtype="float32")(hidden), name="loss_scaling")
-    optimizer = keras.mixed_precision.LossScaleOptimizer(keras.optimizers.Adam(0.01))
+    inner = keras.optimizers.Adam(0.01)
+    optimizer = keras.mixed_precision.LossScaleOptimizer(inner, dynamic_growth_steps=2)
     model.compile(optimizer, keras.losses.MeanSquaredError())
     train(model, [])
     return model
@@ -166,7 +184,8 @@ def policy_map() -> Model:
 # words, tables and statistics
 
 
-def _feature_space() -> Model:
+def features() -> Model:
+    """An adapted `FeatureSpace`, which is a layer."""
     kind = keras.utils.FeatureSpace
     features = {
         "age": kind.float_discretized(num_bins=3),
@@ -180,14 +199,9 @@ def _feature_space() -> Model:
 
 def feature_space() -> Model:
     """A model behind the features of a `FeatureSpace`."""
-    space = _feature_space()
+    space = features()
     score = layers.Dense(2, name="score")(space.get_encoded_features())
     return trained(keras.Model(space.get_inputs(), score, name="feature_space"))
-
-
-def feature_space_alone() -> Model:
-    """A `FeatureSpace` itself, which is a layer."""
-    return _feature_space()
 
 
 def preprocessing() -> Model:
@@ -310,7 +324,7 @@ class WithFile(TensorFlowModule):  # type: ignore[misc]
         self.weights = tf.Variable(NUMBERS[:4, 0], name="weights")
         self.license = tf.saved_model.Asset(out.name)
 
-    @tf.function(input_signature=[tf.TensorSpec([None, 1], tf.string)])
+    @tf.function(input_signature=[tf.TensorSpec([None, 1], tf.string)])  # type: ignore[untyped-decorator]
     def __call__(self, words: Tensor) -> Any:
         """Numbers of the words and their weights."""
         found = self.words.lookup(words)
