@@ -122,52 +122,32 @@ class Sabotage(NamedTuple):
     says: dict[str, str]  # by format
 
 
-DAMAGED = """
+WITHOUT_LORA = """
     def save(self, model, folder):
         snapshot = StateSnapshot(model.variables)
         for variable in model.variables:
-            if variable.path.endswith({ends}):
-                variable.assign(variable.numpy() * 0 + {value})
+            if variable.path.endswith(("embeddings_b", "kernel_b")):
+                variable.assign(variable.numpy() * 0)
         super().save(model, folder)
         snapshot.restore()
 """
 SHUFFLED = """
     def save(self, model, folder):
-        layer = next(held for held in model.layers if hasattr(held, "get_vocabulary") and {which})
+        layer = next(held for held in model.layers if "text_vec" in held.name)
         words = layer.get_vocabulary(include_special_tokens=False)
-        weights = {weights}
-        layer.set_vocabulary(words[::-1], *weights)
+        weights = layer._lookup_layer.idf_weights.numpy()[1:]
+        layer.set_vocabulary(words[::-1], weights)
         super().save(model, folder)
-        layer.set_vocabulary(words, *weights)
+        layer.set_vocabulary(words, weights)
 """
 REWRITTEN = """
     def save(self, model, folder):
         super().save(model, folder)
-        for name in ("config.json", "model.json"):
-            if os.path.exists(os.path.join(folder, name)):
-                with open(os.path.join(folder, name)) as source:
-                    text = source.read()
-                with open(os.path.join(folder, name), "w") as out:
-                    out.write(text.replace("mixed_bfloat16", "float32"))
-"""
-WITHOUT_SCALE = """
-    def save(self, model, folder):
-        optimizer = model.optimizer
-        scale = getattr(optimizer, "dynamic_scale", None)
-        if scale is None:  # Keras 2
-            scale = optimizer._loss_scale._current_loss_scale
-        value = scale.numpy()
-        scale.assign(1.0)
-        super().save(model, folder)
-        scale.assign(value)
-"""
-OTHER_WORDS = """
-    def save(self, model, folder):
-        layer = model.get_layer("lexicon")
-        words = list(layer.words)
-        layer._set(words[::-1])
-        super().save(model, folder)
-        layer._set(words)
+        path = os.path.join(folder, "model.json")
+        with open(path) as source:
+            text = source.read()
+        with open(path, "w") as out:
+            out.write(text.replace("mixed_bfloat16", "float32"))
 """
 WITHOUT_ASSET = """
     def save(self, model, folder):
@@ -189,64 +169,21 @@ OTHER_TABLE = """
 SABOTAGES = {
     "lora_is_zero": Sabotage(
         "lora",
-        DAMAGED.format(ends='("embeddings_b", "kernel_b")', value="0"),
+        WITHOUT_LORA,
         {"orbax": "lora_kernel_b differs", "onnx": "outputs differs"},
-    ),
-    "int8_without_scale": Sabotage(
-        "int8",
-        DAMAGED.format(ends='"_scale"', value="1"),
-        {"weights_sharded": "kernel_scale differs", "export_archive": "outputs differs"},
-    ),
-    "int4_without_scale": Sabotage(
-        "int4",
-        DAMAGED.format(ends='"_scale"', value="1"),
-        {"tfsm_layer": "outputs differs", "onnx": "outputs differs"},
-    ),
-    "float8_without_scale": Sabotage(
-        "float8",
-        DAMAGED.format(ends='"inputs_scale"', value="1"),
-        {"keras_folder": "inputs_scale differs", "weights_sharded": "inputs_scale differs"},
-    ),
-    "loss_scale_begins_anew": Sabotage(
-        "loss_scaling",
-        WITHOUT_SCALE,
-        {"keras_folder": "65536.0 came back as 1.0", "pickle": "65536.0 came back as "},
     ),
     "policies_are_forgotten": Sabotage(
         "policy_map",
         REWRITTEN,
-        {"keras_folder": "mixed_bfloat16", "json": "mixed_bfloat16"},
-    ),
-    "features_have_other_words": Sabotage(
-        "feature_space",
-        SHUFFLED.format(which='"city" not in held.name', weights="()"),
-        {"keras_folder": "came back as", "tfsm_layer": "outputs differs"},
+        {"json": "mixed_bfloat16"},
     ),
     "words_are_shuffled": Sabotage(
         "preprocessing",
-        SHUFFLED.format(
-            which='"text" in held.name',
-            weights="[layer._lookup_layer.idf_weights.numpy()[1:]]",
-        ),
-        {"pickle": "came back as", "export_archive": "outputs differs"},
-    ),
-    "own_variables_are_lost": Sabotage(
-        "own_variables",
-        DAMAGED.format(ends='"counted/scale"', value="1"),
-        {"keras_folder": "counted/scale differs", "onnx": "outputs differs"},
-    ),
-    "own_asset_is_another": Sabotage(
-        "own_assets",
-        OTHER_WORDS,
-        {"pickle": "outputs differs", "tfsm_layer": "outputs differs"},
+        SHUFFLED,
+        {"pickle": "came back as"},
     ),
     "own_asset_is_missing": Sabotage("own_assets", WITHOUT_ASSET, {"keras_folder": "came back as"}),
-    "file_of_a_table_is_another": Sabotage(
-        "module_with_tables", WITHOUT_ASSET, {"saved_model": "differs", "hub": "differs"}
-    ),
-    "table_is_another": Sabotage(
-        "module_with_tables", OTHER_TABLE, {"saved_model": "differs", "hub": "differs"}
-    ),
+    "table_is_another": Sabotage("module_with_tables", OTHER_TABLE, {"hub": "differs"}),
 }
 
 MODULE = '''

@@ -24,7 +24,7 @@ GROUPS = (
     ("lora", "int8", "int4", "float8", "int8_with_lora"),
     ("loss_scaling", "policy_map", "own_variables", "own_assets"),
     ("feature_space", "preprocessing", "module_with_tables"),
-    ("preset", "preset_with_text", "tokenizer", "sonnet", "normal"),
+    ("tokenizer", "preset_with_text"),
 )
 KERAS_3 = "TensorFlow 2.21, Keras 3.15"
 
