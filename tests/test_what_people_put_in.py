@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from pathlib import Path
 from types import ModuleType
@@ -15,24 +16,16 @@ import what_people_put_in
 from inner_runs import Run, adding_formats, reported, version_of
 
 MATRIX = Path(__file__).parent / "matrix"
-ONLY_KERAS_3 = ("lora", "int8", "int4", "float8", "policy_map")
 
 
 @pytest.fixture
-def people(pytester: pytest.Pytester, tensorflow: ModuleType) -> ModuleType:
+def people(pytester: pytest.Pytester, tensorflow: ModuleType) -> None:
     """Lets inner tests import `people_models`, also in the clean interpreter."""
     keras2 = hasattr(tensorflow.keras.Model, "save_spec")
-    keras = tensorflow if keras2 else importlib.import_module("keras")
-    if version_of(keras) < ((2, 13) if keras2 else (3, 15)):
-        pytest.skip("what people put into models is measured with newer versions")
+    if keras2 or version_of(importlib.import_module("keras")) < (3, 15):
+        pytest.skip("the table is measured with Keras 3.15")
     pytester.syspathinsert(MATRIX)
     pytester.makeini(f"[pytest]\nroundtrip_pythonpath = . {MATRIX}\n")
-    return tensorflow
-
-
-def has(tensorflow: ModuleType, kind: str) -> bool:
-    """Whether this Keras can make a model of that kind."""
-    return kind not in ONLY_KERAS_3 or not hasattr(tensorflow.keras.Model, "save_spec")
 
 
 HEAD = """
@@ -78,9 +71,8 @@ PART = {
 
 
 @pytest.mark.slow
-def test_what_comes_back_is_as_the_table_says(run: Run, people: ModuleType) -> None:
-    if not has(people, "lora"):
-        pytest.skip("most of these came with Keras 3")
+@pytest.mark.usefixtures("people")
+def test_what_comes_back_is_as_the_table_says(run: Run) -> None:
     rows = verdicts(run, PART)
     assert len(rows) == sum(map(len, PART.values()))
     found = what_people_put_in.contradictions([*rows.values()], what_people_put_in.KERAS_3)
@@ -101,8 +93,9 @@ def test_a_cell_that_is_flipped_is_a_contradiction() -> None:
     assert told("exact", record) and told("n/a: lost", record)
 
 
-def test_a_layer_that_takes_no_symbolic_tensor_is_named(run: Run, people: ModuleType) -> None:
-    del people
+@pytest.mark.slow
+@pytest.mark.usefixtures("people")
+def test_a_layer_that_takes_no_symbolic_tensor_is_named(run: Run) -> None:
     result = run("""
 import people_models as models
 import pytest
@@ -203,22 +196,18 @@ class Sabotaged(Base):
 '''
 
 
-def available(tensorflow: ModuleType, base: str) -> bool:
-    """Whether a format can be had here."""
-    packages = {"onnx": "tf2onnx", "orbax": "orbax", "hub": "tensorflow_hub"}
-    keras2_has = ("pickle", "export_archive", "json", "saved_model", "hub", "keras")
-    if hasattr(tensorflow.keras.Model, "save_spec") and base not in keras2_has:
-        return False
-    return importlib.util.find_spec(packages.get(base, "numpy")) is not None
+# what some formats need
+PACKAGES = {"onnx": "tf2onnx", "orbax": "orbax", "hub": "tensorflow_hub"}
 
 
 @pytest.mark.slow
-def test_each_loss_is_caught(run: Run, pytester: pytest.Pytester, people: ModuleType) -> None:
+@pytest.mark.usefixtures("people")
+def test_each_loss_is_caught(run: Run, pytester: pytest.Pytester) -> None:
     formats: dict[str, list[str]] = {}
     wanted: dict[tuple[str, str], str] = {}
     for name, one in SABOTAGES.items():
         for base, words in one.says.items():
-            if has(people, one.kind) and available(people, base):
+            if importlib.util.find_spec(PACKAGES.get(base, "numpy")):
                 lost = f"{name}_{base}"
                 source = MODULE.format(name=lost, base=base, body=one.body)
                 pytester.makepyfile(**{f"lost_{lost}": source})
