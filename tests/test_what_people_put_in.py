@@ -11,9 +11,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 import what_people_put_in
 from inner_runs import Run, adding_formats, reported, version_of
+
+from pytest_modelroundtrip.portable.comparing import EXACT
+from pytest_modelroundtrip.portable.comparing.variables import compare_variables
+from pytest_modelroundtrip.portable.protocol import WeightValue
 
 MATRIX = Path(__file__).parent / "matrix"
 
@@ -219,3 +224,16 @@ def test_each_loss_is_caught(run: Run, pytester: pytest.Pytester) -> None:
     for cell, words in wanted.items():
         text = " ".join(rows[cell]["text"].split())
         assert rows[cell]["verdict"] in ("differs", "load error") and words in text, (cell, text)
+
+
+def test_names_that_keras_counts_inside_are_paired_by_order() -> None:
+    def held(*numbers: int) -> list[WeightValue]:
+        return [
+            WeightValue(f"words_{n}_preprocessor/kernel", f"/words_{n}_preprocessor:kernel", None,
+                        True, np.full(3, at))
+            for at, n in enumerate(numbers)
+        ]  # fmt: skip
+
+    assert not compare_variables("weight", held(1, 2), held(2, 3), EXACT).differences
+    assert compare_variables("weight", held(1, 2), held(2, 3)[::-1], EXACT).differences
+    assert compare_variables("weight", held(1, 2), held(2, 1), EXACT).differences
