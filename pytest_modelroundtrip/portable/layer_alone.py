@@ -32,4 +32,11 @@ def in_a_model(layer: Layer, args: List[Plain], kwargs: Mapping[str, Plain]) -> 
         return keras.Input(leaf.shape[1:], dtype=dtype)
 
     symbols = [map_leaves(symbol, value) for value in args]
-    return keras.Model(symbols if len(symbols) > 1 else symbols[0], layer(*symbols))
+    try:
+        outputs = layer(*symbols)
+    except Exception as error:  # of the layer's own code
+        raise TypeError(
+            f"a layer alone is put into a model, and {type(layer).__name__} raised {error!r} when "
+            "it was called with symbolic tensors: return a model that uses it"
+        ) from error
+    return keras.Model(symbols if len(symbols) > 1 else symbols[0], outputs)

@@ -27,6 +27,12 @@ class WeightsCheck(Check[List[WeightValue]]):
         "and its trainable flag: loaders pair weights by name or by order."
     )
 
+    hint_of_lora = (
+        "Keras merges the matrices of LoRA into the kernel as it saves weights, and they begin "
+        "anew: training goes on with others, and a quantized kernel is quantized once more. `h5`, "
+        "`checkpoint` and SavedModels hold them as they are."
+    )
+
     def observe(self, subject: Subject) -> Optional[List[WeightValue]]:
         """The weights, in the model's order."""
         return weight_values(subject.weights, subject.other_parts)
@@ -35,7 +41,11 @@ class WeightsCheck(Check[List[WeightValue]]):
         self, expected: List[WeightValue], actual: List[WeightValue], tolerance: Tolerance
     ) -> Comparison:
         """Compare the weights, paired by path."""
-        return compare_variables("weight", expected, actual, tolerance)
+        found = compare_variables("weight", expected, actual, tolerance)
+        anew = [path for path, origin in found.origins.items() if origin.kind == "constant"]
+        if any("/lora_" in path for path in anew):
+            found.hint = self.hint_of_lora
+        return found
 
 
 def weight_values(

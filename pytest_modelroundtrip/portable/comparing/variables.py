@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import Dict, Iterator, List, NamedTuple
 
 import numpy as np
@@ -36,7 +37,7 @@ def paired(expected: List[WeightValue], actual: List[WeightValue], tolerance: To
 
     Across backends, integers on the other side have the original's width, where they fit.
     """
-    pairs = _by_place(expected, actual)
+    pairs = _by_place(expected, _counted_as(expected, actual))
     if not tolerance.across_backends:
         return pairs
     widened = {
@@ -72,6 +73,28 @@ def _by_place(expected: List[WeightValue], actual: List[WeightValue]) -> Paired:
             path = f"{weight.path} (another, {next(numbers)})"
         found[path] = weight
     return Paired(originals, found)
+
+
+def _counted_as(expected: List[WeightValue], actual: List[WeightValue]) -> List[WeightValue]:
+    """The weights of the other side, in the places of the originals where only a count differs.
+
+    Keras counts inside of some names, too: the layers of a `FeatureSpace` that is built again are
+    `string_categorical_1_preprocessor`. Such names are in the same order on both sides.
+    """
+    originals, found = _by_uncounted_place(expected), _by_uncounted_place(actual)
+    recounted: Dict[int, str] = {}
+    for uncounted, weights in found.items():
+        places = [weight.place for weight in originals.get(uncounted, ())]
+        if len(places) == len(weights) and set(places) != {weight.place for weight in weights}:
+            recounted.update({id(weight): place for weight, place in zip(weights, places)})
+    return [weight._replace(place=recounted.get(id(weight), weight.place)) for weight in actual]
+
+
+def _by_uncounted_place(weights: List[WeightValue]) -> Dict[str, List[WeightValue]]:
+    found: Dict[str, List[WeightValue]] = {}
+    for weight in weights:
+        found.setdefault(re.sub(r"_\d+(?=_)", "", weight.place), []).append(weight)
+    return found
 
 
 def _as_wide(value: Plain, original: Plain) -> Plain:

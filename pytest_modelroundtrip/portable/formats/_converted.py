@@ -14,7 +14,7 @@ from ..subject import Subject, keras_subject
 from ..variables import layers
 from . import Format, LoadOptions
 
-HALF_PRECISION = ("float16", "bfloat16")
+NARROW = ("float16", "bfloat16", "float8")
 
 
 class Input(NamedTuple):
@@ -116,8 +116,10 @@ def _fitted(name: str, value: Plain, wanted: Input) -> Array:
     return array.astype(wanted.dtype) if same_kind else array
 
 
-def half_precision(model: Model) -> Optional[str]:
-    """The dtype of half the width in which a Keras model computes somewhere, or None."""
-    dtypes = {str(getattr(layer, "compute_dtype", "")) for layer in layers(model)}
-    found = [name for name in HALF_PRECISION if name in dtypes]
+def narrow_dtype(model: Model) -> Optional[str]:
+    """The floating dtype of fewer bits than float32 in which a Keras model computes, or None."""
+    held = layers(model)
+    dtypes = {str(getattr(layer, "compute_dtype", "")) for layer in held}
+    dtypes |= {str(getattr(layer, "quantization_mode", "")) for layer in held}
+    found = [name for name in NARROW if name in dtypes]
     return found[0] if found and keras_libs.keras_major(model) else None

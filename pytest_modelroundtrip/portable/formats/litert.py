@@ -17,7 +17,7 @@ from .. import keras_libs, object_graph, restored_calls, tensors
 from ..aliases import Array, Model, Module
 from ..protocol import Interpreter
 from . import LoadOptions, UnsupportedError
-from ._converted import ConvertedFormat, ConvertedModel, Input, half_precision
+from ._converted import ConvertedFormat, ConvertedModel, Input, narrow_dtype
 from .export import ExportFormat
 from .saved_model import SavedModelFormat
 
@@ -39,9 +39,9 @@ class LitertFormat(ConvertedFormat):
         """Why it cannot hold this model with these versions, or None."""
         if keras_libs.backend(model) != "tensorflow":
             return "it is converted from models that compute with TensorFlow"
-        half = half_precision(model)
-        if half:
-            return f"it computes in {half}, for which LiteRT has few operations of its own"
+        narrow = narrow_dtype(model)
+        if narrow:
+            return f"it computes in {narrow}, for which LiteRT has few operations of its own"
         if keras_libs.is_model(model):
             return ExportFormat().unsupported(model)
         if (2, 16) <= keras_libs.tensorflow_version() < (2, 18) and _holds_keras3(model):

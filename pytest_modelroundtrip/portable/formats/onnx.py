@@ -10,7 +10,7 @@ import numpy as np
 from .. import keras_libs
 from ..aliases import Array, Model, Module, Tensor
 from . import LoadOptions, UnsupportedError, not_a_keras_model
-from ._converted import ConvertedFormat, ConvertedModel, Input, half_precision
+from ._converted import ConvertedFormat, ConvertedModel, Input, narrow_dtype
 
 FILE = "model.onnx"
 CONVERTERS = ("tf2onnx", "onnx")  # modules that write it
@@ -35,9 +35,9 @@ class OnnxFormat(ConvertedFormat):
             return "Keras exports to ONNX since 3.8"
         if keras_libs.backend(model) != "tensorflow":
             return "it is converted from models that compute with TensorFlow"
-        half = half_precision(model)
-        if half:
-            return f"it computes in {half}: Keras exports to ONNX what computes in float32"
+        narrow = narrow_dtype(model)
+        if narrow:
+            return f"it computes in {narrow}: Keras exports to ONNX what computes in float32"
         missing = [name for name in CONVERTERS if not keras_libs.is_installed(name)]
         if missing:
             return f"{missing[0]} is not installed: install pytest-modelroundtrip[onnx]"

@@ -8,6 +8,7 @@ from typing import ClassVar, List, Optional
 from .. import calling, keras_libs, variables
 from ..aliases import Layer, Model
 from ..model_weights import Weight, numbered_weights
+from ..protocol import Batch
 from ..randomness import is_seed
 from ..subject import Subject
 from . import LoadOptions
@@ -45,13 +46,13 @@ class TfsmLayerFormat(Keras3Format, ExportFormat):
     def subject(self, model: Model, options: LoadOptions) -> Subject:
         """The weights that a layer has, by the positions that the SavedModel keeps.
 
-        Those are what inference uses: not the states of seed generators.
+        Those are what its function uses: not the states of seed generators, nor the statistics of
+        a `Normalization`, which are constants in it.
         """
         artifact = _artifact(model)
         if artifact is None:  # the original
             subject = super().subject(model, options)
-            used = [weight for weight in subject.weights if not is_seed(weight.variable)]
-            return subject._replace(weights=used)
+            return subject._replace(weights=_used(subject, options.batches[0]))
         # it has no training mode: the layer would ignore that argument
         call = calling.endpoint(artifact, ENDPOINT, model)
         return Subject(artifact, {"": call}, _weights(model, artifact))
@@ -60,6 +61,16 @@ class TfsmLayerFormat(Keras3Format, ExportFormat):
 def _artifact(model: Model) -> Optional[Model]:
     """The SavedModel that a `TFSMLayer` holds; None for anything else."""
     return getattr(model, "_reloaded_obj", None)
+
+
+def _used(subject: Subject, batch: Batch) -> List[Weight]:
+    """The weights that a call of the model uses."""
+    graph = subject.calls[""].graph(batch.args, batch.kwargs)
+    held = [weight for weight in subject.weights if not is_seed(weight.variable)]
+    if graph is None:
+        return held
+    used = {variables.identity(variable) for variable in graph.variables}
+    return [weight for weight in held if variables.identity(weight.variable) in used]
 
 
 def _weights(layer: Layer, artifact: Model) -> List[Weight]:

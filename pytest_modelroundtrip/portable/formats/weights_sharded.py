@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import ClassVar
+import tempfile
+from typing import ClassVar, List
 
-from .. import variables
-from ..aliases import Model
+from ..aliases import Model, Module
 from . import LoadOptions
 from ._keras3 import Keras3Format
 from ._rebuild import rebuilt, save_architecture
@@ -30,7 +30,7 @@ class WeightsShardedFormat(Keras3Format, WeightsFormat):
     def save(self, model: Model, folder: str) -> None:
         """Write the model into this empty folder."""
         save_architecture(model, folder)
-        sizes = [variables.value_of(variable).nbytes for variable in model.variables]
+        sizes = _sizes(model)
         largest = max(sizes, default=1)
         size = max(largest, sum(sizes) / SHARDS) / GIGABYTE
         model.save_weights(os.path.join(folder, FILENAME), max_shard_size=size)
@@ -40,3 +40,21 @@ class WeightsShardedFormat(Keras3Format, WeightsFormat):
         model = rebuilt(folder, options)
         model.load_weights(os.path.join(folder, FILENAME))
         return model
+
+
+def _sizes(model: Model) -> List[int]:
+    """The bytes of each array that Keras writes: also slots, and what a layer writes itself."""
+    import h5py
+
+    sizes: List[int] = []
+
+    def note(_name: str, held: Module) -> None:
+        if isinstance(held, h5py.Dataset):
+            sizes.append(int(held.nbytes))
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "model.weights.h5")
+        model.save_weights(path)
+        with h5py.File(path, "r") as written:
+            written.visititems(note)
+    return sizes
