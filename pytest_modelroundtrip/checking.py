@@ -54,6 +54,11 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "can be repeated; default: here",
     )
     command.add_argument("--checks", metavar="CHECKS", help="comma-separated; default: all")
+    command.add_argument(
+        "--store",
+        metavar="FOLDER_OR_URL",
+        help="where the files are that are outside of their bundles",
+    )
     command.add_argument("--report", metavar="PATH", help="write the results to a JSON file")
     command.set_defaults(run=check)
 
@@ -123,6 +128,8 @@ def _arguments(chosen: argparse.Namespace) -> list[str]:
         found.append(f"--roundtrip-environments={','.join(names)}")
     if chosen.checks:
         found.append(f"--roundtrip-checks={chosen.checks}")
+    if chosen.store:
+        found.append(f"--roundtrip-store={chosen.store}")
     if chosen.report:
         found.append(f"--roundtrip-report={chosen.report}")
     return found
