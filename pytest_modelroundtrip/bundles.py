@@ -96,7 +96,7 @@ class Bundle:
 
     @contextlib.contextmanager
     def completed(self, store: str) -> Iterator[Bundle]:
-        """The same with all files of the artifact, those in a store in a temporary copy.
+        """The same with all files of the artifact: a temporary copy if some are in a store.
 
         Args:
             store: a folder or a URL; "" for the folder that it was recorded with.

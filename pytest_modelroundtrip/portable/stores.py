@@ -127,13 +127,13 @@ def missing(bundle: str, noted: Outside) -> List[OutsideFile]:
 
 
 def completed(bundle: str, noted: Outside, store: str, folder: str) -> str:
-    """The bundle's folder if it has all files of its artifact; else `folder`, with all of them.
+    """The bundle's folder if it has all files of its artifact; else `folder`, a copy that has.
 
     Args:
         bundle: its folder.
         noted: what it says of files in a store.
         store: a folder or a URL with these files; "" for that of the bundle.
-        folder: an empty one, for a copy of the artifact.
+        folder: an empty one, for a copy of the bundle.
 
     Raises:
         StoreError: where a file cannot be had.
@@ -149,9 +149,7 @@ def completed(bundle: str, noted: Outside, store: str, folder: str) -> str:
         )
     for file in wanted:
         _fetch(file, store or noted.store, os.path.join(folder, file.path))
-    inside = os.path.join(bundle, ARTIFACT)
-    if os.path.isdir(inside):
-        shutil.copytree(inside, os.path.join(folder, ARTIFACT), symlinks=True, dirs_exist_ok=True)
+    shutil.copytree(bundle, folder, symlinks=True, dirs_exist_ok=True)
     return folder
 
 
