@@ -18,7 +18,7 @@ from .portable.bundle_files import ORIGIN
 from .portable.checks import Observations
 from .portable.protocol import Job
 from .portable.recorded import Recorded
-from .portable.stores import Outside, OutsideFile
+from .portable.stores import Outside
 from .presentable import readable_size
 from .reporting.provenance import SCHEMA
 from .settings import Settings
@@ -62,12 +62,8 @@ class Bundle:
     def size(self) -> int:
         """Of the artifact, in bytes; with what is in a store."""
         inside = sum(path.stat().st_size for path in self.artifact.rglob("*") if path.is_file())
-        return inside + sum(file.size for file in self.missing)
-
-    @property
-    def missing(self) -> list[OutsideFile]:
-        """The files of the artifact that are only in a store."""
-        return stores.missing(str(self.folder), self.origin.outside)
+        missing = stores.missing(str(self.folder), self.origin.outside)
+        return inside + sum(file.size for file in missing)
 
     def checks(self, wanted: Sequence[str]) -> list[str]:
         """The checks that were recorded; of these the wanted ones, if any are named."""
@@ -106,12 +102,8 @@ class Bundle:
             OSError: where the copy cannot be written.
         """
         with tempfile.TemporaryDirectory(prefix="roundtrip-") as scratch:
-            yield replace(
-                self,
-                folder=Path(
-                    stores.completed(str(self.folder), self.origin.outside, store, scratch)
-                ),
-            )
+            whole = stores.completed(str(self.folder), self.origin.outside, store, scratch)
+            yield replace(self, folder=Path(whole))
 
     def changed_files(self) -> list[str]:
         """The files of the artifact that are not those that were recorded, one line each."""
