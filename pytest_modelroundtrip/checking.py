@@ -30,8 +30,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         nargs="+",
         type=Path,
         metavar="BUNDLE",
-        help="a bundle, or an artifact without a record: "
-        "it is then compared with what is seen of it in a first reload",
+        help="a bundle, or an artifact without a record, which is compared with its first reload",
     )
     for name in ("inputs", "outputs"):
         command.add_argument(
@@ -54,11 +53,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "can be repeated; default: here",
     )
     command.add_argument("--checks", metavar="CHECKS", help="comma-separated; default: all")
-    command.add_argument(
-        "--store",
-        metavar="FOLDER_OR_URL",
-        help="where the files are that are outside of their bundles",
-    )
+    command.add_argument("--store", metavar="FOLDER_OR_URL", help="of files outside of bundles")
     command.add_argument("--report", metavar="PATH", help="write the results to a JSON file")
     command.set_defaults(run=check)
 

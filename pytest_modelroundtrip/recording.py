@@ -52,8 +52,7 @@ def record(
 ) -> list[Path]:
     """Save a model with what it was seen to be, so that it can be checked later and elsewhere.
 
-    For each format a bundle `PATH.FORMAT` is written: a folder, see docs/bundles.md. Nothing is
-    reloaded: `python -m pytest_modelroundtrip check` does that.
+    For each format a folder `PATH.FORMAT` is written (docs/bundles.md). Nothing is reloaded.
 
     Args:
         model: a Keras model or layer, a `tf.Module`, what `hub.load` returns.
@@ -63,8 +62,7 @@ def record(
         archive: whether to write `PATH.FORMAT.tar.gz` instead of a folder.
         store: a folder for the files of the artifact that have at least 1 MB (10**6 bytes).
         **options: keywords of the marker: `formats` (default: each that can hold the model),
-            `checks`, `exact`, `rtol`, `atol`, `imports`, `custom_objects`, `factory`,
-            `train`, `safe_mode`.
+            and the others that `OPTIONS` above names.
 
     Returns:
         What was written: the folders, or the archives. Their sizes are logged (INFO).
@@ -74,18 +72,11 @@ def record(
             format that was named cannot hold or save it; nothing is written then.
     """
     settings = _settings(options)
-    if store is not None and bundle_files.is_url(str(store)):
-        raise RecordError("a folder is expected as the store: nothing is uploaded to a URL")
     targets = {name: Path(f"{path}.{name}") for name in settings.formats}
-    _assert_new(targets.values())
-    try:
-        models = reference_model.single(model, inputs, kwargs or {})
-    except ModelError as error:
-        raise RecordError(failure.shortened(str(error))) from None
+    _assert_writable(targets.values(), store)
+    models = _models(model, inputs, kwargs or {})
     try:
         written = _written(models, settings, targets, store)
-        for target in written:
-            LOGGER.info("recorded %s", bundles.size_line(target))
         return [bundle_archives.pack(target) if archive else target for target in written]
     except OSError as error:
         raise RecordError(f"it cannot be written: {error}") from error
@@ -114,7 +105,15 @@ def _written(
             stores.move_out(str(folder), str(store))
         for folder, target in made.items():
             folder.rename(target)
+            LOGGER.info("recorded %s", bundles.size_line(target))
     return [*made.values()]
+
+
+def _models(model: Model, inputs: tuple[Any, ...], kwargs: Mapping[str, Any]) -> ModelGroup:
+    try:
+        return reference_model.single(model, inputs, kwargs)
+    except ModelError as error:
+        raise RecordError(failure.shortened(str(error))) from None
 
 
 def _settings(options: Mapping[str, Any]) -> Settings:
@@ -130,7 +129,9 @@ def _settings(options: Mapping[str, Any]) -> Settings:
         raise RecordError(str(error)) from None
 
 
-def _assert_new(targets: Collection[Path]) -> None:
+def _assert_writable(targets: Collection[Path], store: str | Path | None) -> None:
+    if store is not None and bundle_files.is_url(str(store)):
+        raise RecordError("a folder is expected as the store: nothing is uploaded to a URL")
     archives = map(bundle_archives.archive_of, targets)
     taken = [str(path) for path in (*targets, *archives) if path.exists()]
     if taken:
