@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from .portable.bundle_files import is_url
+
 
 def add_options(parser: pytest.Parser) -> None:
     """Declare them."""
@@ -22,6 +24,9 @@ def add_options(parser: pytest.Parser) -> None:
         default=[],
         help="bundles that are known to fail, one `encoder.keras[tf215]: reason` per line",
     )
+    where = "a folder for the large files of bundles, or a URL where they can be read"
+    parser.addini("roundtrip_store", default="", help=where)
+    group.addoption("--roundtrip-store", metavar="FOLDER_OR_URL", help=where)
     group.addoption(
         "--roundtrip-record",
         metavar="FOLDER",
@@ -73,17 +78,30 @@ def recording_folder(config: pytest.Config) -> Path | None:
     return None if given is None else Path(config.invocation_params.dir / given)
 
 
+def store(config: pytest.Config) -> str:
+    """The folder or the URL with files that are outside of bundles; "" where none is given."""
+    folder = config.inipath.parent if config.inipath else config.rootpath
+    given = config.getini("roundtrip_store")
+    if config.getoption("roundtrip_store"):
+        folder, given = config.invocation_params.dir, config.getoption("roundtrip_store")
+    return given if not given or is_url(given) else str(folder / given)
+
+
 def check(config: pytest.Config) -> None:
     """Before tests run: nothing that was recorded may be overwritten.
 
     Raises:
         pytest.UsageError: where the folder to record to has something in it, goldens are to be
-            updated by several processes, or a line cannot be read.
+            updated by several processes, the store cannot be written, or a line cannot be read.
     """
     golden_failures(config)
-    if config.getoption("roundtrip_update_goldens") and config.getoption("numprocesses", None):
+    updates, folder = config.getoption("roundtrip_update_goldens"), recording_folder(config)
+    if updates and config.getoption("numprocesses", None):
         raise pytest.UsageError("--roundtrip-update-goldens works in one process: leave out -n")
-    folder = recording_folder(config)
+    if (updates or folder) and is_url(store(config)):
+        raise pytest.UsageError(
+            "to record, --roundtrip-store=FOLDER is expected: nothing is uploaded to a URL"
+        )
     if folder and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise pytest.UsageError(
             f"--roundtrip-record={folder}: a folder that is new, or empty, is expected: bundles "

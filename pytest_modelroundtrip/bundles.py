@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import json
+import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from .portable import bundle_files, protocol, recorded
+from .portable import bundle_files, protocol, recorded, stores
 from .portable.bundle_files import ORIGIN
 from .portable.checks import Observations
 from .portable.protocol import Job
 from .portable.recorded import Recorded
+from .portable.stores import Outside
+from .presentable import readable_size
 from .reporting.provenance import SCHEMA
 from .settings import Settings
 
@@ -31,6 +34,7 @@ class Origin(NamedTuple):
     format: str  # its name
     test: str  # the id of the test that made it, or what else did
     sha256: dict[str, str]  # of each file of the artifact, by its path in the folder
+    outside: Outside  # the files that are in a store
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,10 @@ class Bundle:
 
     @property
     def size(self) -> int:
-        """Of the artifact, in bytes."""
-        return sum(path.stat().st_size for path in self.artifact.rglob("*") if path.is_file())
+        """Of the artifact, in bytes; with what is in a store."""
+        inside = sum(path.stat().st_size for path in self.artifact.rglob("*") if path.is_file())
+        missing = stores.missing(str(self.folder), self.origin.outside)
+        return inside + sum(file.size for file in missing)
 
     def checks(self, wanted: Sequence[str]) -> list[str]:
         """The checks that were recorded; of these the wanted ones, if any are named."""
@@ -83,6 +89,21 @@ class Bundle:
             checks=list(names),
             known=(*self.recorded.hashes(),),
         )
+
+    @contextlib.contextmanager
+    def completed(self, store: str) -> Iterator[Bundle]:
+        """The same with all files of the artifact: a temporary copy if some are in a store.
+
+        Args:
+            store: a folder or a URL; "" for the folder that it was recorded with.
+
+        Raises:
+            StoreError: where a file cannot be had.
+            OSError: where the copy cannot be written.
+        """
+        with tempfile.TemporaryDirectory(prefix="roundtrip-") as scratch:
+            whole = stores.completed(str(self.folder), self.origin.outside, store, scratch)
+            yield replace(self, folder=Path(whole))
 
     def changed_files(self) -> list[str]:
         """The files of the artifact that are not those that were recorded, one line each."""
@@ -138,6 +159,22 @@ def read(folder: Path) -> Bundle:
         )
 
 
+def size_line(folder: Path) -> str:
+    """How large the bundle in that folder is, and what of it is in a store.
+
+    Raises:
+        BundleError: as `read`.
+    """
+    outside = read_origin(folder).outside
+    with _errors_of(folder):
+        inside = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    line = f"{folder.name}: {readable_size(inside)}"
+    if not outside.files:
+        return line
+    stored = readable_size(sum(file.size for file in outside.files))
+    return f"{line}, and {stored} in {outside.store}"
+
+
 @contextlib.contextmanager
 def _errors_of(folder: Path) -> Iterator[None]:
     try:
@@ -161,7 +198,9 @@ def _origin(folder: Path) -> Origin:
             f"{ORIGIN} has the schema {str(schema)[:20]!r}; this release reads {SCHEMA}. A newer "
             "one is read by a newer release of pytest-modelroundtrip"
         )
-    return Origin(_text(origin, "format"), _text(origin, "test"), _hashes(origin))
+    return Origin(
+        _text(origin, "format"), _text(origin, "test"), _hashes(origin), stores.outside(origin)
+    )
 
 
 def _text(origin: dict[str, object], name: str) -> str:

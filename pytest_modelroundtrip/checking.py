@@ -30,8 +30,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         nargs="+",
         type=Path,
         metavar="BUNDLE",
-        help="a bundle, or an artifact without a record: "
-        "it is then compared with what is seen of it in a first reload",
+        help="a bundle, or an artifact without a record, which is compared with its first reload",
     )
     for name in ("inputs", "outputs"):
         command.add_argument(
@@ -54,6 +53,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "can be repeated; default: here",
     )
     command.add_argument("--checks", metavar="CHECKS", help="comma-separated; default: all")
+    command.add_argument("--store", metavar="FOLDER_OR_URL", help="of files outside of bundles")
     command.add_argument("--report", metavar="PATH", help="write the results to a JSON file")
     command.set_defaults(run=check)
 
@@ -123,6 +123,8 @@ def _arguments(chosen: argparse.Namespace) -> list[str]:
         found.append(f"--roundtrip-environments={','.join(names)}")
     if chosen.checks:
         found.append(f"--roundtrip-checks={chosen.checks}")
+    if chosen.store:
+        found.append(f"--roundtrip-store={chosen.store}")
     if chosen.report:
         found.append(f"--roundtrip-report={chosen.report}")
     return found

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from . import bundle_settings, recording
 from . import model as reference_model
-from . import recording
 from .model import ModelError, ModelGroup
 from .plan import Plan
 from .portable import bundle_files
@@ -118,11 +118,11 @@ class RoundTripFixture:
         """Copy the bundle to where it was asked for; from another environment it may be there."""
         of_test = without_case(test, self._case.id)
         name = recording.bundle_name(of_test, len(self.trips), trip.format)
-        wanted = self._session.bundles_wanted(name)
+        wanted, config = self._session.bundles_wanted(name), self._session.config
         for target in [path for path in wanted if not path.exists()]:
             if not self._is_kept(trip):
                 self._write_beside(test, trip, models)
-            recording.keep(trip.artifact.parent, target)
+            recording.keep(trip.artifact.parent, target, bundle_settings.store(config))
 
     def _tried(self, models: ModelGroup) -> RoundTrip:
         """The result of the next round trip, also where it cannot begin."""

@@ -120,9 +120,8 @@ class GoldenItem(pytest.Item):
             self.case.settings, exact=record.exact, rtol=record.rtol, atol=record.atol
         )
         environment = session_of(self.config).environments[self.case.environment]
-        return check_recorded(
-            Plan(ModelGroup({}), fmt, environment, tolerances, self.bundle), bundle
-        )
+        plan = Plan(ModelGroup({}), fmt, environment, tolerances, self.bundle)
+        return check_recorded(plan, bundle, bundle_settings.store(self.config))
 
     def reportinfo(self) -> tuple[Path, None, str]:
         """Where it is, for reports."""

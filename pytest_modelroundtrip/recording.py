@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import re
 import shutil
 import tempfile
@@ -11,13 +12,13 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from . import bundle_archives, reloading, saving, setting_values
+from . import bundle_archives, bundles, reloading, saving, setting_values
 from . import model as reference_model
 from .environments import HERE, Environment
 from .environments.archive import portable_archive
 from .model import ModelError, ModelGroup
 from .plan import Plan, Stop
-from .portable import bundle_files, checks, formats, keras_libs, protocol, recorded
+from .portable import bundle_files, checks, formats, keras_libs, protocol, recorded, stores
 from .portable.aliases import Model
 from .portable.comparing import Tolerance
 from .portable.protocol import Job
@@ -26,6 +27,7 @@ from .result import RoundTrip, Verdict, Versions
 from .setting_values import AvailableNames, SettingsError
 from .settings import Settings, of_keywords
 
+LOGGER = logging.getLogger(__package__)
 MAX_NAME = 150  # characters, of a test
 RELOAD_COMMAND = f"python {bundle_files.RELOAD}"
 OPTIONS = (
@@ -45,12 +47,12 @@ def record(
     path: str | Path,
     kwargs: Mapping[str, Any] | None = None,
     archive: bool = False,
+    store: str | Path | None = None,
     **options: Any,
 ) -> list[Path]:
     """Save a model with what it was seen to be, so that it can be checked later and elsewhere.
 
-    For each format a bundle `PATH.FORMAT` is written: a folder, see docs/bundles.md. Nothing is
-    reloaded: `python -m pytest_modelroundtrip check` does that.
+    For each format a folder `PATH.FORMAT` is written (docs/bundles.md). Nothing is reloaded.
 
     Args:
         model: a Keras model or layer, a `tf.Module`, what `hub.load` returns.
@@ -58,12 +60,12 @@ def record(
         path: of the bundles, without the format at the end. None of them may exist.
         kwargs: inputs by name, and `training` (default: False for Keras models).
         archive: whether to write `PATH.FORMAT.tar.gz` instead of a folder.
+        store: a folder for the files of the artifact that have at least 1 MB (10**6 bytes).
         **options: keywords of the marker: `formats` (default: each that can hold the model),
-            `checks`, `exact`, `rtol`, `atol`, `imports`, `custom_objects`, `factory`,
-            `train`, `safe_mode`.
+            and the others that `OPTIONS` above names.
 
     Returns:
-        What was written: the folders, or the archives.
+        What was written: the folders, or the archives. Their sizes are logged (INFO).
 
     Raises:
         RecordError: where an option is wrong, a bundle exists, the model cannot be called, or a
@@ -71,19 +73,21 @@ def record(
     """
     settings = _settings(options)
     targets = {name: Path(f"{path}.{name}") for name in settings.formats}
-    _assert_new(targets.values())
+    _assert_writable(targets.values(), store)
+    models = _models(model, inputs, kwargs or {})
     try:
-        models = reference_model.single(model, inputs, kwargs or {})
-    except ModelError as error:
-        raise RecordError(failure.shortened(str(error))) from None
-    try:
-        written = _written(models, settings, targets)
+        written = _written(models, settings, targets, store)
         return [bundle_archives.pack(target) if archive else target for target in written]
     except OSError as error:
         raise RecordError(f"it cannot be written: {error}") from error
 
 
-def _written(models: ModelGroup, settings: Settings, targets: Mapping[str, Path]) -> list[Path]:
+def _written(
+    models: ModelGroup,
+    settings: Settings,
+    targets: Mapping[str, Path],
+    store: str | Path | None,
+) -> list[Path]:
     """Write the bundles by the names of their formats: all of them, or none."""
     environment = Environment("here", HERE, portable_archive([]), "fork")  # is never started
     known = formats.built_in()
@@ -97,9 +101,19 @@ def _written(models: ModelGroup, settings: Settings, targets: Mapping[str, Path]
                 made[folder] = target
         if not made:
             raise RecordError("no format can hold this model")
+        for folder in made if store else ():
+            stores.move_out(str(folder), str(store))
         for folder, target in made.items():
             folder.rename(target)
+            LOGGER.info("recorded %s", bundles.size_line(target))
     return [*made.values()]
+
+
+def _models(model: Model, inputs: tuple[Any, ...], kwargs: Mapping[str, Any]) -> ModelGroup:
+    try:
+        return reference_model.single(model, inputs, kwargs)
+    except ModelError as error:
+        raise RecordError(failure.shortened(str(error))) from None
 
 
 def _settings(options: Mapping[str, Any]) -> Settings:
@@ -115,7 +129,9 @@ def _settings(options: Mapping[str, Any]) -> Settings:
         raise RecordError(str(error)) from None
 
 
-def _assert_new(targets: Collection[Path]) -> None:
+def _assert_writable(targets: Collection[Path], store: str | Path | None) -> None:
+    if store is not None and bundle_files.is_url(str(store)):
+        raise RecordError("a folder is expected as the store: nothing is uploaded to a URL")
     archives = map(bundle_archives.archive_of, targets)
     taken = [str(path) for path in (*targets, *archives) if path.exists()]
     if taken:
@@ -179,10 +195,15 @@ def bundle_name(test: str, number: int, fmt: str) -> str:
     return ".".join([safe, *([str(number)] if number > 1 else []), fmt])
 
 
-def keep(bundle: Path, target: Path) -> None:
+def keep(bundle: Path, target: Path, store: str) -> None:
     """Copy a bundle; where another process has done so meanwhile, that one stays.
 
     Of a round trip of several generations that is the first, which the original was saved to.
+
+    Args:
+        bundle: its folder.
+        target: that of the copy.
+        store: a folder for its large files; "" for none.
     """
     job = protocol.decode_record(Job, (bundle / bundle_files.JOB).read_bytes())
     job = job._replace(artifact=bundle_files.ARTIFACT)
@@ -193,5 +214,7 @@ def keep(bundle: Path, target: Path) -> None:
         for path in [path for path in bundle.iterdir() if path.is_file()]:
             shutil.copyfile(path, copy / path.name)
         (copy / bundle_files.JOB).write_bytes(protocol.encode_record(job))
+        if store:
+            stores.move_out(str(copy), store)
         with contextlib.suppress(OSError):
             copy.rename(target)

@@ -16,6 +16,7 @@ from .plan import Plan, Stop, recognized, system_error
 from .portable import keras_libs
 from .portable.checks import Observations
 from .portable.comparing import differing
+from .portable.stores import ChangedError, StoreError
 from .reloading import Task
 from .result import RoundTrip, Verdict, Versions
 from .settings import Settings
@@ -23,6 +24,10 @@ from .settings import Settings
 MAX_HINT = 4000  # characters
 CHANGED_HINT = (
     "Copy the bundle again from where it was recorded, or record it anew if the change is meant."
+)
+STORE_HINT = (
+    "If the files outside of bundles are elsewhere, pass --roundtrip-store=FOLDER_OR_URL, or set "
+    "the ini option roundtrip_store; for `check` and reload.pyz it is --store."
 )
 
 
@@ -35,8 +40,14 @@ def round_trip(plan: Plan) -> RoundTrip:
     return trip
 
 
-def check_recorded(plan: Plan, bundle: Bundle) -> RoundTrip:
-    """The second half of a round trip, whose first was recorded in a bundle."""
+def check_recorded(plan: Plan, bundle: Bundle, store: str) -> RoundTrip:
+    """The second half of a round trip, whose first was recorded in a bundle.
+
+    Args:
+        plan: what is to be done.
+        bundle: what was recorded.
+        store: has the files that are outside of the bundle; "" for where they were put then.
+    """
     trip = RoundTrip(plan.format.name, plan.environment.name, bundle.artifact)
     trip.versions, trip.size = Versions(bundle.recorded.versions), bundle.size
     names = bundle.checks(plan.settings.checks)
@@ -46,17 +57,42 @@ def check_recorded(plan: Plan, bundle: Bundle) -> RoundTrip:
         if not names:
             its = ", ".join(bundle.checks([]))
             raise Stop(Verdict.DIFFERS, f"nothing was compared: the bundle has the checks {its}")
-        changed = bundle.changed_files()
-        task = Task(bundle.job(plan.settings, names), bundle.recorded.hashes())
-        try:
-            trip.verdict = _judged(plan, task, expected, trip)
-        except Stop as stop:
-            unreadable = _unreadable(plan, task) if stop.verdict is Verdict.LOAD_ERROR else []
-            stop.problems[:0] = [*changed, *unreadable]
-            raise
-        if changed:
-            raise Stop(Verdict.DIFFERS, *changed, hint=CHANGED_HINT)
+        with _completed(bundle, store) as whole:
+            trip.verdict = _checked(plan, whole, names, expected, trip)
     return trip
+
+
+def _checked(
+    plan: Plan, bundle: Bundle, names: list[str], expected: Observations, trip: RoundTrip
+) -> Verdict:
+    """Reload a bundle that has all its files, and compare."""
+    changed = bundle.changed_files()
+    task = Task(bundle.job(plan.settings, names), bundle.recorded.hashes())
+    try:
+        verdict = _judged(plan, task, expected, trip)
+    except Stop as stop:
+        unreadable = _unreadable(plan, task) if stop.verdict is Verdict.LOAD_ERROR else []
+        stop.problems[:0] = [*changed, *unreadable]
+        raise
+    if changed:
+        raise Stop(Verdict.DIFFERS, *changed, hint=CHANGED_HINT)
+    return verdict
+
+
+@contextlib.contextmanager
+def _completed(bundle: Bundle, store: str) -> Iterator[Bundle]:
+    """The bundle with the files that are in a store.
+
+    Raises:
+        Stop: where one of them cannot be had.
+    """
+    try:
+        with bundle.completed(store) as whole:
+            yield whole
+    except ChangedError as error:
+        raise Stop(Verdict.DIFFERS, str(error), hint=CHANGED_HINT) from error
+    except StoreError as error:
+        raise Stop(Verdict.SYSTEM_ERROR, str(error), hint=STORE_HINT) from error
 
 
 def _unreadable(plan: Plan, task: Task) -> list[str]:

@@ -19,6 +19,11 @@ ARCHIVE_SUFFIX = ".tar.gz"  # of a bundle in one file
 PIECE_BYTES = 1 << 20  # of a file that is hashed
 
 
+def is_url(store: str) -> bool:
+    """Whether what has files outside of bundles is a server: it can be read, and not written."""
+    return store.startswith(("http://", "https://"))
+
+
 def hashes(bundle: str) -> Dict[str, str]:
     """The SHA-256 of each file of the artifact, by its path in the bundle."""
     found = {}

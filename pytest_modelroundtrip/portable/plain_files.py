@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
-from typing import BinaryIO, Union
+from typing import Union
 
 
-def opened(path: Union[str, os.PathLike[str]], flags: int = os.O_RDONLY) -> BinaryIO:
+def opened(path: Union[str, os.PathLike[str]], flags: int = os.O_RDONLY) -> io.BufferedReader:
     """The file there, if it is a plain file: no link, pipe, device or folder.
 
     Raises:

@@ -6,10 +6,11 @@ confined as it was in the test, so that what failed there fails here.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import tempfile
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from . import (
     bundle_files,
@@ -24,54 +25,92 @@ from . import (
     protocol,
     recorded,
     reload,
+    stores,
     tensors,
 )
 from .comparing import CheckOutcome, Comparison, Comparisons, differing, merged
 from .protocol import Interpreter, Job, Reloaded
 from .recorded import Recorded
 
-CHECK, NOT_CONFINED = "--check", "--confinement=off"
 WIDTH = 16  # of the names of checks
-USAGE = f"usage: reload.pyz [{CHECK}] [{NOT_CONFINED}]"
 
 
-def main(bundle: str, options: Sequence[str]) -> int:
+class _Bundle(NamedTuple):
+    """What is to be done, with what is expected of it."""
+
+    folder: str
+    job: Job
+    recorded: Optional[Recorded]  # None where nothing is to be compared
+    sha256: Dict[str, str]  # of the files of the artifact
+    outside: stores.Outside
+
+
+def main(bundle: str, arguments: Sequence[str]) -> int:
     """Reload; the exit status: 0, or 1 where that failed or something is not as recorded, or 2
     where the bundle cannot be read.
 
     Args:
         bundle: the folder of the artifact and what stands beside it.
-        options: of the command line.
+        arguments: of the command line.
     """
-    if set(options) - {CHECK, NOT_CONFINED}:
-        print(USAGE)
-        return 2
+    chosen = _chosen(arguments)
     try:
-        job, record, changed = _read(bundle, CHECK in options)
+        found = _read(bundle, chosen.check)
     except (OSError, ValueError, LookupError, TypeError) as error:
         print(f"{bundle} is not a whole bundle: {error}")
         return 2
-    job = job._replace(artifact=os.path.join(bundle, job.artifact))
-    if NOT_CONFINED in options:
-        job = job._replace(setup=job.setup._replace(confinement=confinement.OFF))
+    if chosen.confinement is not None:
+        setup = found.job.setup._replace(confinement=chosen.confinement)
+        found = found._replace(job=found.job._replace(setup=setup))
     processes.adopt_orphans()
     folder = tempfile.mkdtemp(prefix="roundtrip-")
     try:
-        return child.in_fork(lambda: _reload_and_print(job, folder, record, changed))
+        return _check(found, chosen.store, folder)
+    except (stores.StoreError, OSError) as error:
+        is_changed = isinstance(error, stores.ChangedError)
+        print(error, "DIFFERS" if is_changed else "SYSTEM ERROR", sep="\n")
+        return 1
     finally:
         processes.end_descendants()
         processes.remove(folder)
 
 
-def _read(bundle: str, compares: bool) -> Tuple[Job, Optional[Recorded], List[str]]:
-    """What is to be done; with what is expected, and the files that are not those recorded."""
-    with open(os.path.join(bundle, bundle_files.JOB), "rb") as source:
+def _chosen(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("reload.pyz", description="Reload the artifact beside it.")
+    parser.add_argument("--check", action="store_true", help="compare with what was recorded")
+    parser.add_argument(
+        "--confinement", choices=[confinement.OFF], help="let it read and connect as it likes"
+    )
+    parser.add_argument(
+        "--store",
+        default="",
+        metavar="FOLDER_OR_URL",
+        help="where the files are that are outside of the bundle",
+    )
+    return parser.parse_args(arguments)
+
+
+def _read(folder: str, compares: bool) -> _Bundle:
+    with open(os.path.join(folder, bundle_files.JOB), "rb") as source:
         job = protocol.decode_record(Job, source.read())
-    if not compares:
-        return job, None, []
-    record = recorded.read(bundle)
-    record.observations()  # they can be read
-    return job, record, _changed_files(bundle)
+    with open(os.path.join(folder, bundle_files.ORIGIN), encoding="utf-8") as text:
+        origin = json.load(text)
+    record = recorded.read(folder) if compares else None
+    if record is not None:
+        record.observations()  # they can be read
+    return _Bundle(folder, job, record, origin["sha256"], stores.outside(origin))
+
+
+def _check(found: _Bundle, store: str, folder: str) -> int:
+    """Reload the bundle with all its files, in that folder of ours."""
+    copy = os.path.join(folder, "whole")
+    os.mkdir(copy)
+    whole = stores.completed(found.folder, found.outside, store, copy)
+    record, changed = found.recorded, []
+    if record is not None:
+        changed = bundle_files.changed_files(whole, found.sha256)
+    job = found.job._replace(artifact=os.path.join(whole, found.job.artifact))
+    return child.in_fork(lambda: _reload_and_print(job, folder, record, changed))
 
 
 def _reload_and_print(
@@ -123,13 +162,6 @@ def _unreadable(job: Job, answer: Reloaded) -> List[str]:
 def _versions(side: str, versions: Mapping[str, str]) -> str:
     listed = ", ".join(f"{name} {version}" for name, version in versions.items())
     return f"{side}: {listed}"
-
-
-def _changed_files(bundle: str) -> List[str]:
-    """What is another file than was recorded."""
-    with open(os.path.join(bundle, bundle_files.ORIGIN), encoding="utf-8") as source:
-        hashes: Dict[str, str] = json.load(source)["sha256"]
-    return bundle_files.changed_files(bundle, hashes)
 
 
 def _print_comparison(job: Job, record: Recorded, answer: Reloaded, changed: Sequence[str]) -> int:

@@ -162,7 +162,7 @@ class _Receiver:
         raise ValueError(f"more than {MAX_ENTRIES} files came")
 
     def _make(self, entry: Entry) -> None:
-        path = os.path.join(self._folder, *_names(entry.path))
+        path = os.path.join(self._folder, *names_in(entry.path))
         try:
             if entry.size is None:
                 os.mkdir(path)
@@ -189,7 +189,7 @@ class _Receiver:
                 out.write(piece)
 
 
-def _names(path: str) -> List[str]:
+def names_in(path: str) -> List[str]:
     """The names in a path that came, each of which stands for itself.
 
     Raises:

@@ -9,10 +9,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from .. import bundle_settings
 
 if TYPE_CHECKING:
     from .record import Record
@@ -62,8 +65,21 @@ class RoundTripReporter:
 
             verbosity, width = config.get_verbosity(), shutil.get_terminal_size().columns
             write_summary(terminalreporter, records, width, verbosity > 0, verbosity < 0)
+            for line in _bundle_lines(bundle_settings.recording_folder(config)):
+                terminalreporter.write_line(line)
         if self._write_error:
             terminalreporter.write_line(f"ERROR: {self._write_error}", red=True)
+
+
+def _bundle_lines(folder: Path | None) -> Iterator[str]:
+    """How large each bundle is that this run recorded."""
+    if folder is None or not folder.is_dir():
+        return
+    from .. import bundles
+
+    for path in sorted(folder.iterdir()):
+        with contextlib.suppress(bundles.BundleError, OSError):
+            yield f"recorded {bundles.size_line(path)}"
 
 
 def _records_of(report: pytest.TestReport) -> list[Record]:

@@ -65,7 +65,7 @@ def test_of_several_generations_the_first_is_kept(bundle: Path, tmp_path: Path) 
     (bundle / "generation2").mkdir()
     last = protocol.encode_record(JOB._replace(artifact="generation2"))
     (bundle / "job").write_bytes(last)
-    keep(bundle, tmp_path / "kept" / "bundle")
+    keep(bundle, tmp_path / "kept" / "bundle", "")
     kept = bundles.read(tmp_path / "kept" / "bundle")
     assert not (kept.folder / "generation2").exists() and kept.changed_files() == []
     job = protocol.decode_record(Job, (kept.folder / "job").read_bytes())

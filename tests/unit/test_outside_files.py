@@ -1,0 +1,206 @@
+"""Files outside of a bundle: they are had whole, as they were recorded, or it is told why not."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from file_server import served
+
+from pytest_modelroundtrip import bundles
+from pytest_modelroundtrip.bundles import BundleError
+from pytest_modelroundtrip.portable import bundle_files, stores
+from pytest_modelroundtrip.portable.stores import ChangedError, StoreError
+
+LARGE = bytes(range(256)) * 10_000
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """A bundle of two files, one of which is in the store beside it."""
+    folder = tmp_path / "encoder.saved_model"
+    (folder / "artifact" / "variables").mkdir(parents=True)
+    (folder / "artifact" / "graph").write_bytes(b"graph")
+    (folder / "artifact" / "variables" / "data").write_bytes(LARGE)
+    write_origin(folder, sha256=bundle_files.hashes(str(folder)))
+    stores.move_out(str(folder), str(tmp_path / "store"))
+    return folder
+
+
+def write_origin(folder: Path, **changes: object) -> dict[str, object]:
+    """Write or change `roundtrip.json`; what it holds."""
+    path = folder / "roundtrip.json"
+    origin = {"schema": 1, "format": "saved_model", "test": "record()"}
+    origin = {**(json.loads(path.read_text()) if path.exists() else origin), **changes}
+    path.write_text(json.dumps(origin))
+    return origin
+
+
+def stored(bundle: Path) -> Path:
+    """The one file in the store."""
+    (found,) = (bundle.parent / "store").iterdir()
+    return found
+
+
+def completed(bundle: Path, store: str = "") -> Path:
+    """The bundle with all its files."""
+    folder = tempfile.mkdtemp(dir=bundle.parent)
+    return Path(
+        stores.completed(str(bundle), bundles.read_origin(bundle).outside, store, str(folder))
+    )
+
+
+def assert_whole(folder: Path) -> None:
+    assert (folder / "artifact" / "variables" / "data").read_bytes() == LARGE
+    assert (folder / "artifact" / "graph").read_bytes() == b"graph"
+
+
+def test_a_large_file_is_in_the_store_under_its_hash(bundle: Path) -> None:
+    assert not (bundle / "artifact" / "variables" / "data").exists()
+    assert stored(bundle).read_bytes() == LARGE
+    assert stored(bundle).name == bundle_files.sha256_of(str(stored(bundle)))
+    assert_whole(completed(bundle))
+    size = (bundle / "roundtrip.json").stat().st_size + 5
+    line = f"encoder.saved_model: {size / 1e3:.1f} kB, and 2.6 MB in {bundle.parent / 'store'}"
+    assert bundles.size_line(bundle) == line
+
+
+def test_a_damaged_file_in_a_store_is_written_again(bundle: Path, tmp_path: Path) -> None:
+    whole = completed(bundle)
+    stored(bundle).write_bytes(b"half of i")
+    shutil.copy(bundle / "roundtrip.json", whole)
+    stores.move_out(str(whole), str(tmp_path / "store"))
+    assert stored(bundle).read_bytes() == LARGE
+
+
+def test_the_store_may_be_elsewhere(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "store").rename(tmp_path / "other")
+    with served(tmp_path / "other") as url:
+        assert_whole(completed(bundle, f"{url}/"))
+    assert_whole(completed(bundle, str(tmp_path / "other")))
+
+
+def test_what_is_in_the_bundle_is_taken_from_there(bundle: Path, tmp_path: Path) -> None:
+    shutil.move(stored(bundle), bundle / "artifact" / "variables" / "data")
+    assert completed(bundle, str(tmp_path / "nowhere")) == bundle
+
+
+def with_a_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+def with_a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+CHANGES: dict[str, tuple[Callable[[Path], object], type[StoreError], str]] = {
+    "other": (lambda path: path.write_bytes(LARGE[::-1]), ChangedError, "was changed"),
+    "longer": (lambda path: path.write_bytes(LARGE + b"x"), ChangedError, "has more than the 256"),
+    "shorter": (lambda path: path.write_bytes(LARGE[:-1]), StoreError, "ends after 2559999 of"),
+    "missing": (lambda path: path.unlink(), StoreError, "cannot be read: (No such|HTTP Error 404)"),
+}
+
+
+@pytest.mark.parametrize("how", ["folder", "server"])
+@pytest.mark.parametrize(("change", "kind", "message"), CHANGES.values(), ids=CHANGES)
+def test_what_is_not_as_recorded_is_told(
+    bundle: Path, change: Callable[[Path], object], kind: type[StoreError], message: str, how: str
+) -> None:
+    change(stored(bundle))
+    with served(bundle.parent / "store") as url, pytest.raises(StoreError, match=message) as raised:
+        completed(bundle, url if how == "server" else "")
+    assert type(raised.value) is kind
+    assert str(raised.value).startswith("the file artifact/variables/data is outside of the bundle")
+
+
+@pytest.mark.parametrize("change", [with_a_link, with_a_pipe])
+def test_only_plain_files_are_read(bundle: Path, change: Callable[[Path], object]) -> None:
+    change(stored(bundle))
+    with pytest.raises(StoreError, match=r"cannot be read: .* is no plain file"):
+        completed(bundle)
+
+
+def test_a_server_that_never_answers_is_not_waited_for(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(StoreError, match="cannot be read: timed out"):
+            completed(bundle, url)
+    with pytest.raises(StoreError, match=r"cannot be read: .*refused"):
+        completed(bundle, url)
+
+
+def test_a_server_that_is_too_slow_is_left(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock: Iterator[int] = itertools.count(0, 1000)
+    monkeypatch.setattr(stores, "time", SimpleNamespace(monotonic=clock.__next__))
+    with pytest.raises(StoreError, match="cannot be read: it takes more than 81 s"):
+        completed(bundle)
+
+
+SHA256 = "0" * 64
+HOSTILE: dict[str, tuple[object, str]] = {
+    "up": ({"artifact/../../out": 1}, "is not a path inside of the folder"),
+    "absolute": ({"/out": 1}, "is not a path inside of the folder"),
+    "NUL": ({"artifact/\0": 1}, "is not a path inside of the folder"),
+    "deep": ({"artifact" + "/a" * 10_000: 1}, "more than 100 folders deep"),
+    "job": ({"job": 1}, "'job' is no file of the artifact"),
+    "the artifact": ({"artifact": 1}, "'artifact' is no file of the artifact"),
+    "negative": ({"artifact/x": -1}, "the size of 'artifact/x' is no number of bytes"),
+    "text": ({"artifact/x": "1"}, "the size of 'artifact/x' is no number of bytes"),
+    "a list": (["artifact/x"], "the sizes of files are expected"),
+}
+
+
+@pytest.mark.parametrize(("files", "message"), HOSTILE.values(), ids=HOSTILE)
+def test_a_bundle_names_only_files_of_its_artifact(
+    bundle: Path, files: object, message: str
+) -> None:
+    hashes = dict.fromkeys(files, SHA256) if isinstance(files, dict) else {}
+    write_origin(bundle, sha256=hashes, outside={"store": "/store", "files": files})
+    with pytest.raises(BundleError, match=message):
+        bundles.read_origin(bundle)
+
+
+@pytest.mark.parametrize("sha256", ["../secret", "", None, SHA256.replace("0", "A")])
+def test_a_file_in_a_store_is_named_by_a_hash(bundle: Path, sha256: object) -> None:
+    files = {"artifact/x": 1}
+    origin = write_origin(
+        bundle, sha256={"artifact/x": sha256}, outside={"store": "/store", "files": files}
+    )
+    with pytest.raises(ValueError, match="the hash of 'artifact/x' is no SHA-256"):
+        stores.outside(origin)
+
+
+def test_a_bundle_names_no_server(bundle: Path) -> None:
+    write_origin(bundle, outside={"store": "http://127.0.0.1/", "files": {}})
+    with pytest.raises(BundleError, match="a folder and the sizes of files are expected"):
+        bundles.read_origin(bundle)
+
+
+def test_a_link_in_a_bundle_leads_nothing_out(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (bundle / "artifact" / "variables").rmdir()
+    (bundle / "artifact" / "variables").symlink_to(tmp_path / "out")
+    with pytest.raises(OSError, match="File exists"):
+        completed(bundle)
+    assert not [*(tmp_path / "out").iterdir()]
+
+
+def test_there_must_be_room(bundle: Path, tmp_path: Path) -> None:
+    noted = bundles.read_origin(bundle).outside
+    (file,) = noted.files
+    noted = noted._replace(files=[file._replace(size=10**18)])
+    with pytest.raises(StoreError, match=r"have 1000000000000000000 bytes, and .* has room for"):
+        stores.completed(str(bundle), noted, "", str(tmp_path))
