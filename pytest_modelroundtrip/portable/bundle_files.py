@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from typing import Dict, List, Mapping
 
 ARTIFACT = "artifact"  # the folder that was saved to
@@ -16,6 +17,7 @@ ORIGIN = "roundtrip.json"  # where it comes from, for people and for tools
 RELOAD = "reload.pyz"  # checks the bundle where nothing of ours is installed
 ARCHIVE_SUFFIX = ".tar.gz"  # of a bundle in one file
 
+NO_FILE = "no plain file"  # in place of the hash of a link or a pipe, which may have no end
 PIECE_BYTES = 1 << 20  # of a file that is hashed
 
 
@@ -30,7 +32,9 @@ def hashes(bundle: str) -> Dict[str, str]:
     for place, _, files in os.walk(os.path.join(bundle, ARTIFACT)):
         for name in files:
             path = os.path.join(place, name)
-            found[os.path.relpath(path, bundle).replace(os.sep, "/")] = sha256_of(path)
+            is_file = stat.S_ISREG(os.lstat(path).st_mode)
+            sha256 = sha256_of(path) if is_file else NO_FILE
+            found[os.path.relpath(path, bundle).replace(os.sep, "/")] = sha256
     return dict(sorted(found.items()))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -76,6 +77,14 @@ def test_what_a_format_tolerates_is_tolerated_in_its_bundle(bundle: Path) -> Non
     record = recorded.read(str(bundle))
     tolerance = record.tolerance(record.versions, 1e-4)
     assert tolerance.of(np.dtype("float32"), 10.0) == (0.0, 1e-3)
+
+
+def test_what_may_have_no_end_is_not_read(bundle: Path) -> None:
+    (bundle / "artifact" / "endless").symlink_to("/dev/zero")
+    os.mkfifo(bundle / "artifact" / "pipe")
+    added = [f"the file artifact/{name} was added" for name in ("endless", "pipe")]
+    found = bundles.read(bundle).changed_files()
+    assert [line.partition(" after")[0] for line in found] == added
 
 
 def test_what_takes_the_place_of_a_golden_is_a_folder_beside_it(tmp_path: Path) -> None:
