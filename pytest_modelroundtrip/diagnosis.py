@@ -164,6 +164,8 @@ def _missed_files(evidence: Evidence) -> Iterator[str]:
 def _about_handles(evidence: Evidence) -> str:
     """What to do where the reload looked for a hub module."""
     accesses = evidence.comparisons.get(SELF_CONTAINED, Comparison()).differences
+    if not accesses:
+        return ""
     return handle_hint(evidence.models.models.values(), evidence.format, accesses)
 
 
