@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from .augmentation import random_where_served
+from .hub_handles import handle_hint
 from .model import ModelGroup, ReferenceModel
 from .portable import checks
 from .portable.aliases import Plain
@@ -83,7 +84,8 @@ def diagnose(evidence: Evidence) -> Diagnosis:
     differ = differing(evidence.comparisons)
     missed = [*_missed_files(evidence)]
     lines = [*missed, *_wrong_weights(evidence.comparisons), *_lost_slots(evidence)]
-    found = Diagnosis(lines, checks.table()[SELF_CONTAINED].hint if missed else _hint(differ))
+    hint = checks.table()[SELF_CONTAINED].hint if missed else _hint(differ)
+    found = Diagnosis(lines, _about_handles(evidence) or hint)
     if OUTPUTS in differ and WEIGHTS not in differ and _explain_augmentation(found, evidence):
         return found
     if evidence.format.trains or not {WEIGHTS, OUTPUTS} & differ.keys():
@@ -157,6 +159,14 @@ def _missed_files(evidence: Evidence) -> Iterator[str]:
         if here:
             yield f"the reload looked for {_listed(here)}, which no deployment has"
             return  # what was looked for is the same for all parts
+
+
+def _about_handles(evidence: Evidence) -> str:
+    """What to do where the reload looked for a hub module."""
+    accesses = evidence.comparisons.get(SELF_CONTAINED, Comparison()).differences
+    if not accesses:
+        return ""
+    return handle_hint(evidence.models.models.values(), evidence.format, accesses)
 
 
 def _lost_slots(evidence: Evidence) -> Iterator[str]:

@@ -174,7 +174,14 @@ SAVE_ERRORS: tuple[tuple[str, str], ...] = (
     (
         r"references (?:an )?'?untracked'? (?:resource|object)",
         "A function of the model uses a variable or a table that the model does not hold. Assign "
-        "it to an attribute of the model, or of a layer or tf.Module in it, before the save.",
+        "it to an attribute of the model, or of a layer or tf.Module in it, before the save. If it "
+        "is one already, as the table of a hub.KerasLayer is, use saved_model: Keras 2.15's export "
+        "does not look there.",
+    ),
+    (
+        r"valid config for `hub\.KerasLayer",
+        "The layer was made of a loaded object, which no config can hold. saved_model, export and "
+        "hub hold the module itself; for the others, pass its path or URL to hub.KerasLayer.",
     ),
     *(
         (

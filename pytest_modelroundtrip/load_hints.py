@@ -137,11 +137,14 @@ def _about_test_module(custom: OwnObject, own: Sequence[OwnObject]) -> str:
 def _about_function_as_text(loading: Loading) -> str:
     what = (
         "Something that the model calls came back as text: a loader leaves the name of a function "
-        "that it does not know as it is."
+        "or a class that it does not know as it is."
     )
-    functions = [item for item in _unknown_there(loading) if item.is_function]
-    if functions:
-        return f"{what} Pass {_advice_for(functions, loading)}"
+    unknown = _unknown_there(loading)
+    functions = [item for item in unknown if item.is_function]
+    # Keras 2 does the same to a layer of a functional model
+    items = functions or [item for item in unknown if not item.registered]
+    if items:
+        return f"{what} Pass {_advice_for(items, loading)}"
     return f"{what} Let from_config turn the name into the function again."
 
 

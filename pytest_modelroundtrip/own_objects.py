@@ -1,5 +1,5 @@
-"""The classes and functions of a model that are not of Keras: where they are defined, and by which
-module and name another interpreter gets them.
+"""The classes and functions of a model that loaders do not know by themselves: where they are
+defined, and by which module and name another interpreter gets them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Custom = type | Callable[..., object]
 
 
 class OwnObject(NamedTuple):
-    """One class or function that is not of a library."""
+    """One class or function that loaders do not know by themselves."""
 
     name: str
     defined_in: str  # the module
@@ -73,7 +73,10 @@ def _classes_and_functions(parts: Iterable[Any]) -> Iterator[Custom]:
 
 
 def _is_own(custom: Custom) -> bool:
-    return not places.is_library(str(custom.__module__)) and custom.__name__ != "<lambda>"
+    module = str(custom.__module__)
+    # a library too, but it does not register its layer with Keras
+    is_known = places.is_library(module) and module.split(".")[0] != "tensorflow_hub"
+    return not is_known and custom.__name__ != "<lambda>"
 
 
 def _described(custom: Custom, keras: Module) -> OwnObject:

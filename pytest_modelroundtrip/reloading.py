@@ -9,6 +9,7 @@ from typing import NamedTuple
 from . import diagnosis
 from .calls import OUTPUTS
 from .environments import BadAnswerError, BrokenEnvironmentError
+from .hub_handles import handle_hint
 from .known_errors import Loading, crash_hint
 from .load_hints import load_hint
 from .plan import Plan, Stop
@@ -157,6 +158,7 @@ def _classify_error(plan: Plan, job: Job, failure: LoadFailure, trip: RoundTrip)
         trip.checks[SELF_CONTAINED] = CheckOutcome.DIFFERS
     if any(_is_reason(access, failure.message) for access in failure.reached):
         hint = check.hint if accesses else f"{check.hint} {IF_IT_IS_THERE}"
+    hint = handle_hint(loading.models, plan.format, failure.reached, failure.message) or hint
     if failure.step == "observe":
         trip.checks[OUTPUTS] = CheckOutcome.DIFFERS
         unusable = "it was reloaded, but cannot be used as the original can"

@@ -321,6 +321,12 @@ def test_a_function_that_came_back_as_text_is_named(acme: Any) -> None:
     assert "custom_objects" not in load_hint(error, given)
 
 
+def test_a_layer_that_came_back_as_text_is_named(acme: Any) -> None:
+    model = Holder(layer=acme("acme.one").Scale())
+    text = load_hint("TypeError: 'str' object is not callable", loading(model))
+    assert 'custom_objects={"Scale": "acme.one:Scale"}' in text
+
+
 def test_an_object_that_was_not_restored_is_named(acme: Any) -> None:
     model = Holder(metric=acme("acme.one").Scale())
     error = "ValueError: Unable to restore custom object of {}. Please make sure that"
