@@ -235,7 +235,7 @@ import modules
 def handle():
     return modules.build_tf1("not_there")
 
-@pytest.mark.roundtrip(formats=["saved_model", "hub"])
+@pytest.mark.roundtrip(formats=["saved_model", "hub", "litert"])
 def test_loaded(handle):
     return modules.hub.load(handle), modules.X
 
@@ -250,7 +250,10 @@ def test_layer(handle):
 @pytest.mark.usefixtures("modules")
 def test_a_module_in_the_format_of_tensorflow_1(run: Run) -> None:
     rows = reported(run, TF1)
-    assert [row["verdict"] for row in rows] == ["exact"] * 4, [row["text"] for row in rows]
+    assert len(rows) == 5
+    for row in rows:
+        allowed = ("exact", "close") if row["format"] == "litert" else ("exact",)
+        assert row["verdict"] in allowed, row["text"]
 
 
 LOSSES = """

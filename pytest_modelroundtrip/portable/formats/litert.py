@@ -143,11 +143,12 @@ def own_operations() -> Iterator[None]:
 
 
 def input_names(model: Model) -> List[str]:
-    """The names of the inputs in the order in which the model takes them."""
+    """The names of the inputs in the order in which the model takes them, if it has an order."""
     nest = keras_libs.input_nest(model) if keras_libs.is_graph(model) else None
     if nest is not None:
         return [str(leaf.name) for _, leaf in tensors.leaves(nest)]
-    return list(inspect.signature(model.__call__).parameters)
+    # what was loaded and has signatures only takes its inputs by name
+    return list(inspect.signature(model.__call__).parameters) if callable(model) else []
 
 
 def in_order(inputs: Mapping[str, Input], names: Collection[str]) -> Mapping[str, Input]:
