@@ -87,9 +87,15 @@ def _table(title: str, versions: Versions) -> str:
     reasons: list[str] = []
     for name, row in rows().items():
         cells = [_cell(capability(row, kind, versions), reasons) for kind in KINDS]
-        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+        lines.append(f"| {_link(name, versions)} | {' | '.join(cells)} |")
     notes = [f"{number}. {reason}" for number, reason in enumerate(reasons, 1)]
     return "\n".join([*lines, "", *notes])
+
+
+def _link(name: str, versions: Versions) -> str:
+    """The name, linked to its page, with an anchor for the page to link to: `#keras-2.21`."""
+    release = versions["tensorflow"].rpartition(".")[0]
+    return f'<a id="{name}-{release}"></a>[`{name}`](formats/{name}.md)'
 
 
 def _cell(found: Capability, reasons: list[str]) -> str:
