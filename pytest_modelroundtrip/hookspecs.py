@@ -40,7 +40,7 @@ def pytest_modelroundtrip_formats(  # type: ignore[empty-body]
         def pytest_modelroundtrip_formats(config):
             return [quantized.QuantizedFormat]
 
-    docs/formats.md has an example that saves and loads by itself.
+    docs/own_formats.md has an example that saves and loads by itself.
 
     Args:
         config: pytest's configuration.

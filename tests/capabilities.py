@@ -99,9 +99,15 @@ def _table(title: str, versions: Versions, names: Sequence[str]) -> str:
     reasons: list[str] = []
     for name in names:
         cells = [_cell(capability(rows()[name], kind, versions), reasons) for kind in KINDS]
-        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+        lines.append(f"| {_link(name, versions)} | {' | '.join(cells)} |")
     notes = [f"{number}. {reason}" for number, reason in enumerate(reasons, 1)]
     return "\n".join([*lines, "", *notes])
+
+
+def _link(name: str, versions: Versions) -> str:
+    """The name, linked to its page, with an anchor for the page to link to: `#keras-2.21`."""
+    release = versions["tensorflow"].rpartition(".")[0]
+    return f'<a id="{name}-{release}"></a>[`{name}`](formats/{name}.md)'
 
 
 def _cell(found: Capability, reasons: list[str]) -> str:
