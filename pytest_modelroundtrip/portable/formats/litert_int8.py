@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import ClassVar, Dict, Mapping, Optional
 
@@ -38,8 +39,8 @@ class LitertInt8Format(LitertFormat):
         """Convert the model into that file.
 
         Raises:
-            UnsupportedError: where it has operations that LiteRT does not run itself, or none that
-                the converter quantizes.
+            UnsupportedError: where it takes strings, which end the process in a calibration, has
+                operations that LiteRT does not run itself, or none that the converter quantizes.
         """
         import tensorflow as tf
 
@@ -49,12 +50,18 @@ class LitertInt8Format(LitertFormat):
             inputs = _inputs(signatures[name].structured_input_signature[1])
             given = self.from_test.batches[""][0]
             named = named_arrays(in_order(inputs, input_names(model)), given.args, given.kwargs)
+            if any(array.dtype == object for array in named.values()):
+                raise UnsupportedError("it takes strings, which the converter cannot calibrate")
             found = converter(folder, [name])
             found.optimizations = [tf.lite.Optimize.DEFAULT]
             found.representative_dataset = lambda: [named]
             with own_operations(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # it says that its own interpreter is deprecated
                 content = found.convert()
+        others = re.search(rb"Flex(\w+)", content)
+        if others:  # a calibration runs them up to TensorFlow 2.18; the devices do not
+            reason = "in int8 LiteRT runs no operations of TensorFlow itself: "
+            raise UnsupportedError(reason + others[1].decode())
         with open(path, "wb") as out:
             out.write(content)
         tensors = interpreter_of(path).get_tensor_details()
