@@ -16,14 +16,15 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 from pytest_modelroundtrip.portable import format_names, formats
-from pytest_modelroundtrip.portable.formats import Format
+from pytest_modelroundtrip.portable.formats import Format, FromTest
 
 NEEDS_KERAS = {  # by the code, which is for current versions
     "backup_and_restore": "!=3.0.*,!=3.1.*,!=3.2.*",
     "checkpoint": ">=2.11",
+    "checkpoint_manager": "!=3.0.*",
     "litert": ">=3.13",
 }
-NEEDS_MODULES = {"litert": ["ai_edge_litert"]}  # besides `Format.needs`
+NEEDS_MODULES = {name: ["ai_edge_litert"] for name in ("litert", "litert_int8")}  # besides `Format.needs`
 EPOCHS = 9  # of the trainings on the pages
 
 Build = Callable[[], Any]
@@ -76,7 +77,7 @@ def test_the_code_of_the_page_runs(
 ) -> None:
     fmt = formats.built_in()[name]
     if fmt.trains:
-        fmt = fmt.trained_by(lambda *_, **__: None)  # the code on the page trains
+        fmt = fmt.used_with(FromTest(lambda *_, **__: None))  # the code on the page trains
     build = builder(keras_of(fmt, tensorflow))
     model, whole = build(), build()
     if fmt.unsupported(model):
