@@ -9,7 +9,7 @@ import capability_models as models
 import pytest
 import tensorflow as tf
 
-COMPILED = ["orbax", "model_checkpoint", "backup_and_restore"]
+COMPILED = ["orbax", "model_checkpoint", "backup_and_restore", "checkpoint_manager"]
 
 
 @pytest.fixture(autouse=True, scope="module")
