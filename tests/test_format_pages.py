@@ -21,7 +21,7 @@ from pytest_modelroundtrip.portable.formats import Format, FromTest
 NEEDS_KERAS = {  # by the code, which is for current versions
     "backup_and_restore": "!=3.0.*,!=3.1.*,!=3.2.*",
     "checkpoint": ">=2.11",
-    "checkpoint_manager": "!=3.0.*",
+    "checkpoint_manager": ">=2.11,!=3.0.*",
     "litert": ">=3.13",
 }
 NEEDS_MODULES = {name: ["ai_edge_litert"] for name in ("litert", "litert_int8")}  # besides `Format.needs`
