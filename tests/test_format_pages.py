@@ -24,7 +24,8 @@ NEEDS_KERAS = {  # by the code, which is for current versions
     "checkpoint_manager": ">=2.11,!=3.0.*",
     "litert": ">=3.13",
 }
-NEEDS_MODULES = {name: ["ai_edge_litert"] for name in ("litert", "litert_int8")}  # besides `Format.needs`
+# besides `Format.needs`
+NEEDS_MODULES = {name: ["ai_edge_litert"] for name in ("litert", "litert_int8")}
 EPOCHS = 9  # of the trainings on the pages
 
 Build = Callable[[], Any]

@@ -14,7 +14,7 @@ from pytest_modelroundtrip import portable
 PORTABLE = Path(portable.__file__).parent
 MODULES = sorted(PORTABLE.rglob("*.py"))
 INSIDE_FUNCTIONS = (
-    *("tensorflow", "tensorflow_hub", "ml_dtypes"),
+    *("tensorflow", "tensorflow_hub", "ml_dtypes", "h5py"),
     *("ai_edge_litert", "onnx", "onnxruntime"),
 )
 

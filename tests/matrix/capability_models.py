@@ -103,9 +103,8 @@ def compiled(model: Model) -> Model:
     return model
 
 
-def compiled_text_classifier() -> Model:
-    """The factory of the compiled one: a vocabulary is no weight, and no backup has it."""
-    return compiled(text_classifier())
+def _factory(build: Callable[[], Model]) -> Callable[[], Model]:
+    return lambda: compiled(build())
 
 
 def _training(kind: str) -> Callable[..., Any]:
@@ -145,3 +144,14 @@ def _in_steps(model: Model, train_step: Callable[[], None], folder: str, steps: 
 
 
 train = SimpleNamespace(**{kind: _training(kind) for kind in INPUTS})  # "...:train.dense"
+# "...:factories.dense": those that return a compiled model; a vocabulary is in no backup
+factories = SimpleNamespace(
+    dense=_factory(dense),
+    convolutional=_factory(convolutional),
+    masked_lstm=_factory(masked_lstm),
+    text=_factory(text_classifier),
+    several_inputs=_factory(several_inputs),
+    mixed_precision=_factory(mixed_precision),
+    subclassed=_factory(subclassed),
+    module=sentence_encoder,
+)

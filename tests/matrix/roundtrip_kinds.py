@@ -22,7 +22,11 @@ def test_dense() -> Any:
     return models.dense(), models.INPUTS["dense"]
 
 
-@pytest.mark.roundtrip(formats=COMPILED, train="capability_models:train.dense")
+@pytest.mark.roundtrip(
+    formats=COMPILED,
+    train="capability_models:train.dense",
+    factory="capability_models:factories.dense",
+)
 def test_dense_compiled() -> Any:
     return models.compiled(models.dense()), models.INPUTS["dense"]
 
@@ -32,7 +36,11 @@ def test_convolutional() -> Any:
     return models.convolutional(), models.INPUTS["convolutional"]
 
 
-@pytest.mark.roundtrip(formats=COMPILED, train="capability_models:train.convolutional")
+@pytest.mark.roundtrip(
+    formats=COMPILED,
+    train="capability_models:train.convolutional",
+    factory="capability_models:factories.convolutional",
+)
 def test_convolutional_compiled() -> Any:
     return models.compiled(models.convolutional()), models.INPUTS["convolutional"]
 
@@ -42,7 +50,11 @@ def test_masked_lstm() -> Any:
     return models.masked_lstm(), models.INPUTS["masked_lstm"]
 
 
-@pytest.mark.roundtrip(formats=COMPILED, train="capability_models:train.masked_lstm")
+@pytest.mark.roundtrip(
+    formats=COMPILED,
+    train="capability_models:train.masked_lstm",
+    factory="capability_models:factories.masked_lstm",
+)
 def test_masked_lstm_compiled() -> Any:
     return models.compiled(models.masked_lstm()), models.INPUTS["masked_lstm"]
 
@@ -55,10 +67,10 @@ def test_text() -> Any:
 @pytest.mark.roundtrip(
     formats=COMPILED,
     train="capability_models:train.text",
-    factory="capability_models:compiled_text_classifier",
+    factory="capability_models:factories.text",
 )
 def test_text_compiled() -> Any:
-    return models.compiled_text_classifier(), models.INPUTS["text"]
+    return models.compiled(models.text_classifier()), models.INPUTS["text"]
 
 
 @pytest.mark.roundtrip(formats="all", exclude=COMPILED, factory="capability_models:several_inputs")
@@ -66,7 +78,11 @@ def test_several_inputs() -> Any:
     return models.several_inputs(), models.INPUTS["several_inputs"]
 
 
-@pytest.mark.roundtrip(formats=COMPILED, train="capability_models:train.several_inputs")
+@pytest.mark.roundtrip(
+    formats=COMPILED,
+    train="capability_models:train.several_inputs",
+    factory="capability_models:factories.several_inputs",
+)
 def test_several_inputs_compiled() -> Any:
     return models.compiled(models.several_inputs()), models.INPUTS["several_inputs"]
 
@@ -76,7 +92,11 @@ def test_mixed_precision() -> Any:
     return models.mixed_precision(), models.INPUTS["mixed_precision"]
 
 
-@pytest.mark.roundtrip(formats=COMPILED, train="capability_models:train.mixed_precision")
+@pytest.mark.roundtrip(
+    formats=COMPILED,
+    train="capability_models:train.mixed_precision",
+    factory="capability_models:factories.mixed_precision",
+)
 def test_mixed_precision_compiled() -> Any:
     return models.compiled(models.mixed_precision()), models.INPUTS["mixed_precision"]
 
@@ -92,7 +112,10 @@ def test_subclassed() -> Any:
 
 
 @pytest.mark.roundtrip(
-    formats=COMPILED, train="capability_models:train.subclassed", imports=["capability_models"]
+    formats=COMPILED,
+    train="capability_models:train.subclassed",
+    factory="capability_models:factories.subclassed",
+    imports=["capability_models"],
 )
 def test_subclassed_compiled() -> Any:
     return models.compiled(models.subclassed()), models.INPUTS["subclassed"]
@@ -105,6 +128,10 @@ def test_module() -> Any:
     return models.sentence_encoder(), models.INPUTS["module"]
 
 
-@pytest.mark.roundtrip(formats=COMPILED, train="capability_models:train.module")
+@pytest.mark.roundtrip(
+    formats=COMPILED,
+    train="capability_models:train.module",
+    factory="capability_models:factories.module",
+)
 def test_module_compiled() -> Any:
     return models.sentence_encoder(), models.INPUTS["module"]
