@@ -28,7 +28,7 @@ def test_dense() -> Any:
     factory="capability_models:factories.dense",
 )
 def test_dense_compiled() -> Any:
-    return models.compiled(models.dense()), models.INPUTS["dense"]
+    return models.factories.dense(), models.INPUTS["dense"]
 
 
 @pytest.mark.roundtrip(formats="all", exclude=COMPILED, factory="capability_models:convolutional")
@@ -42,7 +42,7 @@ def test_convolutional() -> Any:
     factory="capability_models:factories.convolutional",
 )
 def test_convolutional_compiled() -> Any:
-    return models.compiled(models.convolutional()), models.INPUTS["convolutional"]
+    return models.factories.convolutional(), models.INPUTS["convolutional"]
 
 
 @pytest.mark.roundtrip(formats="all", exclude=COMPILED, factory="capability_models:masked_lstm")
@@ -56,7 +56,7 @@ def test_masked_lstm() -> Any:
     factory="capability_models:factories.masked_lstm",
 )
 def test_masked_lstm_compiled() -> Any:
-    return models.compiled(models.masked_lstm()), models.INPUTS["masked_lstm"]
+    return models.factories.masked_lstm(), models.INPUTS["masked_lstm"]
 
 
 @pytest.mark.roundtrip(formats="all", exclude=COMPILED, factory="capability_models:text_classifier")
@@ -70,7 +70,7 @@ def test_text() -> Any:
     factory="capability_models:factories.text",
 )
 def test_text_compiled() -> Any:
-    return models.compiled(models.text_classifier()), models.INPUTS["text"]
+    return models.factories.text(), models.INPUTS["text"]
 
 
 @pytest.mark.roundtrip(formats="all", exclude=COMPILED, factory="capability_models:several_inputs")
@@ -84,7 +84,7 @@ def test_several_inputs() -> Any:
     factory="capability_models:factories.several_inputs",
 )
 def test_several_inputs_compiled() -> Any:
-    return models.compiled(models.several_inputs()), models.INPUTS["several_inputs"]
+    return models.factories.several_inputs(), models.INPUTS["several_inputs"]
 
 
 @pytest.mark.roundtrip(formats="all", exclude=COMPILED, factory="capability_models:mixed_precision")
@@ -98,7 +98,7 @@ def test_mixed_precision() -> Any:
     factory="capability_models:factories.mixed_precision",
 )
 def test_mixed_precision_compiled() -> Any:
-    return models.compiled(models.mixed_precision()), models.INPUTS["mixed_precision"]
+    return models.factories.mixed_precision(), models.INPUTS["mixed_precision"]
 
 
 @pytest.mark.roundtrip(
@@ -118,7 +118,7 @@ def test_subclassed() -> Any:
     imports=["capability_models"],
 )
 def test_subclassed_compiled() -> Any:
-    return models.compiled(models.subclassed()), models.INPUTS["subclassed"]
+    return models.factories.subclassed(), models.INPUTS["subclassed"]
 
 
 @pytest.mark.roundtrip(
