@@ -59,7 +59,7 @@ class LitertInt8Format(LitertFormat):
                 warnings.simplefilter("ignore")  # it says that its own interpreter is deprecated
                 content = found.convert()
         others = re.search(rb"Flex(\w+)", content)
-        if others:  # a calibration runs them up to TensorFlow 2.18; the devices do not
+        if others:  # a calibration runs them up to TensorFlow 2.19; the devices do not
             reason = "in int8 LiteRT runs no operations of TensorFlow itself: "
             raise UnsupportedError(reason + others[1].decode())
         with open(path, "wb") as out:
