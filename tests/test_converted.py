@@ -8,8 +8,13 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from inner_runs import adding_formats, version_of
+
+from pytest_modelroundtrip.portable.formats import UnsupportedError
+from pytest_modelroundtrip.portable.formats._converted import Input, named_arrays
+from pytest_modelroundtrip.portable.tensors import Sparse
 
 if TYPE_CHECKING:
     from inner_runs import Run
@@ -367,3 +372,12 @@ def test_what_shows_only_as_it_is_saved_or_loaded_is_not_applicable(
     result.assert_outcomes(skipped=2)
     text = " ".join(result.stdout.str().split())
     assert "saving: too odd to be saved" in text and "loading: too odd to be loaded" in text
+
+
+def test_what_is_no_array_cannot_be_passed() -> None:
+    inputs = {"x": Input(np.dtype("float32"), (None, 3))}
+    sparse = Sparse(np.zeros((1, 2), "int64"), np.ones(1, "float32"), np.array([2, 3]))
+    with pytest.raises(UnsupportedError, match="its runtime takes no sparse tensor, as x is"):
+        named_arrays(inputs, [sparse], {})
+    with pytest.raises(TypeError, match="x is an array, not str"):
+        named_arrays(inputs, ["text"], {})

@@ -306,3 +306,16 @@ def test_histories_are_compared_by_epoch() -> None:
         "interrupted after epoch 1, the training was resumed with none instead of epoch 2",
         "epochs 1, 2 are to be trained; trained were 1",
     ]
+
+
+def test_layers_of_a_rebuilt_model_are_counted_anew_in_logs() -> None:
+    def found(*logs: dict[str, float]) -> list[str]:
+        original, rebuilt = (TRAINING._replace(epochs=[Epoch(1, its)]) for its in logs)
+        return HistoryCheck().compare(original, rebuilt, EXACT).differences
+
+    original = {"loss": 0.3, "dense_9_loss": 0.1, "dense_10_loss": 0.2}
+    assert not found(original, {"loss": 0.3, "dense_1_loss": 0.1, "dense_2_loss": 0.2})
+    assert not found(original, {"dense_10_loss": 0.1, "dense_11_loss": 0.2, "loss": 0.3})
+    assert len(found(original, {"loss": 0.3, "dense_1_loss": 0.2, "dense_2_loss": 0.1})) == 2
+    assert len(found(original, {"loss": 0.3, "dense_9_loss": 0.2, "dense_10_loss": 0.1})) == 2
+    assert len(found(original, {"loss": 0.3, "lstm_1_loss": 0.1, "dense_2_loss": 0.2})) == 4

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Iterator, List, Optional
+import re
+from typing import Dict, Iterator, List, Optional, Tuple
 
 from ..comparing import Comparison, Tolerance
 from ..comparing.trainings import compare_trainings
@@ -86,7 +87,26 @@ def _listed(numbers: List[int]) -> str:
 def _log_differences(expected: List[Epoch], actual: List[Epoch]) -> Iterator[str]:
     """The logs of each epoch, of which both trained the same."""
     for epoch, other in zip(expected, actual):
-        for name in {**epoch.logs, **other.logs}:
-            sides = epoch.logs.get(name), other.logs.get(name)
+        logs = _counted_as(epoch.logs, other.logs)
+        for name in {**epoch.logs, **logs}:
+            sides = epoch.logs.get(name), logs.get(name)
             if repr(sides[0]) != repr(sides[1]):  # NaN is NaN
                 yield f"the {name} of epoch {epoch.number}: {sides[0]} came back as {sides[1]}"
+
+
+def _counted_as(expected: Dict[str, float], actual: Dict[str, float]) -> Dict[str, float]:
+    """The logs of the other side under the expected names, where only counts in them differ.
+
+    They have names of layers, which Keras counts anew where a model is rebuilt: `dense_2_loss`.
+    """
+    wanted, given = sorted(expected, key=_counted), sorted(actual, key=_counted)
+    uncounted = [[_counted(name)[0] for name in names] for names in (wanted, given)]
+    if expected.keys() == actual.keys() or uncounted[0] != uncounted[1]:
+        return actual
+    return {name: actual[other] for name, other in zip(wanted, given)}
+
+
+def _counted(name: str) -> Tuple[str, List[int]]:
+    """A name without its counts, and these: `dense_10` comes after `dense_9`."""
+    count = r"_(\d+)(?=_|$)"
+    return re.sub(count, "", name), [*map(int, re.findall(count, name))]

@@ -11,8 +11,9 @@ from .. import keras_libs, restored_calls
 from ..aliases import Array, DType, Model, Plain
 from ..calling import NumpyCall
 from ..subject import Subject, keras_subject
+from ..tensors import Ragged, Sparse
 from ..variables import layers
-from . import Format, LoadOptions
+from . import Format, LoadOptions, UnsupportedError
 
 NARROW = ("float16", "bfloat16", "float8")
 
@@ -85,7 +86,8 @@ def named_arrays(
     Without Keras' `training=False`, which is what was converted.
 
     Raises:
-        TypeError: for more or fewer arguments than inputs, and for what is not an array.
+        UnsupportedError: for a sparse or ragged tensor.
+        TypeError: for more or fewer arguments than inputs, and for what else is not an array.
         ValueError: for another size along an axis that is not free.
     """
     if kwargs.get("training") is False:
@@ -100,9 +102,13 @@ def _fitted(name: str, value: Plain, wanted: Input) -> Array:
     Numbers of another width are cast, as Keras casts them.
 
     Raises:
-        TypeError: for what is not an array.
+        UnsupportedError: for a sparse or ragged tensor.
+        TypeError: for what else is not an array.
         ValueError: for another size along an axis that is not free.
     """
+    if isinstance(value, (Ragged, Sparse)):
+        kind = type(value).__name__.lower()
+        raise UnsupportedError(f"its runtime takes no {kind} tensor, as {name} is")
     if not isinstance(value, np.ndarray):
         raise TypeError(f"{name} is an array, not {type(value).__name__}")
     array: Array = value
