@@ -145,7 +145,7 @@ def test_module():
 @NOT_TRACKABLE
 def test_a_training_that_is_resumed_ends_in_the_same_bits(trained: Trained) -> None:
     result = trained(SOUND)
-    assert result.parseoutcomes() == {"passed": 3}, result.stdout.str()
+    result.assert_outcomes(passed=3)
 
 
 LOSING = """
