@@ -18,12 +18,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import page_tables
 from packaging.specifiers import SpecifierSet
 
 from pytest_modelroundtrip.portable import formats
 
-BEGIN = "<!-- begin: written by tests/capabilities.py -->"
-END = "<!-- end -->"
 # as `matrix/roundtrip_kinds.py` names its tests, of which each kind has two
 KINDS = {
     "dense": "dense",
@@ -98,10 +97,11 @@ def _table(title: str, versions: Versions, names: Sequence[str]) -> str:
     lines = [f"| {title} | {' | '.join(KINDS)} |", f"|---{'|---' * len(KINDS)}|"]
     reasons: list[str] = []
     for name in names:
-        cells = [_cell(capability(rows()[name], kind, versions), reasons) for kind in KINDS]
+        cells = [
+            page_tables.cell(*capability(rows()[name], kind, versions), reasons) for kind in KINDS
+        ]
         lines.append(f"| {_link(name, versions)} | {' | '.join(cells)} |")
-    notes = [f"{number}. {reason}" for number, reason in enumerate(reasons, 1)]
-    return "\n".join([*lines, "", *notes])
+    return page_tables.table(lines, reasons)
 
 
 def _link(name: str, versions: Versions) -> str:
@@ -110,18 +110,9 @@ def _link(name: str, versions: Versions) -> str:
     return f'<a id="{name}-{release}"></a>[`{name}`](formats/{name}.md)'
 
 
-def _cell(found: Capability, reasons: list[str]) -> str:
-    if not found.reason:
-        return found.verdict
-    if found.reason not in reasons:
-        reasons.append(found.reason)
-    return f"{found.verdict} [{reasons.index(found.reason) + 1}]"
-
-
 def page_with_tables(text: str) -> str:
     """A page with the tables between its two marks."""
-    before, after = text.partition(BEGIN)[0], text.partition(END)[2]
-    return f"{before}{BEGIN}\n{tables()}\n{END}{after}"
+    return page_tables.replaced(text, "tests/capabilities.py", tables())
 
 
 if __name__ == "__main__":

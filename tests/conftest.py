@@ -6,11 +6,12 @@ import importlib
 import importlib.util
 import pkgutil
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 import sabotage
-from inner_runs import HEADER, Run, run_in_process
+from inner_runs import HEADER, Check, Run, run_in_process
 from shared_interpreters import SharedInterpreters
 
 import pytest_modelroundtrip
@@ -79,6 +80,17 @@ def run(
         return run_in_process(["-p", "no:cacheprovider", f"{name}.py", *args], shared_interpreters)
 
     return run
+
+
+@pytest.fixture
+def check(pytester: pytest.Pytester, shared_interpreters: SharedInterpreters) -> Check:
+    """`check(*args)` runs pytest here; the interpreters are those of the other runs."""
+
+    def check(*args: str) -> pytest.RunResult:
+        assert pytester.path == Path.cwd()
+        return run_in_process([*args], shared_interpreters)
+
+    return check
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import io
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
@@ -19,6 +20,9 @@ class Run(Protocol):
 
     def __call__(self, source: str, *args: str) -> pytest.RunResult:
         """`args` are those of the command line."""
+
+
+Check = Callable[..., pytest.RunResult]  # runs pytest in this process on what is in the folder
 
 
 def run_in_process(args: list[str], *plugins: object) -> pytest.RunResult:

@@ -6,21 +6,19 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from inner_runs import run_in_process, version_of
-from shared_interpreters import SharedInterpreters
+from inner_runs import version_of
 
 from pytest_modelroundtrip import RecordError, bundle_archives, record
 from pytest_modelroundtrip.__main__ import main
 
 if TYPE_CHECKING:
-    from inner_runs import Run
+    from inner_runs import Check, Run
 
 TEST = """
 @pytest.mark.roundtrip(formats=["weights", "saved_model"])
@@ -32,19 +30,6 @@ def test_encoder(units):
 """
 
 FIRST = Path(__file__).parent / "bundles" / "dense.saved_model"
-
-Check = Callable[..., pytest.RunResult]
-
-
-@pytest.fixture
-def check(pytester: pytest.Pytester, shared_interpreters: SharedInterpreters) -> Check:
-    """`check(*args)` runs pytest here; the interpreters are those of the other runs."""
-
-    def check(*args: str) -> pytest.RunResult:
-        assert pytester.path == Path.cwd()
-        return run_in_process([*args], shared_interpreters)
-
-    return check
 
 
 @pytest.fixture

@@ -6,20 +6,17 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
 from file_server import served
-from inner_runs import run_in_process
-from shared_interpreters import SharedInterpreters
 
 from pytest_modelroundtrip import RecordError, record
 
 if TYPE_CHECKING:
-    from inner_runs import Run
+    from inner_runs import Check, Run
 
 TEST = """
 @pytest.mark.roundtrip(formats=["weights", "saved_model"])
@@ -27,19 +24,6 @@ def test_encoder():
     return K.Sequential([K.Input((600,)), L.Dense(600)])
 """
 INI = "[pytest]\nroundtrip_goldens = goldens\n"
-
-Check = Callable[..., pytest.RunResult]
-
-
-@pytest.fixture
-def check(pytester: pytest.Pytester, shared_interpreters: SharedInterpreters) -> Check:
-    """`check(*args)` runs pytest here; the interpreters are those of the other runs."""
-
-    def check(*args: str) -> pytest.RunResult:
-        assert pytester.path == Path.cwd()
-        return run_in_process([*args], shared_interpreters)
-
-    return check
 
 
 def change_a_byte(path: Path) -> None:

@@ -16,10 +16,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import page_tables
+
 from pytest_modelroundtrip.portable.format_names import BUILT_IN
 
-BEGIN = "<!-- begin: written by tests/what_people_put_in.py -->"
-END = "<!-- end -->"
 GROUPS = (
     ("lora", "int8", "int4", "float8", "int8_with_lora"),
     ("loss_scaling", "policy_map", "own_variables", "own_assets"),
@@ -76,23 +76,17 @@ def _table(versions: str, kinds: list[str], rows: Mapping[str, Cells]) -> str:
     for name in [name for name in BUILT_IN if name not in NOT_MEASURED]:
         shown = [_cell(rows[kind].get(name, rows[kind]["*"]), reasons) for kind in kinds]
         lines.append(f"| `{name}` | {' | '.join(shown)} |")
-    notes = [f"{number}. {reason}" for number, reason in enumerate(reasons, 1)]
-    return "\n".join([*lines, "", *notes])
+    return page_tables.table(lines, reasons)
 
 
-def _cell(cell: str, reasons: list[str]) -> str:
-    verdict, _, reason = cell.partition(": ")
-    if not reason:
-        return verdict
-    if reason not in reasons:
-        reasons.append(reason)
-    return f"{verdict} [{reasons.index(reason) + 1}]"
+def _cell(text: str, reasons: list[str]) -> str:
+    verdict, _, reason = text.partition(": ")
+    return page_tables.cell(verdict, reason, reasons)
 
 
 def page_with_tables(text: str) -> str:
     """A page with the tables between its two marks."""
-    before, after = text.partition(BEGIN)[0], text.partition(END)[2]
-    return f"{before}{BEGIN}\n{tables()}\n{END}{after}"
+    return page_tables.replaced(text, "tests/what_people_put_in.py", tables())
 
 
 if __name__ == "__main__":
