@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pytest_modelroundtrip.portable import codec
+from pytest_modelroundtrip.portable import bits, codec
 from pytest_modelroundtrip.portable.known_arrays import Digests, with_known, without_known
 from pytest_modelroundtrip.portable.tensors import KnownArray
 
@@ -41,6 +41,23 @@ def test_what_differs_travels_whole(other: np.typing.NDArray[np.generic]) -> Non
     sent = without_known({"weights": other}, Digests().of([WEIGHT]))
     assert isinstance(sent["weights"], np.ndarray)
     assert with_known(codec.load(codec.dump(sent)), {})["weights"].tobytes() == other.tobytes()
+
+
+def test_a_large_array_is_hashed_in_pieces_and_each_bit_of_it_counts() -> None:
+    size = 2 * bits.HASHED_PIECE + 5
+    large = np.arange(size, dtype=np.uint32).astype(np.uint8)
+    others = [large[:-1], large.view(np.int8)]
+    for at in (0, bits.HASHED_PIECE, size - 1):
+        other = large.copy()
+        other[at] ^= 1
+        others.append(other)
+    exchanged = large.copy()
+    exchanged[: bits.HASHED_PIECE] = 1
+    pieces = np.array_split(exchanged, [bits.HASHED_PIECE, 2 * bits.HASHED_PIECE])
+    others += [exchanged, np.concatenate([pieces[1], pieces[0], pieces[2]])]
+    hashes = [bits.digest(array) for array in [large, *others]]
+    assert len({*hashes}) == len(hashes)
+    assert bits.digest(large.copy()) == hashes[0]
 
 
 def test_small_arrays_and_strings_travel() -> None:
