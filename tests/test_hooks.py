@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from inner_runs import Run, adding_formats
+from inner_runs import Run, adding_formats, reported
 
 FORMAT = '''
 from pytest_modelroundtrip import Format
@@ -166,6 +166,44 @@ def test_a_format_in_a_conftest_beside_another_conftest(
     result = run(source, "sub")
     result.assert_outcomes(passed=2, failed=1)
     assert "not today" in result.stdout.str()
+
+
+NEEDING = '''
+import sys
+from pytest_modelroundtrip.portable.formats.h5 import H5Format
+
+class Installed(H5Format):
+    """Needs a module that none of the other formats needs."""
+
+    name = "installed"
+    needs = ("wave",)
+
+class Missing(H5Format):
+    """Needs a module that is nowhere."""
+
+    name = "missing"
+    needs = ("no_such_library",)
+
+def pytest_modelroundtrip_formats(config):
+    return [Installed, Missing]
+
+def pytest_modelroundtrip_environments(config):
+    return {"there": sys.executable}
+'''
+
+
+def test_what_a_format_of_ones_own_needs_is_tried_in_each_environment(
+    run: Run, pytester: pytest.Pytester
+) -> None:
+    pytester.makeconftest(NEEDING)
+    pytester.makeini("[pytest]\nroundtrip_formats = installed missing\n")
+    source = "@pytest.mark.roundtrip\ndef test_it():\n    return dense()\n"
+    found = reported(run, source, "--roundtrip-environments=there")
+    assert [(trip["format"], trip["verdict"]) for trip in found] == [
+        ("installed", "exact"),
+        ("missing", "environment broken"),
+    ]
+    assert "no_such_library: ModuleNotFoundError" in str(found[1]["problems"])
 
 
 def test_each_result_is_passed_to_the_hook(run: Run, pytester: pytest.Pytester) -> None:

@@ -26,7 +26,7 @@ VERSIONED = (
     "tensorflow", "keras", "tf_keras", "tensorflow_hub", "jax", "torch", "ai_edge_litert",
     "onnxruntime", "ml_dtypes", "numpy",
 )  # fmt: skip
-# modules that formats need to load
+# modules that our formats need to load
 LOADING = (
     "tensorflow", "keras", "tf_keras", "tensorflow_hub", "orbax", "ai_edge_litert", "onnxruntime",
 )  # fmt: skip
@@ -195,7 +195,7 @@ def is_installed(name: str) -> bool:
 
 
 def installed() -> List[str]:
-    """The libraries that formats need and that are installed here, imported or not."""
+    """The libraries that our formats need and that are installed here, imported or not."""
     return [name for name in LOADING if is_installed(name)]
 
 

@@ -268,8 +268,12 @@ def other_backend(model: Model) -> Optional[str]:
 
 
 def missing_library(needs: Sequence[str], interpreter: Interpreter) -> Optional[str]:
-    """Why an interpreter without these modules cannot load a format that needs them, or None."""
-    missing = [name for name in needs if name not in interpreter.installed]
+    """Why an interpreter without these modules cannot load a format that needs them, or None.
+
+    An interpreter says it of the modules of our own formats only: others are tried.
+    """
+    known = [name for name in needs if name in keras_libs.LOADING]
+    missing = [name for name in known if name not in interpreter.installed]
     return "{} is not installed there".format(missing[0].replace("_", "-")) if missing else None
 
 
