@@ -9,9 +9,11 @@ import pytest
 from inner_runs import HEADER, Run
 from known_losses import lost_by_keras_3_0
 
+from pytest_modelroundtrip.portable.checks.history import HistoryCheck
 from pytest_modelroundtrip.portable.comparing import EXACT
 from pytest_modelroundtrip.portable.comparing.trainings import compare_trainings
 from pytest_modelroundtrip.portable.protocol import WeightValue
+from pytest_modelroundtrip.portable.training_run import History
 from pytest_modelroundtrip.portable.training_state import (
     ITERATOR,
     OPTIMIZER,
@@ -31,10 +33,10 @@ x = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
 y = x[:, :2] * 0.5
 
 
-def train(model, folder, steps, optimizer=None, without="", restores=True):
+def train(model, folder, steps, optimizer=None, without="", restores=True, batches=-1):
     optimizer = optimizer or K.optimizers.Adam(0.1)
     # not shuffled: the seed of a process that TensorFlow mixes in may be another one
-    data = tf.data.Dataset.from_tensor_slices((x, y)).repeat().batch(2)
+    data = tf.data.Dataset.from_tensor_slices((x, y)).repeat().batch(2).take(batches)
     held = {"optimizer": optimizer, "step": tf.Variable(0), "iterator": iter(data)}
     step, iterator = held["step"], held["iterator"]
     tracked = {name: value for name, value in held.items() if name != without}
@@ -57,6 +59,7 @@ no_optimizer = functools.partial(train, without="optimizer")
 no_step = functools.partial(train, without="step")
 no_iterator = functools.partial(train, without="iterator")
 never_restores = functools.partial(train, restores=False)
+used_up = functools.partial(train, restores=False, batches=2)
 
 
 def own_optimizer(model, folder, steps):
@@ -131,6 +134,10 @@ def test_model(roundtrip):
     for weight, value in zip(model.weights, before):
         np.testing.assert_array_equal(np.asarray(weight), value)
 
+@marked("train")
+def test_called_by_keyword(roundtrip):
+    assert roundtrip(two_layers(), inputs=x).verdict == "exact"
+
 @marked("own_optimizer", factory="training:scheduled")
 def test_compiled(roundtrip):
     trip = roundtrip(scheduled(), x)
@@ -145,7 +152,7 @@ def test_module():
 @NOT_TRACKABLE
 def test_a_training_that_is_resumed_ends_in_the_same_bits(trained: Trained) -> None:
     result = trained(SOUND)
-    result.assert_outcomes(passed=3)
+    result.assert_outcomes(passed=4)
 
 
 LOSING = """
@@ -168,6 +175,10 @@ def test_never_restores():
 @marked("never_restores", factory="training:Affine")
 def test_module():
     return Affine(), x
+
+@marked("used_up")
+def test_used_up():
+    return two_layers(), x
 """
 SAYS = {
     "no_optimizer": ("of train tracks no Keras optimizer", "What a checkpoint does not track"),
@@ -179,6 +190,7 @@ SAYS = {
         "call checkpoint.restore(manager.latest_checkpoint) before its first step",
     ),
     "module": ("train restored nothing from its folder",),
+    "used_up": ("train restored nothing from its folder",),
 }
 
 
@@ -257,3 +269,10 @@ def test_an_optimizer_that_counted_right_is_a_step_counter() -> None:
     for ended, is_named in ((LOST, False), (MISCOUNTED, True)):
         found = compare_trainings(TRAINING, TRAINING._replace(ended=ended), EXACT)
         assert ("tracks no step counter" in found.differences[0]) == is_named
+
+
+def test_a_state_that_is_not_sent_differs() -> None:
+    expected = History([], 0, [], [], TRAINING)
+    found = HistoryCheck().compare(expected, expected._replace(in_steps=None), EXACT)
+    assert found.differences == ["the state after the training is missing"]
+    assert not HistoryCheck().compare(expected, expected, EXACT).differences

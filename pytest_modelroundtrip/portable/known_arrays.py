@@ -17,7 +17,7 @@ from .tensors import KnownArray, dtype_named, leaves, map_leaves
 MIN_BYTES = 4096  # below that the bytes are sent: hashes would cost more
 # checks whose values are compared bit for bit: of large ones the hash is enough. Others need the
 # numbers, also where these are those of a weight by chance: zeros are in many places
-BY_HASH = ("weights", "optimizer")
+BY_HASH = ("weights", "optimizer", "history")
 
 
 class Digests:

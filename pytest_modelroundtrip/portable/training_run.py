@@ -17,7 +17,7 @@ from .training_state import ResumedTraining, weight_values
 # to go on from a file, with `initial_epoch=n` too. Where it saves and restores by itself, it is
 # called with the model, `folder` and `steps`.
 Train = Callable[..., object]
-FIRST_PART = 1  # epochs before the interruption
+FIRST_PART = 1  # epochs or steps before the interruption
 
 
 class Epoch(NamedTuple):

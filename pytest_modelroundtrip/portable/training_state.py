@@ -66,20 +66,22 @@ def observed(model: Model, checkpoint: Any) -> TrainingState:
         model: that was trained.
         checkpoint: the `tf.train.Checkpoint` of the training.
     """
+    import tensorflow as tf
+
     reached = [*object_graph.reachable(checkpoint, model_weights.is_variable)]
     weights = model_weights.weights_of(model)
     found_optimizers = _optimizers(reached, model)
     slots = optimizers.weights_of_optimizers(found_optimizers, weights)
     others = weight_values(_others(reached, [*weights, *slots]))
-    elements = [*_next_elements(reached)]
+    iterators = [(path, held) for path, held in reached if isinstance(held, tf.data.Iterator)]
     untracked = {
         OPTIMIZER: not found_optimizers,
         STEP_COUNTER: not any(map(is_count, others)),
-        ITERATOR: not elements,
+        ITERATOR: not iterators,
     }
     return TrainingState(
         others,
-        elements,
+        [*_next_elements(iterators)],
         weight_values(slots),
         weight_values(weights),
         [kind for kind, is_untracked in untracked.items() if is_untracked],
@@ -109,14 +111,11 @@ def _others(reached: Reached, known: Sequence[Weight]) -> List[Weight]:
     return found
 
 
-def _next_elements(reached: Reached) -> Iterator[WeightValue]:
+def _next_elements(iterators: Reached) -> Iterator[WeightValue]:
     """The arrays of the next element of each dataset iterator; none of one that is at its end."""
-    import tensorflow as tf
-
-    for path, held in reached:
-        if isinstance(held, tf.data.Iterator):
-            element = tensors.to_numpy(next(held, None))
-            for inner, leaf in tensors.leaves(element):
-                if isinstance(leaf, np.ndarray):
-                    name = f"the next element of {path}{inner}"
-                    yield WeightValue(name, name, None, False, leaf)
+    for path, iterator in iterators:
+        element = tensors.to_numpy(next(iterator, None))
+        for inner, leaf in tensors.leaves(element):
+            if isinstance(leaf, np.ndarray):
+                name = f"the next element of {path}{inner}"
+                yield WeightValue(name, name, None, False, leaf)

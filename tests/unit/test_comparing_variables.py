@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from ml_dtype import dtype_or_skip
 
 from pytest_modelroundtrip.portable.aliases import Plain
+from pytest_modelroundtrip.portable.bits import digest
 from pytest_modelroundtrip.portable.comparing import EXACT, Comparison, Origin, Tolerance
 from pytest_modelroundtrip.portable.comparing.variables import compare_variables, paired
 from pytest_modelroundtrip.portable.protocol import WeightValue
+from pytest_modelroundtrip.portable.tensors import KnownArray
 from pytest_modelroundtrip.portable.variables import sentinel_values
 
 KERNEL = np.array([[0.1, 0.2], [0.3, 0.4]], np.float32)
@@ -221,6 +223,14 @@ def test_it_was_not_loaded(dtype: str, values: str) -> None:
     assert found.origins == {"w": Origin("sentinel", "")}
     text = ": it was not loaded, it holds the value that the rebuilt model had before"
     assert found.differences[0].endswith(values + text)
+
+
+def test_it_was_not_loaded_though_only_the_hash_of_the_original_is_known() -> None:
+    kernel = np.ones((32, 32), np.float32)
+    known = KnownArray(digest(kernel), "float32", (32, 32))
+    found = value_compared(known, sentinel_values(kernel))
+    assert found.origins == {"w": Origin("sentinel", "")}
+    assert not value_compared(known, kernel).differences
 
 
 def test_it_was_initialized_again() -> None:

@@ -6,18 +6,24 @@ import numpy as np
 import pytest
 
 from pytest_modelroundtrip.portable import bits, codec
-from pytest_modelroundtrip.portable.known_arrays import Digests, with_known, without_known
+from pytest_modelroundtrip.portable.known_arrays import (
+    BY_HASH,
+    Digests,
+    with_known,
+    without_known,
+)
 from pytest_modelroundtrip.portable.tensors import KnownArray
 
 WEIGHT = np.arange(4096, dtype=np.float32)
 
 
-def test_what_is_known_travels_as_a_hash() -> None:
-    known = Digests().of({"weights": [WEIGHT]})
-    sent = codec.dump(without_known({"weights": [WEIGHT.copy(), 1.5, "x"]}, known))
+@pytest.mark.parametrize("check", BY_HASH)
+def test_what_is_known_travels_as_a_hash(check: str) -> None:
+    known = Digests().of({check: [WEIGHT]})
+    sent = codec.dump(without_known({check: [WEIGHT.copy(), 1.5, "x"]}, known))
     assert len(sent) < 300
     received = with_known(codec.load(sent), known)
-    seen, *others = received["weights"]
+    seen, *others = received[check]
     assert np.shares_memory(seen, WEIGHT) and not seen.flags.writeable
     assert others == [1.5, "x"]
 

@@ -10,6 +10,7 @@ from ..comparing.trainings import compare_trainings
 from ..comparing.variables import compare_variables
 from ..subject import Subject
 from ..training_run import Epoch, History
+from ..training_state import ResumedTraining
 from . import Check
 
 
@@ -44,6 +45,8 @@ class HistoryCheck(Check[History]):
 
     def compare(self, expected: History, actual: History, tolerance: Tolerance) -> Comparison:
         """Compare the epoch, then the state that it begins with; if these are equal, the logs."""
+        if expected.in_steps is not None:
+            return _compared_in_steps(expected.in_steps, actual.in_steps, tolerance)
         found = Comparison()
         found.compared = 1
         for message in _epoch_differences(expected, actual):
@@ -61,9 +64,17 @@ class HistoryCheck(Check[History]):
             found.include(compared)
         if not found.differences:
             found.differences += _log_differences(expected.epochs, actual.epochs)
-        if expected.in_steps and actual.in_steps:
-            found.include(compare_trainings(expected.in_steps, actual.in_steps, tolerance))
         return found
+
+
+def _compared_in_steps(
+    expected: ResumedTraining, actual: Optional[ResumedTraining], tolerance: Tolerance
+) -> Comparison:
+    if actual is not None:
+        return compare_trainings(expected, actual, tolerance)
+    found = Comparison()
+    found.differ("the state after the training is missing")
+    return found
 
 
 def _epoch_differences(expected: History, actual: History) -> Iterator[str]:

@@ -31,7 +31,7 @@ def compare_trainings(
     expected: ResumedTraining, actual: ResumedTraining, tolerance: Tolerance
 ) -> Comparison:
     """Compare the states at the end. If they differ, what explains it comes first."""
-    ended = _compared("after the training,", expected.ended, actual.ended, tolerance)
+    ended = compare_states("after the training,", expected.ended, actual.ended, tolerance)
     if not ended.differences:
         return ended
     found = _restored(expected, actual, tolerance)
@@ -52,7 +52,7 @@ def _restored(
     if not expected.resumed or not actual.resumed:
         return found
     begun = expected.resumed.as_far_as_in(actual.resumed)
-    compared = _compared("as the second part begins,", begun, actual.resumed, tolerance)
+    compared = compare_states("as the second part begins,", begun, actual.resumed, tolerance)
     trained = {weight.path for weight in begun.weights if weight.trainable}
     if compared.differences:
         found.hint = NOT_ALL_RESTORED
@@ -64,10 +64,17 @@ def _restored(
     return found
 
 
-def _compared(
+def compare_states(
     when: str, expected: TrainingState, actual: TrainingState, tolerance: Tolerance
 ) -> Comparison:
-    """Compare each kind of values."""
+    """Compare each kind of values.
+
+    Args:
+        when: how messages begin.
+        expected: of the training without an interruption.
+        actual: of the resumed one.
+        tolerance: whether Keras has another backend there; values must be equal all the same.
+    """
     found = Comparison()
     for wanted, given in zip(expected.values_by_kind(), actual.values_by_kind()):
         found.include(compare_variables(when, wanted, given, tolerance))

@@ -173,14 +173,14 @@ def _shape(value: Plain) -> str:
 def _origin(path: str, originals: Dict[str, WeightValue], actual: Plain) -> Origin:
     """Where a wrong value comes from, as far as that can be known."""
     expected = originals[path].value
-    if not isinstance(expected, np.ndarray) or not isinstance(actual, np.ndarray):
-        return UNKNOWN
-    if expected.dtype != actual.dtype or expected.shape != actual.shape:
+    if not isinstance(actual, np.ndarray) or _shape(expected) != _shape(actual):
         return UNKNOWN
     if actual.size < 2 or actual.dtype == object:
         return UNKNOWN
     if same_bits(actual, sentinel_values(actual)):
         return Origin("sentinel", "")
+    if not isinstance(expected, np.ndarray):
+        return UNKNOWN
     if _is_constant(actual):
         constant = Origin("constant", str(actual.flat[0]))
         return UNKNOWN if _is_constant(expected) else constant

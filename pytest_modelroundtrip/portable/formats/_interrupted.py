@@ -7,20 +7,18 @@ by then.
 from __future__ import annotations
 
 import abc
-import contextlib
 import json
 import os
 import shutil
 import tempfile
-from typing import Any, Iterator, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 from .. import keras_libs
 from ..aliases import Model
-from ..subject import Subject
-from ..training_run import FIRST_PART, Epoch, TrainingRun
+from ..training_run import FIRST_PART, Epoch, History, TrainingRun
 from ..undoing import undone
 from . import LoadOptions, UnsupportedError, not_a_keras_model
-from ._resumed import RANDOM, ResumedFormat, draws, function_of, seeds_of, takes
+from ._resumed import ResumedFormat
 
 FIRST_EPOCHS = "first_epochs.json"  # in the artifact: those before the interruption
 
@@ -32,7 +30,7 @@ class Resumable(NamedTuple):
     initial_epoch: int = 0  # for `fit`, where the callback does not restore it
 
 
-class InterruptedFormat(ResumedFormat, abc.ABC):
+class InterruptedFormat(ResumedFormat):
     """A `fit` that is interrupted, and goes on in the clean interpreter."""
 
     @abc.abstractmethod
@@ -48,7 +46,7 @@ class InterruptedFormat(ResumedFormat, abc.ABC):
         reason = super().unsupported(model) or not_a_keras_model(model)
         if reason:
             return reason
-        if not takes(self, []):
+        if not self.train_takes([]):
             return "train takes no list of callbacks: def train(model, callbacks)"
         if getattr(model, "optimizer", None) is None:
             return "the model is not compiled with an optimizer"
@@ -56,29 +54,26 @@ class InterruptedFormat(ResumedFormat, abc.ABC):
             return "with Keras 2 this needs TensorFlow 2.15"
         return None
 
-    @contextlib.contextmanager
-    def expected_subject(self, model: Model, options: LoadOptions) -> Iterator[Subject]:
-        """The original after the whole training, which is undone at the end."""
-        with undone(model):
-            seeds = seeds_of(model)
-            run = TrainingRun(model, second_part=FIRST_PART)
-            run.train(function_of(self), [])
-            if not run.history.resumed_with:
-                raise UnsupportedError(
-                    f"{len(run.history.epochs)} epochs are trained; to be interrupted after "
-                    f"{FIRST_PART}, train must pass on its callbacks and train another one"
-                )
-            self._history = run.history
-            subject = self.subject(model, options)
-            if draws(subject, options) or seeds_of(model) != seeds:
-                raise UnsupportedError(RANDOM)
-            yield subject
+    def whole_training(self, model: Model) -> History:
+        """Train the model, and note the state as its second epoch begins.
+
+        Raises:
+            UnsupportedError: where there is no second epoch.
+        """
+        run = TrainingRun(model, second_part=FIRST_PART)
+        run.train(self.train_function, [])
+        if not run.history.resumed_with:
+            raise UnsupportedError(
+                f"{len(run.history.epochs)} epochs are trained; to be interrupted after "
+                f"{FIRST_PART}, train must pass on its callbacks and train another one"
+            )
+        return run.history
 
     def save(self, model: Model, folder: str) -> None:
         """Write what is there when the training is interrupted."""
         run = TrainingRun(model, second_part=FIRST_PART, interrupted=True)
         with undone(model):
-            run.train(function_of(self), [self.callback(model, folder)])
+            run.train(self.train_function, [self.callback(model, folder)])
         with open(os.path.join(folder, FIRST_EPOCHS), "w") as out:
             json.dump(run.history.epochs, out)
 
@@ -90,6 +85,6 @@ class InterruptedFormat(ResumedFormat, abc.ABC):
             copy = shutil.copytree(folder, os.path.join(temporary, "copy"))
             model, initial_epoch = self.resumable(copy, options)
             run = TrainingRun(model)
-            run.train(function_of(self), [self.callback(model, copy)], initial_epoch)
+            run.train(self.train_function, [self.callback(model, copy)], initial_epoch)
         self._history = run.history._replace(epochs=[*first, *run.history.epochs])
         return model

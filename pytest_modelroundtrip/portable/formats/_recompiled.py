@@ -33,12 +33,14 @@ def save_recipe(model: Model, folder: str) -> None:
 
 
 def recompiled(folder: str, options: LoadOptions) -> Model:
-    """A new model, compiled where the original was; what it is not restored to shows."""
+    """A new model, compiled where the original was.
+
+    The variables of its optimizer are overwritten, so that one which is not restored shows.
+    """
     model = rebuilt(folder, options)
     with open(os.path.join(folder, COMPILE_FILE)) as source:
         config = json.load(source)
-    is_to_compile = config is not None and getattr(model, "optimizer", None) is None
-    if options.factory is None and is_to_compile:
+    if options.factory is None and config is not None and not _is_compiled(model):
         keras = keras_libs.own_keras(model)
         with keras.utils.custom_object_scope(dict(options.custom_objects)):
             model.compile_from_config(config)

@@ -6,29 +6,40 @@ of the original without an interruption; what it changes is undone.
 
 from __future__ import annotations
 
+import abc
+import contextlib
 import inspect
-from typing import List, Optional
+from typing import Iterator, List, Optional
 
 from .. import keras_libs, randomness, variables
 from ..aliases import Model
 from ..protocol import Interpreter
 from ..subject import Subject
 from ..training_run import History, Train
-from . import WEIGHTS, Format, LoadOptions, other_keras
+from ..undoing import undone
+from . import WEIGHTS, Format, LoadOptions, UnsupportedError, other_keras
 
 RANDOM = (
-    "it draws random numbers in training, as Dropout does, and no file of Keras' keeps the state "
-    "of their generator: a resumed training draws others"
+    "it draws random numbers in training, as Dropout does: whether a resumed training draws the "
+    "same ones is not checked"
 )
 
 
-class ResumedFormat(Format):
+class ResumedFormat(Format, abc.ABC):
     """A training that was interrupted, and goes on in the clean interpreter."""
 
     keeps = ("history", "optimizer", *WEIGHTS)
     on_request = True
     trains = True
     _history: Optional[History] = None  # of the last training
+
+    @abc.abstractmethod
+    def whole_training(self, model: Model) -> History:
+        """Train the model without an interruption.
+
+        Raises:
+            UnsupportedError: where the training cannot be interrupted and resumed.
+        """
 
     def unsupported(self, model: Model) -> Optional[str]:  # noqa: ARG002
         """Why it cannot hold this model with these versions, or None."""
@@ -49,31 +60,41 @@ class ResumedFormat(Format):
         """How the checks look at the model."""
         return super().subject(model, options)._replace(history=self._history)
 
+    @contextlib.contextmanager
+    def expected_subject(self, model: Model, options: LoadOptions) -> Iterator[Subject]:
+        """The original after the whole training, which is undone at the end."""
+        with undone(model):
+            seeds = _seeds_of(model)
+            self._history = self.whole_training(model)
+            subject = self.subject(model, options)
+            if _draws(subject, options) or _seeds_of(model) != seeds:
+                raise UnsupportedError(RANDOM)
+            yield subject
 
-def function_of(fmt: Format) -> Train:
-    """The user's function, which a format has by the time that it trains."""
-    assert fmt.from_test.train is not None
-    return fmt.from_test.train
+    @property
+    def train_function(self) -> Train:
+        """The user's function, which a format has by the time that it trains."""
+        assert self.from_test.train is not None
+        return self.from_test.train
+
+    def train_takes(self, *args: object, **kwargs: object) -> bool:
+        """Whether the user's function can be called with a model and these arguments."""
+        try:
+            inspect.signature(self.train_function).bind(None, *args, **kwargs)
+        except TypeError:
+            return False
+        return True
 
 
-def takes(fmt: Format, *args: object, **kwargs: object) -> bool:
-    """Whether the user's function can be called with a model and these arguments."""
-    try:
-        inspect.signature(function_of(fmt)).bind(None, *args, **kwargs)
-    except TypeError:
-        return False
-    return True
-
-
-def draws(subject: Subject, options: LoadOptions) -> bool:
+def _draws(subject: Subject, options: LoadOptions) -> bool:
     """Whether the graph of the model draws random numbers in training."""
     batch = options.batches[0]
     if keras_libs.keras_major(subject.model):
-        batch = batch._replace(kwargs={"training": True})
+        batch = batch._replace(kwargs={**batch.kwargs, "training": True})
     return randomness.has_drawing_operation(subject.calls[""], batch)
 
 
-def seeds_of(model: Model) -> List[bytes]:
+def _seeds_of(model: Model) -> List[bytes]:
     """The states of Keras 3's seed generators."""
     seeds = [held for held in variables.state_of(model) if randomness.is_seed(held)]
     return [variables.value_of(seed).tobytes() for seed in seeds]

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
 import shutil
 import tempfile
 import warnings
-from typing import Any, Iterator, Optional
+from typing import Any, Optional
 
 from ..aliases import Model
 from ..comparing import EXACT
-from ..comparing.trainings import compare_trainings
-from ..subject import Subject
+from ..comparing.trainings import compare_states
 from ..training_run import FIRST_PART, History
 from ..training_state import ResumedTraining, TrainingState, observed
 from ..undoing import undone
 from . import LoadOptions, UnsupportedError, other_backend
 from ._recompiled import RecompiledFormat, recompiled, save_recipe
-from ._resumed import RANDOM, ResumedFormat, draws, function_of, seeds_of, takes
+from ._resumed import ResumedFormat
 
 STEPS = FIRST_PART + 1  # of the whole training
 TRAINING = "training"  # in the artifact: the folder that the user's function saves to
@@ -38,26 +36,22 @@ class CheckpointManagerFormat(ResumedFormat, RecompiledFormat):
     def unsupported(self, model: Model) -> Optional[str]:
         """Why it cannot hold this model with these versions, or None."""
         reason = super().unsupported(model) or other_backend(model)
-        if reason is None and not takes(self, folder="", steps=1):
+        if reason is None and not self.train_takes(folder="", steps=1):
             return "train takes no folder and steps: def train(model, folder, steps)"
         return reason
 
-    @contextlib.contextmanager
-    def expected_subject(self, model: Model, options: LoadOptions) -> Iterator[Subject]:
-        """The original after the whole training, which is undone at the end."""
+    def whole_training(self, model: Model) -> History:
+        """Train the model, and note the state after its first part too.
+
+        Raises:
+            UnsupportedError: where there is no second part.
+        """
         with undone(model):
             resumed = self._trained(model, FIRST_PART)
-        with undone(model):
-            seeds = seeds_of(model)
-            ended = self._trained(model, STEPS)
-            training = ResumedTraining(resumed, ended)
-            if not compare_trainings(training._replace(ended=resumed), training, EXACT).differences:
-                raise UnsupportedError(NO_SECOND_PART)
-            self._history = _history(training)
-            subject = self.subject(model, options)
-            if draws(subject, options) or seeds_of(model) != seeds:
-                raise UnsupportedError(RANDOM)
-            yield subject
+        ended = self._trained(model, STEPS)
+        if not compare_states("", resumed, ended, EXACT).differences:
+            raise UnsupportedError(NO_SECOND_PART)
+        return _history(ResumedTraining(resumed, ended))
 
     def save(self, model: Model, folder: str) -> None:
         """Write what is there when the training is interrupted.
@@ -86,7 +80,7 @@ class CheckpointManagerFormat(ResumedFormat, RecompiledFormat):
     def _restored(self, folder: str, options: LoadOptions) -> Optional[TrainingState]:
         """What the second part begins with; None where the user's function cannot show that.
 
-        It only explains differences, so nothing that it raises or warns of matters.
+        It only explains differences, so nothing that it raises or warns of matters. It must return.
         """
         import tensorflow as tf
 
@@ -125,7 +119,7 @@ class CheckpointManagerFormat(ResumedFormat, RecompiledFormat):
         with warnings.catch_warnings():
             # what libraries say of each other is not an error of this test, whatever its filters
             warnings.simplefilter("default")
-            checkpoint = function_of(self)(model, folder=folder, steps=steps)
+            checkpoint = self.train_function(model, folder=folder, steps=steps)
         if not isinstance(checkpoint, tf.train.Checkpoint):
             kind = type(checkpoint).__name__
             raise TypeError(f"train must return its tf.train.Checkpoint; it returned {kind}")

@@ -12,7 +12,6 @@ from ..subject import Subject
 from . import LoadOptions
 from ._interrupted import InterruptedFormat, Resumable
 from ._keras_file import load_keras
-from ._resumed import takes
 
 FILENAME = "epoch{epoch:02d}.keras"  # the callback puts the number of the epoch in
 
@@ -26,7 +25,7 @@ class ModelCheckpointFormat(InterruptedFormat):
     def unsupported(self, model: Model) -> Optional[str]:
         """Why it cannot hold this model with these versions, or None."""
         reason = super().unsupported(model)
-        if reason is None and not takes(self, [], initial_epoch=1):
+        if reason is None and not self.train_takes([], initial_epoch=1):
             return "train takes no initial_epoch: def train(model, callbacks, initial_epoch=0)"
         return reason
 
