@@ -8,7 +8,8 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from .bundles import BundleError
-from .portable.bundle_files import ARCHIVE_SUFFIX
+from .portable import bundle_files
+from .portable.bundle_files import ARCHIVE_SUFFIX, NO_FILE
 
 MAX_MEMBERS = 100_000
 
@@ -19,7 +20,14 @@ def archive_of(bundle: Path) -> Path:
 
 
 def pack(bundle: Path) -> Path:
-    """Put the bundle into an archive, in place of the folder."""
+    """Put the bundle into an archive, in place of the folder.
+
+    Raises:
+        BundleError: where its artifact holds a link, which `unpack` would refuse.
+    """
+    links = [name for name, sha256 in bundle_files.hashes(str(bundle)).items() if sha256 == NO_FILE]
+    if links:
+        raise BundleError(f"no archive can be made of {bundle.name}: {links[0]} is a link")
     target = archive_of(bundle)
     with tarfile.open(target, "w:gz") as archive:
         archive.add(bundle, bundle.name)

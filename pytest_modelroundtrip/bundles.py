@@ -6,35 +6,24 @@ A bundle is a folder. `docs/bundles.md` describes its files.
 from __future__ import annotations
 
 import contextlib
-import json
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from .portable import bundle_files, protocol, recorded, stores
-from .portable.bundle_files import ORIGIN
+from .portable import bundle_files, origins, protocol, recorded, stores
 from .portable.checks import Observations
+from .portable.origins import Origin
 from .portable.protocol import Job
 from .portable.recorded import Recorded
-from .portable.stores import Outside
 from .presentable import readable_size
-from .reporting.provenance import SCHEMA
 from .settings import Settings
 
 
 class BundleError(Exception):
     """A folder that is not a bundle, or a damaged one. The text says which, and what is wrong."""
-
-
-class Origin(NamedTuple):
-    """Where a bundle comes from."""
-
-    format: str  # its name
-    test: str  # the id of the test that made it, or what else did
-    sha256: dict[str, str]  # of each file of the artifact, by its path in the folder
-    outside: Outside  # the files that are in a store
 
 
 @dataclass(frozen=True)
@@ -127,7 +116,8 @@ def renewal_of(golden: Path) -> Renewal:
 
 def is_bundle(folder: Path) -> bool:
     """Whether this folder looks like one."""
-    return (folder / ORIGIN).is_file() and (folder / bundle_files.EXPECTED).is_file()
+    names = (bundle_files.ORIGIN, bundle_files.EXPECTED)
+    return all(os.path.isfile(folder / name) for name in names)  # False where it may not be read
 
 
 def read_origin(folder: Path) -> Origin:
@@ -137,7 +127,7 @@ def read_origin(folder: Path) -> Origin:
         BundleError: as `read`.
     """
     with _errors_of(folder):
-        return _origin(folder)
+        return origins.read(str(folder))
 
 
 def read(folder: Path) -> Bundle:
@@ -147,7 +137,7 @@ def read(folder: Path) -> Bundle:
         BundleError: where it is not one that this release can read.
     """
     with _errors_of(folder):
-        origin = _origin(folder)
+        origin = origins.read(str(folder))
         record = recorded.read(str(folder))
         job = protocol.decode_record(Job, (folder / bundle_files.JOB).read_bytes())
         return Bundle(
@@ -183,35 +173,3 @@ def _errors_of(folder: Path) -> Iterator[None]:
         raise BundleError(f"{folder} is not a whole bundle: {error}") from error
     except ValueError as error:
         raise BundleError(f"the bundle {folder} is damaged: {error}") from error
-
-
-def _origin(folder: Path) -> Origin:
-    try:
-        origin = json.loads((folder / ORIGIN).read_text(encoding="utf-8"))
-    except RecursionError:
-        raise ValueError(f"{ORIGIN} is nested too deeply") from None
-    if not isinstance(origin, dict):
-        raise ValueError(f"{ORIGIN} holds no object")
-    schema = origin.get("schema")
-    if schema != SCHEMA:
-        raise ValueError(
-            f"{ORIGIN} has the schema {str(schema)[:20]!r}; this release reads {SCHEMA}. A newer "
-            "one is read by a newer release of pytest-modelroundtrip"
-        )
-    return Origin(
-        _text(origin, "format"), _text(origin, "test"), _hashes(origin), stores.outside(origin)
-    )
-
-
-def _text(origin: dict[str, object], name: str) -> str:
-    value = origin.get(name)
-    if not isinstance(value, str):
-        raise ValueError(f"{ORIGIN}: a text is expected as {name!r}")
-    return value
-
-
-def _hashes(origin: dict[str, object]) -> dict[str, str]:
-    found = origin.get("sha256")
-    if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
-        raise ValueError(f"{ORIGIN}: the hash of each file is expected as 'sha256'")
-    return found

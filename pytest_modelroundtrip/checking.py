@@ -93,7 +93,7 @@ def _bundle(path: Path, chosen: argparse.Namespace, scratch: Path) -> Path:
     Raises:
         PlainArtifactError: where there is none.
     """
-    is_archive = path.name.endswith(bundle_files.ARCHIVE_SUFFIX) and path.is_file()
+    is_archive = path.name.endswith(bundle_files.ARCHIVE_SUFFIX) and os.path.isfile(path)
     if is_archive or bundles.is_bundle(path):
         if chosen.inputs or chosen.outputs:
             raise plain_artifacts.PlainArtifactError(

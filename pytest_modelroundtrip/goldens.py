@@ -95,7 +95,9 @@ class GoldenItem(pytest.Item):
         command, is_folder = "", self.bundle == self.path  # an archive is unpacked for the run only
         if is_folder and (self.bundle / bundle_files.RELOAD).exists():
             environment = session_of(self.config).environments[trip.environment]
-            command = environment.reproduce_command(str(self.bundle))
+            store = bundle_settings.store(config)
+            arguments = [f"--store={store}"] if store else []
+            command = environment.reproduce_command(str(self.bundle), *arguments)
         if not trip.passed:
             failed = session_of(self.config).failed_goldens
             failed.setdefault(self.path, bundles.renewal_of(self.path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 
 from .portable import keras_libs, places
@@ -49,7 +50,9 @@ def handle_hint(
 
 def _is_sought(handle: str, accesses: Sequence[str], error: str) -> bool:
     # a relative path is looked for below the reload's own folder, which is no access
-    return f"{handle} does not exist" in error or any(handle in access for access in accesses)
+    is_place = "://" in handle or os.path.isabs(handle)
+    is_accessed = is_place and any(handle in access for access in accesses)
+    return is_accessed or f"{handle} does not exist" in error
 
 
 def _hub_layers(models: Iterable[Model]) -> Iterator[Layer]:

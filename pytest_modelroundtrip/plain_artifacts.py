@@ -22,10 +22,10 @@ from .portable import bundle_files, calling, checks, formats, keras_libs, protoc
 from .portable.aliases import Array, Plain
 from .portable.formats import Format
 from .portable.known_arrays import Digests
+from .portable.origins import SCHEMA
 from .portable.protocol import Batch, Job, PartJob, Setup
 from .portable.recorded import Recorded
 from .portable.subject import GIVEN
-from .reporting.provenance import SCHEMA
 
 SECONDS = 300  # for the first reload
 FORMATS = {".keras": "keras", ".h5": "h5", ".hdf5": "h5"}  # by the end of a file's name
@@ -48,8 +48,8 @@ class Given(NamedTuple):
 
 def is_plain_artifact(path: Path) -> bool:
     """Whether it looks like something that Keras or TensorFlow wrote."""
-    is_file = path.suffix in FORMATS and path.is_file()
-    return is_file or (path / "saved_model.pb").is_file()
+    is_file = path.suffix in FORMATS and os.path.isfile(path)
+    return is_file or os.path.isfile(path / "saved_model.pb")
 
 
 def make_bundle(given: Given, folder: Path) -> Path:
@@ -117,7 +117,7 @@ def _keras_major(path: Path, environment: Environment) -> int | None:
             with zipfile.ZipFile(path) as opened:
                 version = json.loads(opened.read("metadata.json"))["keras_version"]
             return keras_libs.numbers(version)[0]
-        except (KeyError, ValueError, TypeError, IndexError, zipfile.BadZipFile):
+        except Exception:  # whatever a damaged file makes of it
             pass  # its load says what is wrong with it
     there = environment.probe()
     majors = keras_libs.keras_majors(there.versions, there.installed)
@@ -137,7 +137,7 @@ def _read(path: Path) -> Plain:
     try:
         with np.load(path, allow_pickle=False) as opened:
             arrays: dict[str, Array] = dict(opened)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except Exception as error:  # whatever another or a damaged file makes of it
         raise PlainArtifactError(f"{path} is not an .npz file of plain arrays: {error}") from None
     arrays = {name: _strings(array) for name, array in arrays.items()}
     if set(arrays) == {f"arr_{number}" for number in range(len(arrays))}:

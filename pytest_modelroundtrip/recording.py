@@ -65,7 +65,7 @@ def record(
             and the others that `OPTIONS` above names.
 
     Returns:
-        What was written: the folders, or the archives. Their sizes are logged (INFO).
+        What was written: the folders, or the archives. The sizes of the bundles are logged (INFO).
 
     Raises:
         RecordError: where an option is wrong, a bundle exists, the model cannot be called, or a
@@ -76,8 +76,7 @@ def record(
     _assert_writable(targets.values(), store)
     models = _models(model, inputs, kwargs or {})
     try:
-        written = _written(models, settings, targets, store)
-        return [bundle_archives.pack(target) if archive else target for target in written]
+        return _written(models, settings, targets, store, archive)
     except OSError as error:
         raise RecordError(f"it cannot be written: {error}") from error
 
@@ -87,6 +86,7 @@ def _written(
     settings: Settings,
     targets: Mapping[str, Path],
     store: str | Path | None,
+    archive: bool,
 ) -> list[Path]:
     """Write the bundles by the names of their formats: all of them, or none."""
     environment = Environment("here", HERE, portable_archive([]), "fork")  # is never started
@@ -94,19 +94,31 @@ def _written(
     parent = next(iter(targets.values())).parent
     parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".", dir=parent) as scratch:
-        made = {}
+        made = []
         for name, target in targets.items():
             folder = Path(scratch) / target.name
             if _recorded(Plan(models, known[name], environment, settings, folder)):
-                made[folder] = target
+                made.append(folder)
         if not made:
             raise RecordError("no format can hold this model")
-        for folder in made if store else ():
-            stores.move_out(str(folder), str(store))
-        for folder, target in made.items():
-            folder.rename(target)
-            LOGGER.info("recorded %s", bundles.size_line(target))
-    return [*made.values()]
+        finished = [_finished(folder, store, archive) for folder in made]
+        for path, line in finished:
+            path.rename(parent / path.name)
+            LOGGER.info("recorded %s", line)
+    return [parent / path.name for path, _ in finished]
+
+
+def _finished(folder: Path, store: str | Path | None, archive: bool) -> tuple[Path, str]:
+    """The bundle in that folder, or its archive, and a line with its size."""
+    if store:
+        stores.move_out(str(folder), str(store))
+    line = bundles.size_line(folder)
+    if not archive:
+        return folder, line
+    try:
+        return bundle_archives.pack(folder), line
+    except bundles.BundleError as error:
+        raise RecordError(str(error)) from None
 
 
 def _models(model: Model, inputs: tuple[Any, ...], kwargs: Mapping[str, Any]) -> ModelGroup:
@@ -210,7 +222,8 @@ def keep(bundle: Path, target: Path, store: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".", dir=target.parent) as scratch:
         copy = Path(scratch) / target.name
-        shutil.copytree(bundle / bundle_files.ARTIFACT, copy / bundle_files.ARTIFACT)
+        artifact = bundle_files.ARTIFACT
+        shutil.copytree(bundle / artifact, copy / artifact, symlinks=True)
         for path in [path for path in bundle.iterdir() if path.is_file()]:
             shutil.copyfile(path, copy / path.name)
         (copy / bundle_files.JOB).write_bytes(protocol.encode_record(job))

@@ -134,6 +134,11 @@ def test_they_are_checked_without_pytest(goldens: Path, run: Run, tensorflow: Mo
     assert done.stdout.endswith("\nDIFFERS\n") and done.returncode == 1, done.stdout
     assert "first/kernel float32[40, 40] has other values than were recorded" in done.stdout
     assert "model.weights.h5 was changed" in done.stdout
+    origin = (bundle / "roundtrip.json").read_text()
+    (bundle / "roundtrip.json").write_text('{"schema": 1, "sha256": 5}')
+    done = in_process_of_its_own(*standalone)
+    assert (done.returncode, "is not a whole bundle: " in done.stdout) == (2, True), done.stdout
+    (bundle / "roundtrip.json").write_text(origin)
     (bundle / "expected").write_bytes(b"x")
     done = in_process_of_its_own(*standalone)
     assert (done.returncode, "is not a whole bundle: " in done.stdout) == (2, True), done.stdout
@@ -168,7 +173,9 @@ def test_a_script_records(tensorflow: ModuleType, tmp_path: Path, check: Check) 
     assert not [*tmp_path.glob("*other*")]
 
 
-def test_an_artifact_without_a_record(tensorflow: ModuleType, tmp_path: Path) -> None:
+def test_an_artifact_without_a_record(
+    tensorflow: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     tf = tensorflow
 
     class Affine(tf.Module):  # type: ignore[misc, name-defined]
@@ -198,6 +205,9 @@ def test_an_artifact_without_a_record(tensorflow: ModuleType, tmp_path: Path) ->
     unused = ([str(tmp_path / "affine")], [str(FIRST), f"--inputs={tmp_path / 'x.npz'}"])
     for arguments in unused:  # outputs that nothing is compared with would be a check that passes
         assert main(["check", *arguments, f"--outputs={tmp_path / 'wrong.npz'}"]) == 2
+    np.save(tmp_path / "x.npy", x)
+    assert main(["check", str(tmp_path / "affine"), f"--inputs={tmp_path / 'x.npy'}"]) == 2
+    assert "x.npy is not an .npz file of plain arrays" in capsys.readouterr().out
     command = [*command[:4], "x.npz"]
     done = subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     assert (done.returncode, done.stdout[:16]) == (2, "x.npz is neither")

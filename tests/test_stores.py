@@ -82,6 +82,7 @@ def test_goldens_are_small_and_their_weights_elsewhere(run: Run, check: Check) -
     result = check("goldens")
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(["DIFFERS: format weights*", "*was changed: it has not *"])
+    result.stdout.fnmatch_lines(["reproduce: cd *reload.pyz --store=*moved"])
     result.stdout.no_fnmatch_line("reloaded:*")  # it was not loaded
 
 
@@ -90,8 +91,9 @@ def test_a_script_records_into_a_store(
 ) -> None:
     keras, store = tensorflow.keras, tmp_path / "store"
     model = keras.Sequential([keras.Input((600,)), keras.layers.Dense(600)])
-    with pytest.raises(RecordError, match="nothing is uploaded to a URL"):
-        record(model, path=tmp_path / "m", formats=["weights"], store="https://example.org")
+    for url in ("https://example.org", "s3://bucket"):
+        with pytest.raises(RecordError, match="nothing is uploaded to a URL"):
+            record(model, path=tmp_path / "m", formats=["weights"], store=url)
     with caplog.at_level(logging.INFO, "pytest_modelroundtrip"):
         (bundle,) = record(model, path=tmp_path / "a", formats=["weights"], store=store)
         (archive,) = record(

@@ -106,9 +106,9 @@ class Environment:
         """Whether it runs on this machine, with its file system, and not in a container."""
         return isinstance(self._current, Startable) and self._current.is_local
 
-    def reproduce_command(self, folder: str) -> str:
+    def reproduce_command(self, folder: str, *arguments: str) -> str:
         """The command that reloads, without pytest, what is kept in that folder."""
-        return self._current.reproduce_command(folder)
+        return self._current.reproduce_command(folder, *arguments)
 
     def begin(self) -> None:
         """Start the interpreter, and let it import Keras while this process goes on.

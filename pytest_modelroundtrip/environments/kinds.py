@@ -63,8 +63,11 @@ class Kind(ABC):
         """
 
     @abstractmethod
-    def reproduce_command(self, folder: str) -> str:
-        """The command that reloads what is in `folder` (an artifact, its `job`, `reload.pyz`)."""
+    def reproduce_command(self, folder: str, *arguments: str) -> str:
+        """The command that reloads what is in `folder` (an artifact, its `job`, `reload.pyz`).
+
+        The arguments are those of `reload.pyz`.
+        """
 
     @abstractmethod
     def install_hint(self, requirement: str, environment: str) -> str:
@@ -168,10 +171,10 @@ class LocalPython(Startable):
         arguments = [launch.CHECK_VERSION, self.python, *self._assignments(), self.python, "-s"]
         return ["sh", "-c", script, "sh", str(scratch), *arguments]
 
-    def reproduce_command(self, folder: str) -> str:
+    def reproduce_command(self, folder: str, *arguments: str) -> str:
         """The interpreter with clean variables, in that folder."""
         variables = [text for text in self._assignments() if not text.startswith("PATH=")]
-        start = shlex.join([*variables, self.python, "-s", "reload.pyz"])
+        start = shlex.join([*variables, self.python, "-s", "reload.pyz", *arguments])
         passed = " ".join(['PATH="$PATH"', *shell.references(self.chosen_variables())])
         clean = f"env -i {HOME_AND_TMPDIR} {passed}"
         return shell.one_line(f"cd {shlex.quote(folder)} && {clean} {start}")
@@ -204,9 +207,9 @@ class Command(Startable):
         )
         return ["sh", "-c", script, "sh", str(scratch), *self.words, "-s"]
 
-    def reproduce_command(self, folder: str) -> str:
+    def reproduce_command(self, folder: str, *arguments: str) -> str:
         """The command; how it reaches that folder, only the user knows."""
-        start = shlex.join([*self.words, "-s", "reload.pyz"])
+        start = shlex.join([*self.words, "-s", "reload.pyz", *arguments])
         where = shell.quoted_in_a_comment(folder)
         return f"{shell.one_line(start)}  # where {where} is the current folder"
 
@@ -242,9 +245,10 @@ class Host(Startable):
         script = launch.IN_SCRATCH + 'eval "exec $2"'
         return ["sh", "-c", script, "sh", str(scratch), shlex.join([*SSH, *self.ssh, remote])]
 
-    def reproduce_command(self, folder: str) -> str:
+    def reproduce_command(self, folder: str, *arguments: str) -> str:
         """The folder goes through ssh into a temporary one, where its reload starts."""
-        there = f'cd "$(mktemp -d)" && tar x && {self.remote_command("reload.pyz")}'
+        reload = self.remote_command("reload.pyz", *arguments)
+        there = f'cd "$(mktemp -d)" && tar x && {reload}'
         ssh = shlex.join(["ssh", *self.ssh, there])
         return shell.one_line(f"tar c -C {shlex.quote(folder)} . | {ssh}")
 
@@ -330,7 +334,7 @@ class Requirements(Kind):
             python=python,
         )
 
-    def reproduce_command(self, folder: str) -> str:  # noqa: ARG002
+    def reproduce_command(self, folder: str, *arguments: str) -> str:  # noqa: ARG002
         """No command: there is no interpreter yet."""
         return ""
 

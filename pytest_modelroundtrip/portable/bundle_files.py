@@ -23,14 +23,15 @@ PIECE_BYTES = 1 << 20  # of a file that is hashed
 
 def is_url(store: str) -> bool:
     """Whether what has files outside of bundles is a server: it can be read, and not written."""
-    return store.startswith(("http://", "https://"))
+    return "://" in store
 
 
 def hashes(bundle: str) -> Dict[str, str]:
     """The SHA-256 of each file of the artifact, by its path in the bundle."""
     found = {}
-    for place, _, files in os.walk(os.path.join(bundle, ARTIFACT)):
-        for name in files:
+    for place, folders, files in os.walk(os.path.join(bundle, ARTIFACT)):
+        links = [name for name in folders if os.path.islink(os.path.join(place, name))]
+        for name in [*files, *links]:
             path = os.path.join(place, name)
             is_file = stat.S_ISREG(os.lstat(path).st_mode)
             sha256 = sha256_of(path) if is_file else NO_FILE

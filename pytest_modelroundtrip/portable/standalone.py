@@ -7,10 +7,9 @@ confined as it was in the test, so that what failed there fails here.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import tempfile
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import List, Mapping, NamedTuple, Optional, Sequence
 
 from . import (
     bundle_files,
@@ -20,6 +19,7 @@ from . import (
     formats,
     keras_libs,
     machine,
+    origins,
     own_copy,
     processes,
     protocol,
@@ -41,8 +41,7 @@ class _Bundle(NamedTuple):
     folder: str
     job: Job
     recorded: Optional[Recorded]  # None where nothing is to be compared
-    sha256: Dict[str, str]  # of the files of the artifact
-    outside: stores.Outside
+    origin: origins.Origin
 
 
 def main(bundle: str, arguments: Sequence[str]) -> int:
@@ -56,7 +55,7 @@ def main(bundle: str, arguments: Sequence[str]) -> int:
     chosen = _chosen(arguments)
     try:
         found = _read(bundle, chosen.check)
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError) as error:
         print(f"{bundle} is not a whole bundle: {error}")
         return 2
     if chosen.confinement is not None:
@@ -93,22 +92,20 @@ def _chosen(arguments: Sequence[str]) -> argparse.Namespace:
 def _read(folder: str, compares: bool) -> _Bundle:
     with open(os.path.join(folder, bundle_files.JOB), "rb") as source:
         job = protocol.decode_record(Job, source.read())
-    with open(os.path.join(folder, bundle_files.ORIGIN), encoding="utf-8") as text:
-        origin = json.load(text)
     record = recorded.read(folder) if compares else None
     if record is not None:
         record.observations()  # they can be read
-    return _Bundle(folder, job, record, origin["sha256"], stores.outside(origin))
+    return _Bundle(folder, job, record, origins.read(folder))
 
 
 def _check(found: _Bundle, store: str, folder: str) -> int:
     """Reload the bundle with all its files, in that folder of ours."""
     copy = os.path.join(folder, "whole")
     os.mkdir(copy)
-    whole = stores.completed(found.folder, found.outside, store, copy)
+    whole = stores.completed(found.folder, found.origin.outside, store, copy)
     record, changed = found.recorded, []
     if record is not None:
-        changed = bundle_files.changed_files(whole, found.sha256)
+        changed = bundle_files.changed_files(whole, found.origin.sha256)
     job = found.job._replace(artifact=os.path.join(whole, found.job.artifact))
     return child.in_fork(lambda: _reload_and_print(job, folder, record, changed))
 

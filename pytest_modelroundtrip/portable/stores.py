@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -22,13 +23,14 @@ from http.client import HTTPException
 from typing import Dict, Generator, List, NamedTuple
 
 from . import plain_files, transfer
-from .bundle_files import ARTIFACT, ORIGIN, PIECE_BYTES, is_url, sha256_of
+from .bundle_files import ARTIFACT, NO_FILE, ORIGIN, PIECE_BYTES, is_url, sha256_of
 
 MIN_BYTES = 1_000_000  # of a file that goes into a store
+MAX_BYTES = 1 << 63  # no file system has larger files
 KEY = "outside"  # in `roundtrip.json`
 SHA256 = re.compile("[0-9a-f]{64}")
 
-SECONDS = 30  # that a server may be silent
+SECONDS = 30  # that a server may be silent; its answer must begin within twice that
 BYTES_PER_SECOND = 50_000  # of the slowest server
 
 
@@ -70,7 +72,7 @@ def move_out(bundle: str, store: str) -> None:
     moved: Dict[str, int] = {}
     for name, sha256 in origin["sha256"].items():
         path = os.path.join(bundle, name)
-        size = os.path.getsize(path)
+        size = 0 if sha256 == NO_FILE else os.path.getsize(path)
         if size >= MIN_BYTES:
             _put(path, store, sha256)
             os.remove(path)
@@ -114,7 +116,7 @@ def _file(path: str, size: object, sha256: object) -> OutsideFile:
     first, *others = transfer.names_in(path)
     if first != ARTIFACT or not others:
         raise ValueError(f"{ORIGIN}: {repr(path)[:80]} is no file of the artifact")
-    if type(size) is not int or size < 0:
+    if type(size) is not int or not 0 <= size < MAX_BYTES:
         raise ValueError(f"{ORIGIN}: the size of {repr(path)[:80]} is no number of bytes")
     if not isinstance(sha256, str) or not SHA256.fullmatch(sha256):
         raise ValueError(f"{ORIGIN}: the hash of {repr(path)[:80]} is no SHA-256")
@@ -199,9 +201,22 @@ def _pieces(place: str, seconds: float) -> Generator[bytes, None, None]:
 def _opened(place: str) -> io.BufferedIOBase:
     if not is_url(place):
         return plain_files.opened(os.path.realpath(place))
-    try:
-        opened: io.BufferedIOBase = urllib.request.urlopen(place, timeout=SECONDS)
-    except urllib.error.HTTPError as error:
-        error.close()  # it is an answer, too
-        raise
-    return opened
+    answers: List[io.BufferedIOBase] = []
+    errors: List[BaseException] = []
+
+    def ask() -> None:
+        try:
+            answers.append(urllib.request.urlopen(place, timeout=SECONDS))
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=ask, daemon=True)  # headers may come without an end
+    thread.start()
+    thread.join(2 * SECONDS)
+    for error in errors:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # it is an answer, too
+        raise error
+    if not answers:
+        raise TimeoutError(f"its answer has not begun within {2 * SECONDS} s")
+    return answers[0]

@@ -20,13 +20,13 @@ from ..portable import codec, keras_libs, records, tensors
 from ..portable.aliases import Array, Json, Plain
 from ..portable.bundle_files import ORIGIN, hashes
 from ..portable.machine import machine
+from ..portable.origins import SCHEMA
 from ..result import RoundTrip
 from .record import versions_to_dict
 
 if TYPE_CHECKING:
     from ..model import ModelGroup
 
-SCHEMA = 1  # of `roundtrip.json`, and with it of a bundle
 MAX_ELEMENTS = 1000  # of a tensor whose elements are written out
 
 

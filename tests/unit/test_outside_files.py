@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
 import shutil
 import socket
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +17,7 @@ from types import SimpleNamespace
 import pytest
 from file_server import served
 
-from pytest_modelroundtrip import bundles
+from pytest_modelroundtrip import bundle_archives, bundles
 from pytest_modelroundtrip.bundles import BundleError
 from pytest_modelroundtrip.portable import bundle_files, stores
 from pytest_modelroundtrip.portable.stores import ChangedError, StoreError
@@ -142,6 +144,34 @@ def test_a_server_that_never_answers_is_not_waited_for(
         completed(bundle, url)
 
 
+def test_a_server_whose_answer_does_not_begin_is_left(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as dripping:
+        threading.Thread(target=send_headers_without_end, args=(dripping,), daemon=True).start()
+        url = f"http://127.0.0.1:{dripping.getsockname()[1]}"
+        with pytest.raises(StoreError, match=r"its answer has not begun within 0\.6 s"):
+            completed(bundle, url)
+
+
+def send_headers_without_end(server: socket.socket) -> None:
+    client, _ = server.accept()
+    with contextlib.suppress(OSError), client:
+        client.sendall(b"HTTP/1.1 200 OK\r\n")
+        client.settimeout(0.1)
+        while True:
+            with contextlib.suppress(TimeoutError):
+                client.recv(1000)
+            client.sendall(b"x")
+
+
+def test_another_kind_of_url_is_no_folder(bundle: Path) -> None:
+    with pytest.raises(StoreError, match=r"cannot be read: .*unknown url type: s3"):
+        completed(bundle, "s3://bucket")
+    assert not Path("s3:").exists()
+
+
 def test_a_server_that_is_too_slow_is_left(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock: Iterator[int] = itertools.count(0, 1000)
     monkeypatch.setattr(stores, "time", SimpleNamespace(monotonic=clock.__next__))
@@ -158,6 +188,7 @@ HOSTILE: dict[str, tuple[object, str]] = {
     "job": ({"job": 1}, "'job' is no file of the artifact"),
     "the artifact": ({"artifact": 1}, "'artifact' is no file of the artifact"),
     "negative": ({"artifact/x": -1}, "the size of 'artifact/x' is no number of bytes"),
+    "huge": ({"artifact/x": 1 << 63}, "the size of 'artifact/x' is no number of bytes"),
     "text": ({"artifact/x": "1"}, "the size of 'artifact/x' is no number of bytes"),
     "a list": (["artifact/x"], "the sizes of files are expected"),
 }
@@ -196,6 +227,21 @@ def test_a_link_in_a_bundle_leads_nothing_out(bundle: Path, tmp_path: Path) -> N
     with pytest.raises(OSError, match="File exists"):
         completed(bundle)
     assert not [*(tmp_path / "out").iterdir()]
+
+
+def test_a_link_of_an_artifact_stays_in_the_bundle(tmp_path: Path) -> None:
+    folder = tmp_path / "training.checkpoint_manager"
+    (folder / "artifact").mkdir(parents=True)
+    (folder / "artifact" / "data").write_bytes(LARGE)
+    (folder / "artifact" / "latest").symlink_to("data")
+    write_origin(folder, sha256=bundle_files.hashes(str(folder)))
+    stores.move_out(str(folder), str(tmp_path / "store"))
+    assert stored(folder).name == bundles.read_origin(folder).sha256["artifact/data"]
+    whole = completed(folder)
+    assert (whole / "artifact" / "latest").read_bytes() == LARGE
+    assert not bundle_files.changed_files(str(whole), bundles.read_origin(folder).sha256)
+    with pytest.raises(BundleError, match=r"no archive .*: artifact/latest is a link"):
+        bundle_archives.pack(folder)
 
 
 def test_there_must_be_room(bundle: Path, tmp_path: Path) -> None:

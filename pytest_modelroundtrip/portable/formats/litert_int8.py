@@ -58,7 +58,7 @@ class LitertInt8Format(LitertFormat):
             with own_operations(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # it says that its own interpreter is deprecated
                 content = found.convert()
-        others = re.search(rb"Flex(\w+)", content)
+        others = re.search(rb"\0Flex(\w+)\0", content)  # no part of the name of a layer
         if others:  # a calibration runs them up to TensorFlow 2.19; the devices do not
             reason = "in int8 LiteRT runs no operations of TensorFlow itself: "
             raise UnsupportedError(reason + others[1].decode())
