@@ -1,7 +1,7 @@
 """The kinds of environment: each has its own command line, variables and hints.
 
-To add a kind, write its class here and return it from `specification.parse`. Nothing is started
-or looked for by making one.
+To add a kind, write its class in a module beside this one and return it from
+`specification.parse`. Nothing is started or looked for by making one.
 """
 
 from __future__ import annotations
