@@ -29,7 +29,7 @@ class Settings:
 
     formats: tuple[str, ...]
     environments: tuple[str, ...] = ("here",)
-    checks: tuple[str, ...] = ()  # empty: those that the format keeps, less the slow ones
+    checks: tuple[str, ...] = ()  # empty: those that the format keeps, except slow checks
     exact: bool = False
     rtol: float | None = None
     atol: float | None = None
@@ -76,11 +76,16 @@ OPTIONS = (
         "formats",
         values.formats,
         "args",
-        "formats to save in, or all; default: those that come with TensorFlow",
+        "formats to save in, or all; default: all but those made on request (docs/formats.md)",
     ),
     Option("exclude", values.formats),
     Option("environments", values.environments, "args", "environments to reload in; default: here"),
-    Option("checks", values.checks, "args", "checks to make, or all; default: what is kept"),
+    Option(
+        "checks",
+        values.checks,
+        "args",
+        "checks to make, or all; default: what the format keeps, except slow checks",
+    ),
     Option("exact", values.flag),
     Option("rtol", values.distance),
     Option("atol", values.distance),
@@ -94,7 +99,9 @@ OPTIONS = (
     Option("expected_failures", values.reasons),
     Option("safe_mode", values.flag),
     Option("timeout", values.seconds, "string", "seconds for one reload; default: 300"),
-    Option("memory_limit", values.size, "string", "memory for one reload, as 4GB; default: any"),
+    Option(
+        "memory_limit", values.size, "string", "memory for one reload, as 4GB; default: no limit"
+    ),
     Option(
         "pythonpath",
         values.folders,
@@ -121,17 +128,18 @@ OPTIONS = (
         "isolation",
         values.one_of("standby", "fork", "spawn"),
         "string",
-        "standby (default): each reload is a fork of one warm interpreter, which is set up while "
-        "the one before it works; fork: one that is set up when it is needed; spawn: a new "
-        "interpreter",
+        "standby (default): each reload is a fork of one warm interpreter, prepared before it is "
+        "needed; fork: the fork is prepared when it is needed; spawn: a new interpreter for each "
+        "reload",
         in_marker=False,
     ),
     Option(
         "confinement",
         values.one_of("auto", "required", "off"),
         "string",
-        "auto (default): a reload reads and connects only what a deployment can, where the system "
-        "grants that; required: it must be granted; off: such accesses are only reported",
+        "auto (default): a reload can read and connect to only what a deployment has, where the "
+        "system allows this; required: an error where it does not; off: nothing is refused, such "
+        "accesses are only reported",
     ),
 )
 BY_NAME = {option.name: option for option in OPTIONS}
