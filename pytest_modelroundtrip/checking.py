@@ -14,6 +14,8 @@ from .portable import bundle_files
 
 INI_FILES = ("pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
 OK, SOMETHING_DIFFERS, NOT_DONE = 0, 1, 2  # exit statuses
+CHECKS_HELP = "comma-separated; default: all that were recorded"
+STORE_HELP = "where the large files of the bundles are, if not where they were recorded"
 
 
 def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -50,10 +52,10 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         default=[],
         metavar="ENVIRONMENT",
         help="the name of an environment of the ini file in this folder, or NAME=SPECIFICATION; "
-        "can be repeated; default: here",
+        "can be repeated; default: roundtrip_environments of that ini file, else here",
     )
-    command.add_argument("--checks", metavar="CHECKS", help="comma-separated; default: all")
-    command.add_argument("--store", metavar="FOLDER_OR_URL", help="of files outside of bundles")
+    command.add_argument("--checks", metavar="CHECKS", help=CHECKS_HELP)
+    command.add_argument("--store", metavar="FOLDER_OR_URL", help=STORE_HELP)
     command.add_argument("--report", metavar="PATH", help="write the results to a JSON file")
     command.set_defaults(run=check)
 

@@ -1,4 +1,4 @@
-"""Checks bundles on the machine that serves: it has the model's library, and nothing of ours.
+"""Checks bundles on the machine that serves, which has the model's library and not the plugin.
 
 `python check_release.py BUNDLE...` with the Python of that machine; the exit status is 0 where all
 of them are as they were recorded.
