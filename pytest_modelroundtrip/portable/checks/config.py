@@ -49,8 +49,8 @@ class ConfigCheck(Check[ConfigSighting]):
 
     sighting = ConfigSighting
     hint = (
-        "Return it from get_config, and take it in the constructor or in from_config: what is set "
-        "elsewhere comes back as the constructor makes it."
+        "Return the value from get_config, and accept it in the constructor or in from_config. A "
+        "value that is set elsewhere comes back as the constructor's default."
     )
 
     def observe(self, subject: Subject) -> Optional[ConfigSighting]:

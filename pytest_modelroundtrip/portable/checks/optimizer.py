@@ -24,8 +24,9 @@ class OptimizerCheck(Check[List[WeightValue]]):
 
     sighting = List[WeightValue]
     hint = (
-        "A training that goes on from here takes other steps: see docs/checks.md for the formats "
-        "that keep an optimizer. One of your own must hold its state in variables that it tracks."
+        "Training that continues from here takes other steps. `pytest --roundtrip-list` shows "
+        "which formats keep the optimizer. An optimizer of your own must keep its state in "
+        "variables that it tracks."
     )
 
     def observe(self, subject: Subject) -> Optional[List[WeightValue]]:

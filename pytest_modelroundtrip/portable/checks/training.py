@@ -54,9 +54,9 @@ class TrainingCheck(Check[TrainingSighting]):
         "is neither in the config nor a weight is lost."
     )
     hint_of_step = (
-        "Loss and metrics are equal, so the step is what differs: look at train_step and at what "
-        "the optimizer was told after it was made, such as exclude_from_weight_decay. No file "
-        "keeps that: put it into a class of your own and its config."
+        "Loss and metrics are equal, but the weight updates differ. Look at train_step, and at "
+        "what was set on the optimizer after its construction, such as exclude_from_weight_decay. "
+        "No file keeps that: put it into a class of your own and return it from get_config."
     )
     may_be_unmade = True
     slow = True

@@ -28,9 +28,9 @@ class WeightsCheck(Check[List[WeightValue]]):
     )
 
     hint_of_lora = (
-        "Keras merges the matrices of LoRA into the kernel as it saves weights, and they begin "
-        "anew: training goes on with others, and a quantized kernel is quantized once more. `h5`, "
-        "`checkpoint` and SavedModels hold them as they are."
+        "When Keras saves weights, it merges the LoRA matrices into the kernel. The reloaded "
+        "model has new matrices, so training continues from other values, and a quantized kernel "
+        "is quantized a second time. `h5`, `checkpoint` and SavedModels keep the matrices."
     )
 
     def observe(self, subject: Subject) -> Optional[List[WeightValue]]:
