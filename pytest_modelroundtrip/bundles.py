@@ -1,4 +1,4 @@
-"""Bundles: an artifact with what its model was seen to be, which can be checked later, elsewhere.
+"""Bundles: an artifact with what was observed of its model, to be checked later and elsewhere.
 
 A bundle is a folder. `docs/bundles.md` describes its files.
 """
@@ -33,7 +33,7 @@ class Bundle:
     Attributes:
         folder: where it is.
         origin: where it comes from.
-        recorded: what the original was seen to be.
+        recorded: what was observed of the original.
     """
 
     folder: Path

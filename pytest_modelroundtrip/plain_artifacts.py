@@ -1,7 +1,8 @@
 """An artifact that nobody recorded: it is reloaded once, and what is seen then is the record.
 
 So its check says whether it loads, whether it loads twice the same, and whether it is
-self-contained; with inputs, whether it answers the same; with outputs, whether it answers these.
+self-contained; with inputs, whether two reloads return the same outputs; with outputs, whether
+they are these.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def record(
     store: str | Path | None = None,
     **options: Any,
 ) -> list[Path]:
-    """Save a model with what it was seen to be, so that it can be checked later and elsewhere.
+    """Save a model with what was observed of it, to be checked later and elsewhere.
 
     For each format a folder `PATH.FORMAT` is written (docs/bundles.md). Nothing is reloaded.
 

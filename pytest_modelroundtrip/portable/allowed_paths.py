@@ -15,7 +15,7 @@ SYSTEM_FOLDERS = (
 )  # fmt: skip
 DEVICES = (
     "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/shm",
-    # of graphics processors: NVIDIA, its boards, AMD, those of Windows, TPUs
+    # of GPUs: NVIDIA, its boards, AMD, those of Windows, TPUs
     "/dev/nvidia*", "/dev/nvhost*", "/dev/nvmap", "/dev/dri", "/dev/kfd", "/dev/dxg", "/dev/accel*",
 )  # fmt: skip
 SHARED_MEMORY = "/dev/shm"

@@ -12,9 +12,9 @@ from typing import Dict, List, Mapping
 
 ARTIFACT = "artifact"  # the folder that was saved to
 JOB = "job"  # what is loaded, and how
-EXPECTED = "expected"  # what the original was seen to be
+EXPECTED = "expected"  # what was observed of the original
 ORIGIN = "roundtrip.json"  # where it comes from, for people and for tools
-RELOAD = "reload.pyz"  # checks the bundle where nothing of ours is installed
+RELOAD = "reload.pyz"  # checks the bundle where the plugin is not installed
 ARCHIVE_SUFFIX = ".tar.gz"  # of a bundle in one file
 
 NO_FILE = "no plain file"  # in place of the hash of a link or a pipe, which may have no end

@@ -1,4 +1,4 @@
-"""What a model was seen to be before it was saved: the file `expected` of a bundle."""
+"""What was observed of a model before it was saved: the file `expected` of a bundle."""
 
 from __future__ import annotations
 

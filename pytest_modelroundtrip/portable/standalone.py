@@ -1,4 +1,4 @@
-"""What `reload.pyz` does, beside an artifact, on a machine that has nothing of ours.
+"""What `reload.pyz` does, beside an artifact, on a machine without the plugin.
 
 It reloads once and prints what came; with --check it compares that with what was recorded. It is
 confined as it was in the test, so that what failed there fails here.

@@ -92,7 +92,7 @@ class StandBy:
 
 
 def _has_room() -> bool:
-    """Whether there is a core and memory for one more; a graphics processor is the first one's."""
+    """Whether there is a core and memory for one more; a GPU is the first one's."""
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
     devices = () if hidden else [path for kind in ACCELERATORS for path in glob.glob(kind)]
     has_memory = not devices and processes.free_memory() >= NEEDED_MEMORY
