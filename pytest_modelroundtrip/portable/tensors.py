@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import warnings
-from typing import Any, Callable, Iterable, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -203,10 +203,11 @@ def dtype_named(name: str) -> DType:
     """
     if name not in DTYPES:
         raise ValueError(f"unknown dtype {repr(name)[:80]}")
-    try:
-        return np.dtype(name)
-    except TypeError:
-        pass
+    registered: Optional[DType] = None
+    with contextlib.suppress(TypeError):
+        registered = np.dtype(name)
+        if registered.isbuiltin == 1:  # NumPy's own
+            return registered
     try:
         import ml_dtypes
 
@@ -214,6 +215,8 @@ def dtype_named(name: str) -> DType:
         return found
     except (ImportError, AttributeError):
         pass
+    if registered is not None:
+        return registered
     if name == "bfloat16":  # before ml_dtypes was a package, TensorFlow had one of its own
         with contextlib.suppress(ImportError):
             import tensorflow as tf
