@@ -136,7 +136,7 @@ def _declared_shapes(model: Model, args: Sequence[Plain]) -> Iterator[list[Shape
         if len(args) == 1 and isinstance(args[0], dict) and named.keys() == args[0].keys():
             yield _shapes_of(named)
             return
-    with contextlib.suppress(inputs.InputInferenceError):
+    with contextlib.suppress(Exception):  # it declares nothing, or code of the user's own raises
         yield _shapes_of(inputs.declared(model))
     if keras_libs.keras_major(model) and not keras_libs.is_graph(model):
         with contextlib.suppress(Exception):  # code of the user's own

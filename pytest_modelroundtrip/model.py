@@ -244,12 +244,12 @@ def _arguments(
     if not args and not set(kwargs) - {"training"}:
         try:
             made, named = inputs.infer(model)
-        except inputs.InputInferenceError:
+        except Exception as error:  # code of the user's own may raise anything
             raise ModelError(
                 f"the inputs of this {type(model).__name__} cannot be inferred from the model: "
                 "return them after it (`return model, x`), or pass them to the fixture "
                 "(`roundtrip(model, x)`)"
-            ) from None
+            ) from error
         return made, {**named, **kwargs}
     try:
         named = {name: to_numpy(value) for name, value in kwargs.items()}

@@ -8,6 +8,7 @@ import logging
 import re
 import shutil
 import tempfile
+import warnings
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -95,10 +96,13 @@ def _written(
     parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".", dir=parent) as scratch:
         made = []
-        for name, target in targets.items():
-            folder = Path(scratch) / target.name
-            if _recorded(Plan(models, known[name], environment, settings, folder)):
-                made.append(folder)
+        with warnings.catch_warnings():
+            # what libraries say of each other is no error here, whatever the filters
+            warnings.simplefilter("default")
+            for name, target in targets.items():
+                folder = Path(scratch) / target.name
+                if _recorded(Plan(models, known[name], environment, settings, folder)):
+                    made.append(folder)
         if not made:
             raise RecordError("no format can hold this model")
         finished = [_finished(folder, store, archive) for folder in made]

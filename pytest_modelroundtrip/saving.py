@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import traceback
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -160,10 +159,7 @@ def save(plan: Plan, artifact: Path) -> int:
     saving = plan.folder / "saving"
     saving.mkdir(parents=True)
     try:
-        with warnings.catch_warnings():
-            # what libraries say of each other is not an error of this test, whatever its filters
-            warnings.simplefilter("default")
-            plan.format.save_all(plan.models.models, str(saving))
+        plan.format.save_all(plan.models.models, str(saving))
     except UnsupportedError as error:
         raise Stop(Verdict.UNSUPPORTED, str(error), model_changed=True) from error
     except Exception as error:

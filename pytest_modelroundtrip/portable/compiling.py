@@ -23,18 +23,12 @@ def compile_arguments(model: Model) -> Dict[str, Nest]:
     return config or {}
 
 
-def compiled_metrics(model: Model) -> List[Tuple[str, Nest]]:
-    """The metrics that a Keras model was compiled with, by argument and position.
-
-    Where it has several losses they are listed too.
-    """
+def compiled_objects(model: Model) -> List[Tuple[str, Nest]]:
+    """The metrics and losses that a Keras model was compiled with, by argument and position."""
     arguments = compile_arguments(model)
-    kinds = ["metrics", "weighted_metrics"]
-    if isinstance(arguments.get("loss"), (list, tuple, dict)):
-        kinds.append("loss")
     return [
         (f"{kind}[{position}]", item)
-        for kind in kinds
+        for kind in ("metrics", "weighted_metrics", "loss")
         for position, item in enumerate(flat(arguments.get(kind)))
     ]
 

@@ -25,12 +25,12 @@ def layer_outputs(model: Model, args: List[Plain], kwargs: Dict[str, Plain]) -> 
     """
     if not keras_libs.is_graph(model):
         return []
-    calls = [call for call in _calls(model) if call.outputs]
-    flat = [tensor for call in calls for tensor in call.outputs]
     try:
+        calls = [call for call in _calls(model) if call.outputs]
+        flat = [tensor for call in calls for tensor in call.outputs]
         cut = keras_libs.own_keras(model).Model(keras_libs.input_nest(model), flat)
         answer = calling.caller(cut)(args, kwargs)
-    except Exception:  # Keras calls some operations in a whole model only
+    except Exception:  # it was called without a graph, or an operation runs in a whole model only
         return []
     outputs = (tensor for _, tensor in tensors.leaves(answer))
     return [

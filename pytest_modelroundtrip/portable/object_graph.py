@@ -52,7 +52,8 @@ def _children(parent: Model) -> Dict[str, Model]:
     elif isinstance(parent, (list, tuple)) and not children:
         children = {str(position): held for position, held in enumerate(parent)}
     # lists and dicts of Keras 3, which a SavedModel keeps though TensorFlow does not track them
-    for name in getattr(parent, "_tracked", ()):
+    is_keras3 = keras_libs.keras_major(parent) == 3
+    for name in getattr(parent, "_tracked", ()) if is_keras3 else ():
         children.setdefault(name, getattr(parent, name))
     return dict(sorted(children.items()))
 

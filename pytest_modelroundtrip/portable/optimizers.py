@@ -148,7 +148,8 @@ def weights_of_optimizers(
         for variable in held() if callable(held) else held:
             path, key = names.of(variable, optimizer)
             # the check `compile` compares the learning rate
-            if id(variable) not in seen and not path.endswith("learning_rate"):
+            is_rate = "/" not in path and path.endswith("learning_rate")
+            if id(variable) not in seen and not is_rate:
                 paths = place + "/" + path, place + "/" + key
                 found.append(Weight(paths[0], variable, False, paths[1]))
             seen.add(id(variable))

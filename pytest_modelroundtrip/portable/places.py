@@ -15,7 +15,19 @@ import re
 import sys
 from collections import Counter
 from types import CodeType
-from typing import Any, Callable, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Set, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    FrozenSet,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Set,
+    Tuple,
+)
 
 from . import keras_libs
 from .aliases import Layer, Model, Module
@@ -37,6 +49,7 @@ class Place(NamedTuple):
     path: str  # for messages, by the names of layers: `encoder/dense`
     held: Layer
     described: bool  # whether the config of the model as a whole describes it
+    holder: Optional[str] = None  # the key of the place that it stands in
 
 
 def places(root: Model) -> List[Place]:
@@ -59,7 +72,9 @@ def _visit(place: Place, holders: Tuple[int, ...], visits: Counter[int]) -> Iter
         if id(held) not in inside:
             name = held.name if is_layer(held) else key.lstrip(".")
             path = f"{place.path}/{name}" if place.path else name
-            yield from _visit(Place(place.key + key, path, held, describes), inside, visits)
+            yield from _visit(
+                Place(place.key + key, path, held, describes, place.key), inside, visits
+            )
 
 
 def _children(holder: Layer) -> Iterator[Item]:
@@ -86,9 +101,9 @@ def _children(holder: Layer) -> Iterator[Item]:
 def _by_name(tracked: Iterable[Layer]) -> Iterator[Item]:
     counted: Counter[str] = Counter()
     for layer in tracked:
-        name, base = layer.name, default_name(type(layer).__name__)
-        bases = "functional|model" if base == "functional" else re.escape(base)  # Keras 3, Keras 2
-        if re.fullmatch(rf"({bases})(_\d+)?", name):
+        name, bases = layer.name, default_names(type(layer).__name__)
+        base = bases[0]
+        if re.fullmatch(rf"({'|'.join(map(re.escape, bases))})(_\d+)?", name):
             name = f"{base}#{counted[base]}"
             counted[base] += 1
         yield "/" + name, layer
@@ -107,10 +122,17 @@ def inner_layers(layer: Layer) -> Iterable[Layer]:
     return found
 
 
-def default_name(class_name: str) -> str:
-    """The name that Keras gives a layer of this class, before it counts."""
-    name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", class_name)
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+def default_names(class_name: str) -> List[str]:
+    """The names that releases of Keras give a layer of this class, before they count.
+
+    `ConvLSTM2D` is `conv_lstm2d`; with the Keras inside of TensorFlow 2.2 it is `conv_lst_m2d`.
+    """
+    found = []
+    for word in ("[A-Z][a-z]+", "[A-Z][a-z0-9]+"):
+        name = re.sub(rf"(.)({word})", r"\1_\2", class_name)
+        name = re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+        found += [name, f"private{name}"] if name.startswith("_") else [name]  # in Keras 2
+    return [*found, "model"] if class_name == "Functional" else found
 
 
 # attributes

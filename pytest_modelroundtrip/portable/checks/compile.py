@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Dict, List, NamedTuple, Optional
 
@@ -82,7 +83,8 @@ def _without_rounding(expected: Json, actual: Json) -> Json:
     if not isinstance(expected, dict) or not isinstance(actual, dict):
         return actual
     rates = {key: rate for key, rate in expected.items() if key.startswith("step ")}
-    size = max((abs(rate) for rate in rates.values() if isinstance(rate, float)), default=0.0)
+    finite = [rate for rate in rates.values() if isinstance(rate, float) and math.isfinite(rate)]
+    size = max(map(abs, finite), default=0.0)
     found = {}
     for key, value in actual.items():
         rate = rates.get(key)
@@ -169,8 +171,9 @@ def _alone(optimizer: Optimizer) -> Dict[str, Json]:
         config = compiling.as_json(optimizer.get_config(), without=NOT_CONFIG)
     except Exception:  # an optimizer of the user's own has none, or its code raises
         config = None
+    own = " (a class of your own)" if places.is_own(optimizer) else ""
     return {
-        "class": type(optimizer).__name__,
+        "class": f"{type(optimizer).__name__}{own}",
         "config": config,
         "learning_rate": optimizers.learning_rate(optimizer),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from .. import compiling, keras_libs, places
+from .. import compiling, keras_libs, optimizers, places
 from ..aliases import Json, Layer, Model, Plain
 from ..comparing import EXACT, Comparison, Tolerance
 from ..comparing.json import compare_json
@@ -27,6 +27,7 @@ class PlaceSighting(NamedTuple):
     returned: List[str]  # the keys of its config
     # names of attributes that cannot be compared; None: the object is of a library's class
     others: Optional[List[str]] = None
+    holder: Optional[str] = None  # the key of the place that it stands in
 
 
 class ConfigSighting(NamedTuple):
@@ -59,7 +60,11 @@ class ConfigCheck(Check[ConfigSighting]):
             return None
         config = _config(subject.model)
         seen = {place.key: _seen(place) for place in _places(subject.model)}
-        seen = {key: held for key, held in seen.items() if held.config or held.attributes}
+        seen = {
+            key: held
+            for key, held in seen.items()
+            if held.config or held.attributes or held.others is not None
+        }
         return ConfigSighting(config, seen)
 
     def compare(
@@ -73,7 +78,25 @@ class ConfigCheck(Check[ConfigSighting]):
             other = actual.places.get(key)
             if other is not None and one.class_name == other.class_name:
                 _compare_places(one, other, tolerance, found)
+            elif not tolerance.across_versions and _is_lost(key, one, expected, actual):
+                how = f"came back as {other.class_name}" if other else "is missing after the reload"
+                found.differ(f"the layer {one.class_name} ({one.path}) {how}")
         return found
+
+
+def _is_lost(
+    key: str, layer: PlaceSighting, expected: ConfigSighting, actual: ConfigSighting
+) -> bool:
+    """Whether a built-in layer stood in an attribute of an object that came back without it.
+
+    A dropout that is made only where its rate is given has no weights, and shows in no output.
+    """
+    if layer.others is not None or layer.holder is None or key[len(layer.holder)] != ".":
+        return False
+    one, other = expected.places.get(layer.holder), actual.places.get(layer.holder)
+    if one is None or other is None or one.class_name != other.class_name:
+        return False
+    return one.others is not None and other.others is not None
 
 
 def reproducible(
@@ -115,10 +138,13 @@ def attributes(model: Model) -> Dict[Tuple[str, str], Any]:
 
 
 def _places(model: Model) -> Iterator[Place]:
-    """Those of the model, and the compiled metrics."""
-    yield from places.places(model)
-    for where, held in compiling.compiled_metrics(model):
-        if places.is_own(held) and hasattr(held, "__dict__"):
+    """Those of the model, and what it was compiled with, as far as that is no attribute of it."""
+    found = places.places(model)
+    yield from found
+    known = {id(place.held) for place in found}
+    compiled = [*compiling.compiled_objects(model), *optimizers.all_optimizers(model)]
+    for where, held in compiled:
+        if id(held) not in known and places.is_own(held) and hasattr(held, "__dict__"):
             yield Place(where, where, held, True)
 
 
@@ -136,6 +162,7 @@ def _seen(place: Place) -> PlaceSighting:
         arguments=[name for name in values if name.lstrip("_") in parameters],
         returned=sorted({**(config or {}), **{f"_{name}": 0 for name in config or {}}}),
         others=others,
+        holder=place.holder,
     )
 
 

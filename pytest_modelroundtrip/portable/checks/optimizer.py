@@ -39,19 +39,19 @@ class OptimizerCheck(Check[List[WeightValue]]):
         self, expected: List[WeightValue], actual: List[WeightValue], tolerance: Tolerance
     ) -> Comparison:
         """Compare the variables; those that are zero may be missing on either side."""
-        originals = {variable.path for variable in expected}
-        reloaded = {variable.path for variable in actual}
+        originals = {variable.place for variable in expected}
+        reloaded = {variable.place for variable in actual}
         expected = [
             variable
             for variable in expected
-            if variable.path in reloaded
+            if variable.place in reloaded
             or _has_values(variable)
             or variable.path.endswith("loss_scale")
         ]
-        actual = [v for v in actual if v.path in originals or _has_values(v)]
+        actual = [v for v in actual if v.place in originals or _has_values(v)]
         if not any(_has_values(variable) for variable in expected):
             # it has not made a step: what other versions start with is no loss
-            actual = [variable for variable in actual if variable.path in originals]
+            actual = [variable for variable in actual if variable.place in originals]
         found = compare_variables("", expected, actual, tolerance)
         found.compared += 1  # that there is an optimizer
         return found

@@ -12,6 +12,7 @@ from ..aliases import Plain
 from ..tensors import LEAVES
 from . import Comparison, Tolerance, arrays
 
+MAX_ORIGINS = 10  # differences of which it is told whose value they hold: to look takes long
 MAX_PATH, CUT = 300, " ..."  # characters of a path in messages, roughly
 
 
@@ -64,7 +65,8 @@ class _NestComparison:
         self.found.compared += 1
         message = arrays.leaf_difference(expected, actual, self._tolerance, self.found)
         if message:
-            leaves = _leaves(self._whole, "")
+            is_told = len(self.found.differences) < MAX_ORIGINS
+            leaves = _leaves(self._whole, "") if is_told else iter(())
             origin = next((other for other, leaf in leaves if arrays.same_leaf(leaf, actual)), "")
             self._differ(path, message + (f": it holds the value of {origin}" if origin else ""))
 

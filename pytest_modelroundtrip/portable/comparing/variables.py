@@ -148,8 +148,10 @@ def _is_told_elsewhere(
     """Whether the value of a tied weight is reported at its first path, or as untied."""
     if not original.tied_to or not actual.tied_to:
         return bool(original.tied_to)
-    first = reloaded.get(original.tied_to)  # None: it is in another part of a group
-    return first is None or arrays.same_leaf(first.value, actual.value)
+    first = reloaded.get(original.tied_to)
+    if first is None:  # it is in another part of a group
+        return actual.tied_to == original.tied_to
+    return arrays.same_leaf(first.value, actual.value)
 
 
 def _property_differences(expected: WeightValue, actual: WeightValue) -> Iterator[str]:
