@@ -152,6 +152,17 @@ def test_slots_that_do_not_exist_are_zero(
     assert found.compared >= 1
 
 
+def test_slots_are_paired_by_place_whatever_number_keras_counted() -> None:
+    def slot_at(path: str, place: str, *values: float) -> WeightValue:
+        return WeightValue(path, f"optimizer/{place}", None, False, np.array(values, np.float32))
+
+    expected = [slot_at("dense_1/m", ".a/m", 1, 2), slot_at("dense_2/m", ".b/m", 0, 0)]
+    actual = [slot_at("dense/m", ".a/m", 1, 2), slot_at("dense_1/m", ".b/m", 0, 0)]
+    assert differences("optimizer", expected, actual) == []
+    zero = [slot_at("dense_1/m", ".a/m", 0, 0, 0)]
+    assert len(differences("optimizer", zero, [slot_at("dense/m", ".a/m", 1, 2, 3)])) == 1
+
+
 # config and compile
 
 
@@ -200,6 +211,22 @@ def test_configs_inside_of_own_classes(class_name: str, key: str, is_compared: b
     assert bool(differences("config", *sides)) is is_compared
 
 
+def test_a_built_in_layer_is_lost_from_an_object_of_ones_own() -> None:
+    net = PlaceSighting("net", "Net", None, {}, [], [], [])
+    drop = PlaceSighting("net/drop", "Dropout", {"rate": 0.5}, {}, [], ["rate"], None, "")
+    expected = ConfigSighting(None, {"": net, ".drop": drop})
+    assert differences("config", expected, ConfigSighting(None, {"": net})) == [
+        "the layer Dropout (net/drop) is missing after the reload"
+    ]
+    noise = ConfigSighting(None, {"": net, ".drop": drop._replace(class_name="GaussianNoise")})
+    (text,) = differences("config", expected, noise)
+    assert text == "the layer Dropout (net/drop) came back as GaussianNoise"
+    stand_in = ConfigSighting(None, {"": net._replace(others=None)})
+    assert differences("config", expected, stand_in) == []
+    numbered = ConfigSighting(None, {"": net, "/drop#0": drop})  # by its name, not an attribute
+    assert differences("config", numbered, ConfigSighting(None, {"": net})) == []
+
+
 def test_attributes_that_a_constructor_computes_may_be_close_across_versions() -> None:
     ramp = np.sin(np.arange(9, dtype="float32"))
     sides = config(None, ramp=ramp), config(None, ramp=np.nextafter(ramp, np.float32(9)))
@@ -239,6 +266,10 @@ def test_rates_of_a_schedule_may_be_rounded() -> None:
     where = "compile.optimizers.optimizer.learning_rate.CosineDecay.step 1"
     expected = [f"{where}: 0.05 came back as 0.0501"]
     assert differences("compile", rates(0.1, 0.05), rates(0.1, 0.0501)) == expected
+    inf, nan = float("inf"), float("nan")
+    assert len(differences("compile", rates(inf, 0.5), rates(inf, 0.1))) == 1
+    assert len(differences("compile", rates(inf, 0.5), rates(0.0, 0.5))) == 1
+    assert differences("compile", rates(nan, 0.5), rates(nan, 0.5 * (1 + 1e-9))) == []
 
 
 # outputs, losses and training

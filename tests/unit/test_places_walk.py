@@ -97,3 +97,44 @@ def test_containers_that_hold_each_other() -> None:
 def test_what_is_plain_in_containers_is_passed_over() -> None:
     holder = Holder(words={"a": 1, "b": "x"}, numbers=[1.5, None, True], own={"c": [1, Holder()]})
     assert [key for key, _ in places.attribute_items(holder)] == [".own['c'][1]"]
+
+
+@pytest.mark.parametrize(
+    ("class_name", "name"),
+    [
+        ("ConvLSTM2D", "conv_lstm2d_1"),
+        ("ConvLSTM2D", "conv_lst_m2d_1"),
+        ("VGG16Block", "vgg16_block_3"),
+        ("_Hidden", "private__hidden_2"),
+        ("Functional", "model_4"),
+        ("Dense", "dense"),
+    ],
+)
+def test_names_that_keras_counts_are_known(class_name: str, name: str) -> None:
+    layer = type(class_name, (), {"name": name})()
+    ((key, held),) = places._by_name([layer])
+    assert key.endswith("#0") and held is layer
+
+
+def test_a_slot_named_as_a_rate_is_a_slot() -> None:
+    class Named(Holder):
+        def numpy(self) -> Any:
+            return np.float32(1)
+
+        assign = numpy
+
+    class Rprop:
+        name = "rprop"
+
+        def __init__(self, weight: Any) -> None:
+            names = ("iteration", "learning_rate", "dense/kernel_learning_rate")
+            self._trainable_variables = [weight]
+            self.variables = [Named(name=name, path=f"rprop/{name}") for name in names]
+
+        def apply_gradients(self) -> None:
+            """What makes it an optimizer."""
+
+    kernel = model_weights.Weight("dense/kernel", Named(name="kernel"), True, "/dense#0:kernel")
+    found = optimizers.weights_of_optimizers([("optimizer", Rprop(kernel.variable))], [kernel])
+    paths = [weight.path for weight in found]
+    assert len(paths) == 2 and paths[1].endswith("learning_rate") and "dense" in paths[1]
