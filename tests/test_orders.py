@@ -102,6 +102,10 @@ def mixed():
     return K.Sequential([K.Input((3,)), *inner, L.Dense(2, dtype="float32")])
 
 
+def filmed():
+    return K.Sequential([K.Input((2, 5, 5, 1)), L.ConvLSTM2D(1, 2), L.Flatten(), L.Dense(2)])
+
+
 def others():
     '''Forty other models, whose layers Keras counts.'''
     for _ in range(8):
@@ -111,10 +115,11 @@ def others():
         i = K.Input((3,))
         K.Model(i, L.Add()([L.Dense(3)(i), L.PReLU()(Tied()(i))])).compile("adam", "mse")
         K.Sequential([K.Input((4, 4, 1)), L.Conv2D(1, 2), L.Flatten(), L.Dense(1)])
+        L.ConvLSTM2D(1, 2)
 """
 )
 
-SOUND = ["gated", "tied", "nested", "recurrent", "several", "mixed"]
+SOUND = ["gated", "tied", "nested", "recurrent", "several", "mixed", "filmed"]
 ORDERS = [SOUND, SOUND[::-1], SOUND[3:] + SOUND[:3]]
 
 FORTY_OTHERS = """

@@ -506,6 +506,50 @@ class Judged(K.metrics.Mean):
         return {"name": self.name}
 
 
+@register(package="ours")
+class Punished(K.losses.Loss):
+    def __init__(self, factor=1.0, name="punished", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.factor = factor
+
+    def call(self, y_true, y_pred):
+        return tf.reduce_mean(tf.abs(y_true - y_pred) * self.factor, axis=-1)
+
+    def get_config(self):
+        return {"name": self.name}
+
+
+def punished():
+    model = K.Sequential([K.Input((4,)), L.Dense(3)])
+    model.compile("sgd", Punished(5.0))
+    return model
+
+
+@register(package="ours")
+class Optional(K.Model):
+    '''Has a layer without weights only where its rate is given, and forgets the rate.'''
+
+    def __init__(self, rate=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = L.Dense(2)
+        self.drop = L.Dropout(rate, name="drop") if rate else None
+
+    def call(self, x, training=None):
+        x = self.dense(x)
+        return self.drop(x, training=training) if self.drop else x
+
+    def get_config(self):
+        return {"name": self.name}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        return cls(**config)
+
+
+def optional():
+    return Optional(0.5), np.ones((2, 4), "float32")
+
+
 def judged():
     model = K.Sequential([K.Input((4,)), L.Dense(3)])
     model.compile("sgd", K.losses.MeanSquaredError(), metrics=[Judged(3.0)])
@@ -626,6 +670,7 @@ def test_a_class_that_keras_keeps_in_two_modules(trip: Trip) -> None:
         ("around(Keyed(['a', 'b']))", "the attribute words of Keyed"),
         ("changed_attribute()", "the argument rate of Gate"),
         ("judged()", "the argument factor of Judged"),
+        ("punished()", "the argument factor of Punished"),
     ],
 )
 def test_what_get_config_leaves_out_is_told(trip: Trip, model: str, lost: str) -> None:
@@ -639,6 +684,7 @@ def test_what_get_config_leaves_out_is_told(trip: Trip, model: str, lost: str) -
     ("model", "lost"),
     [("changed_dropout()", "rate: 0.9 came back as 0.5"),
      ("changed_momentum()", "momentum: 0.5 came back as 0.99"),
+     ("optional()", "the layer Dropout (drop) is missing after the reload"),
      ("twice('one')", "Dropout (one/same).rate: 0.9 came back as 0.5"),
      ("twice('other')", "Dropout (other/same).rate: 0.9 came back as 0.5")],
 )  # fmt: skip
