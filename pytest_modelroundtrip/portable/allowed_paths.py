@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import re
@@ -153,7 +154,8 @@ def _links_of_packages(folders: Iterable[str]) -> Iterator[str]:
     for folder in folders:
         if not os.path.isdir(folder):
             continue
-        with os.scandir(folder) as entries:
+        # Python passes over a folder that it may not read
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:
                 if entry.is_symlink():
                     yield os.path.realpath(entry.path)

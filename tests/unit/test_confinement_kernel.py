@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pytest_modelroundtrip.portable import confinement
+from pytest_modelroundtrip.portable import allowed_paths, confinement
 from pytest_modelroundtrip.portable.confinement import Cage, ConfinementError, Grant
 from pytest_modelroundtrip.portable.landlock import NETWORK_ABI
 
@@ -25,7 +25,7 @@ with_namespaces = pytest.mark.skipif(not GRANT.namespaces, reason=str(GRANT))
 
 TRIES = """
 import json, os, socket, subprocess, sys
-from pytest_modelroundtrip.portable import confinement
+from pytest_modelroundtrip.portable import allowed_paths, confinement
 from pytest_modelroundtrip.portable.confinement import Cage, Grant
 
 outside, own, artifact, port, grant = json.loads(sys.argv[1])
@@ -162,3 +162,11 @@ def test_what_is_required_and_not_granted_is_an_error_with_its_reason(tmp_path: 
     with pytest.raises(ConfinementError, match=r"this system grants none, no Landlock \(Function"):
         cage.close("", [], [], [])
     assert Cage("auto", nothing, str(tmp_path)).close("", [], [], []).readable
+
+
+def test_a_folder_of_packages_may_be_closed_to_its_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_path: object) -> None:  # root, who may run this, reads every folder
+        raise PermissionError
+
+    monkeypatch.setattr(os, "scandir", refused)
+    assert sys.prefix in allowed_paths.of_reload("", [], [], []).readable
