@@ -51,8 +51,8 @@ def granted(scratch: str) -> Grant:
     version, refusals = 0, []
     try:
         version = landlock.abi()
-    except (OSError, AttributeError) as error:  # AttributeError: a C library of another kind
-        refusals.append(f"no Landlock ({getattr(error, 'strerror', None) or error})")
+    except OSError as error:
+        refusals.append(f"no Landlock ({error})")
     refusal = namespaces.refusal(scratch)
     refusals += [f"no namespaces ({refusal})"] if refusal else []
     return Grant(version, not refusal, refusals)

@@ -12,6 +12,8 @@ import stat
 import sys
 from typing import Sequence
 
+from . import trial
+
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # system calls, on every architecture
 VERSION_FLAG, PATH_BENEATH = 1, 1
 NO_NEW_PRIVILEGES = 38
@@ -55,6 +57,13 @@ def abi() -> int:
     """
     if sys.platform != "linux":
         raise OSError("it is a part of Linux")
+    refusal = trial.refusal(_abi)
+    if refusal:
+        raise OSError(refusal)
+    return _abi()
+
+
+def _abi() -> int:
     return _call(CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(VERSION_FLAG))
 
 

@@ -12,6 +12,8 @@ import sys
 import tempfile
 from typing import Iterable, List, Set
 
+from . import trial
+
 MOUNTS, USERS, NETWORK = 0x00020000, 0x10000000, 0x40000000
 NO_SETUID, NO_DEVICES, BIND, RECURSIVE, PRIVATE = 2, 4, 4096, 16384, 1 << 18
 DETACH = 2
@@ -83,22 +85,13 @@ def refusal(scratch: str) -> str:
         return "they are a part of Linux"
     if os.uname().machine not in PIVOT_ROOT:
         return f"not tried on {os.uname().machine}"
-    read, write = os.pipe()
-    pid = os.fork()
-    if not pid:
-        try:
-            os.chdir(scratch)
-            enter()
-            hide_all_but(["/proc", scratch], tempfile.mkdtemp(dir=scratch))
-        except BaseException as error:
-            os.write(write, str(getattr(error, "strerror", None) or error).encode())
-        finally:
-            os._exit(0)
-    os.close(write)
-    with open(read, "rb") as answer:
-        reason = answer.read().decode()
-    os.waitpid(pid, 0)
-    return reason
+    return trial.refusal(lambda: _try_out(scratch))
+
+
+def _try_out(scratch: str) -> None:
+    os.chdir(scratch)
+    enter()
+    hide_all_but(["/proc", scratch], tempfile.mkdtemp(dir=scratch))
 
 
 class _Root:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from pytest_modelroundtrip.portable import allowed_paths, confinement
+from pytest_modelroundtrip.portable import allowed_paths, confinement, landlock, namespaces
 from pytest_modelroundtrip.portable.confinement import Cage, ConfinementError, Grant
 from pytest_modelroundtrip.portable.landlock import NETWORK_ABI
 
@@ -25,7 +26,7 @@ with_namespaces = pytest.mark.skipif(not GRANT.namespaces, reason=str(GRANT))
 
 TRIES = """
 import json, os, socket, subprocess, sys
-from pytest_modelroundtrip.portable import allowed_paths, confinement
+from pytest_modelroundtrip.portable import allowed_paths, confinement, landlock, namespaces
 from pytest_modelroundtrip.portable.confinement import Cage, Grant
 
 outside, own, artifact, port, grant = json.loads(sys.argv[1])
@@ -170,3 +171,18 @@ def test_a_folder_of_packages_may_be_closed_to_its_reader(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(os, "scandir", refused)
     assert sys.prefix in allowed_paths.of_reload("", [], [], []).readable
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="both are parts of Linux")
+def test_a_filter_that_kills_who_asks_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_arguments: object) -> None:
+        os.kill(os.getpid(), signal.SIGSYS)
+
+    monkeypatch.setattr(namespaces, "PIVOT_ROOT", {os.uname().machine: 0})
+    monkeypatch.setattr(namespaces, "enter", killed)
+    monkeypatch.setattr(landlock, "_call", killed)
+    assert confinement.granted(str(tmp_path)) == Grant(
+        0, False, ["no Landlock (signal 31 (SIGSYS))", "no namespaces (signal 31 (SIGSYS))"]
+    )
