@@ -11,6 +11,8 @@ import os
 import sys
 from typing import Collection, Dict, List
 
+from . import plain_files
+
 FILE = "imported"
 MAX_BYTES = 10_000_000  # of that file
 
@@ -30,7 +32,7 @@ def write(folder: str, known: Collection[str]) -> None:
 def unchanged(folder: str) -> bool:
     """Whether all was imported, and the files are the same still."""
     try:
-        with open(os.path.join(folder, FILE)) as source:
+        with plain_files.opened(os.path.join(folder, FILE)) as source:
             states = json.loads(source.read(MAX_BYTES))
         return all(_state(path) == state for path, state in states.items())
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):

@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from pytest_modelroundtrip.portable import own_copy, processes, standby, warm_up, watching
+from pytest_modelroundtrip.portable import (
+    imported_files,
+    own_copy,
+    processes,
+    standby,
+    warm_up,
+    watching,
+)
 from pytest_modelroundtrip.portable.confinement import NOTHING
 from pytest_modelroundtrip.portable.protocol import Job, Setup
 from pytest_modelroundtrip.portable.standby import StandBy
@@ -164,6 +171,15 @@ def test_a_module_that_was_written_anew_is_imported_anew(
         assert (waits is None) is bool(number)
         if waits is not None:
             watching.end(waits)
+
+
+def test_what_it_imported_is_read_from_a_plain_file_only(tmp_path: Path) -> None:
+    """Nobody ever writes into a pipe."""
+    imported_files.write(str(tmp_path), [])
+    assert imported_files.unchanged(str(tmp_path))
+    (tmp_path / imported_files.FILE).unlink()
+    os.mkfifo(tmp_path / imported_files.FILE)
+    assert not imported_files.unchanged(str(tmp_path))
 
 
 def test_there_is_none_without_confinement(stand_by: StandBy) -> None:
