@@ -8,7 +8,7 @@ from typing import NamedTuple, Tuple
 
 import numpy as np
 
-from .aliases import Array
+from .aliases import Array, DType
 
 PIECE = 1 << 20  # numbers that are compared at once: no copy of an array is needed
 HASHED_PIECE = 1 << 24  # bytes that a thread hashes at once
@@ -47,7 +47,7 @@ def digest(array: Array) -> str:
 
     That of a large array is made of the hashes of its pieces, which are made side by side.
     """
-    found = hashlib.sha256(f"{array.dtype.name}{array.shape}".encode())
+    found = hashlib.sha256(_form(array.dtype, array.shape))
     data = raw(array).view("u1").data
     if len(data) <= HASHED_PIECE:
         found.update(data)
@@ -58,6 +58,28 @@ def digest(array: Array) -> str:
         for hashed in threads.map(hashlib.sha256, pieces):
             found.update(hashed.digest())
     return found.hexdigest()
+
+
+def digest_of_zeros(dtype: DType, shape: Tuple[int, ...]) -> str:
+    """The hash of an array of zeros, which is not made."""
+    found = hashlib.sha256(_form(dtype, shape))
+    size = dtype.itemsize
+    for length in shape:
+        size *= length
+    if size <= HASHED_PIECE:
+        found.update(bytes(size))
+        return found.hexdigest()
+    pieces, rest = divmod(size, HASHED_PIECE)
+    piece = hashlib.sha256(bytes(HASHED_PIECE)).digest()
+    for _ in range(pieces):
+        found.update(piece)
+    if rest:
+        found.update(hashlib.sha256(bytes(rest)).digest())
+    return found.hexdigest()
+
+
+def _form(dtype: DType, shape: Tuple[int, ...]) -> bytes:
+    return f"{dtype.name}{shape}".encode()
 
 
 def raw(array: Array) -> Array:

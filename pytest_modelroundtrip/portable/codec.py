@@ -18,6 +18,7 @@ from .tensors import DTYPES, KnownArray, PartOutput, Ragged, Sparse, dtype_named
 
 MAX_DEPTH = 100  # of nested lists and dicts
 MAX_RANK = 32  # axes of an array, as in NumPy 1
+MAX_KNOWN = 1 << 40  # numbers of an array that does not travel; that many zeros can be hashed
 HEADER = struct.Struct("<Q")  # bytes of the JSON
 
 
@@ -183,8 +184,11 @@ class _Decoder:
         return value
 
     def _known_array(self, content: Json) -> KnownArray:
-        digest, dtype, shape = _listed(content, 3)
-        return KnownArray(_text(digest, "a hash"), _text(dtype, "a dtype"), _shape(shape))
+        digest, name, listed = _listed(content, 3)
+        dtype, shape = dtype_named(_text(name, "a dtype")), _shape(listed)
+        if _count(shape) > MAX_KNOWN:
+            _wrong("the shape of an array", shape)
+        return KnownArray(_text(digest, "a hash"), dtype.name, shape)
 
     def _strings(self, content: Json) -> Array:
         listed, lengths = _listed(content, 2)

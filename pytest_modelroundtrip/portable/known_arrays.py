@@ -11,7 +11,7 @@ from typing import Collection, Dict, Mapping, Tuple, Union
 import numpy as np
 
 from .aliases import Array, Plain
-from .bits import Memory, digest, memory
+from .bits import Memory, digest, digest_of_zeros, memory
 from .tensors import KnownArray, dtype_named, leaves, map_leaves
 
 MIN_BYTES = 4096  # below that the bytes are sent: hashes would cost more
@@ -87,7 +87,7 @@ def with_known(nest: Plain, known: Mapping[str, Union[Array, KnownArray]]) -> Pl
 def has_values(value: Union[Array, KnownArray]) -> bool:
     """Whether anything in an array is not zero."""
     if isinstance(value, KnownArray):
-        return value.digest != digest(np.zeros(value.shape, dtype_named(value.dtype)))
+        return value.digest != digest_of_zeros(dtype_named(value.dtype), value.shape)
     return bool(value.any())
 
 

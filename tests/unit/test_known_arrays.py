@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from pytest_modelroundtrip.portable import bits, codec
 from pytest_modelroundtrip.portable.known_arrays import (
     BY_HASH,
     Digests,
+    has_values,
     with_known,
     without_known,
 )
@@ -64,6 +67,38 @@ def test_a_large_array_is_hashed_in_pieces_and_each_bit_of_it_counts() -> None:
     hashes = [bits.digest(array) for array in [large, *others]]
     assert len({*hashes}) == len(hashes)
     assert bits.digest(large.copy()) == hashes[0]
+
+
+PIECE = bits.HASHED_PIECE
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape"),
+    [
+        ("float32", ()),
+        ("bool", (0, 1 << 50)),
+        ("complex128", (64, 64)),
+        ("int8", (PIECE,)),
+        ("int8", (PIECE + 1,)),
+        ("float64", (2, PIECE // 8)),
+        ("uint16", (5, PIECE // 8)),
+    ],
+)
+def test_the_hash_of_zeros_is_that_of_an_array_of_zeros(dtype: str, shape: tuple[int, ...]) -> None:
+    zeros = np.zeros(shape, dtype)
+    assert bits.digest_of_zeros(zeros.dtype, shape) == bits.digest(zeros)
+    assert not has_values(KnownArray(bits.digest(zeros), dtype, shape))
+    assert has_values(KnownArray(bits.digest(zeros), dtype, (*shape, 1)))
+
+
+def test_whether_a_known_array_has_values_is_asked_without_making_it() -> None:
+    tracemalloc.start()
+    try:
+        assert has_values(KnownArray("x", "float32", (1 << 30,)))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * PIECE
 
 
 def test_small_arrays_and_strings_travel() -> None:
