@@ -86,25 +86,37 @@ def started_already() -> FrozenSet[int]:
     return frozenset(descendants(os.getpid()) if _has_children() else ())
 
 
-def end_descendants(but: FrozenSet[int] = frozenset(), patience: float = 0.0) -> None:
+def end_descendants(
+    but: FrozenSet[int] = frozenset(), patience: float = 0.0, child: Optional[int] = None
+) -> None:
     """Kill the processes below this one and collect what is left of them.
 
     Args:
         but: those that are left alone, with what is below them.
         patience: seconds in which they are only asked to end: other supervisors clean up.
+        child: is ended and collected where there is no `/proc` that shows it, too.
     """
+    known = [child] if child is not None and _is_running(child) else []
     asked_until = time.monotonic() + patience
     deadline = asked_until + END_SECONDS
     while _has_children() and time.monotonic() < deadline:
         by_force = time.monotonic() >= asked_until
-        left = descendants(os.getpid(), but)
+        left = {*descendants(os.getpid(), but), *known}
         if not left:
             return
         for pid in left:
             _end(pid, by_force)
-            with contextlib.suppress(ChildProcessError):  # the child of another one below
-                os.waitpid(pid, os.WNOHANG)
+            if not _is_running(pid) and pid in known:
+                known.remove(pid)
         time.sleep(0.01)
+
+
+def _is_running(child: int) -> bool:
+    """Whether a child has not ended yet; one that has is collected."""
+    try:
+        return not os.waitpid(child, os.WNOHANG)[0]
+    except ChildProcessError:  # it was collected already, or is the child of another one below
+        return False
 
 
 def _has_children() -> bool:

@@ -132,7 +132,7 @@ def end(child: Child, but: FrozenSet[int] = frozenset()) -> None:
         os.killpg(child.pid, signal.SIGKILL)
     processes.kill(child.pid)
     os.close(child.link)
-    processes.end_descendants(but=child.others | but)
+    processes.end_descendants(but=child.others | but, child=child.pid)
     processes.remove(child.folder)
 
 
