@@ -195,7 +195,9 @@ class _Watch:
     def _reason_to_end(self) -> str:
         """Which limit it is beyond; "" where it may go on."""
         if not self._begun and os.path.lexists(os.path.join(self._folder, STEP)):
-            self._begun, self._deadline = True, time.monotonic() + self._limits.seconds
+            self._begun = True
+            # never later: a fork, whose start has no time of its own, may come to its step late
+            self._deadline = min(self._deadline, time.monotonic() + self._limits.seconds)
         if time.monotonic() > self._deadline or self._limits.has_hung_up():
             return TIMED_OUT
         if self._limits.memory is not None:

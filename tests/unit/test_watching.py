@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from pytest_modelroundtrip.portable import processes, watching
+from pytest_modelroundtrip.portable.child import STEP
+from pytest_modelroundtrip.portable.protocol import TIMED_OUT
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 
@@ -38,3 +39,25 @@ def test_a_child_is_ended_and_collected_where_there_is_no_proc(
     with pytest.raises(ChildProcessError):
         os.waitpid(child.pid, os.WNOHANG)
     assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("start_seconds", "step_at", "ends_at"), [(0, 1.5, 2), (10, 1.5, 3.5), (10, 11.5, 12)]
+)
+def test_a_late_first_step_gives_no_more_time(
+    start_seconds: float,
+    step_at: float,
+    ends_at: float,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(watching, "time", SimpleNamespace(monotonic=lambda: now))
+    child = watching.Child(0, str(tmp_path), 0, frozenset())
+    watch = watching._Watch(child, watching.Limits(start_seconds, 2, None, lambda: False))
+    now = step_at
+    assert watch._reason_to_end() == ""
+    (tmp_path / STEP).touch()
+    for seconds, reason in ((step_at, ""), (ends_at, ""), (ends_at + 0.1, TIMED_OUT)):
+        now = seconds
+        assert watch._reason_to_end() == reason
