@@ -26,6 +26,7 @@ LOOKS_OF_PYTHON: Sequence[Tuple[Any, Sequence[str]]] = (
     (os.path, ("exists", "isfile", "isdir", "lexists")),
     (pathlib.Path, ("exists", "is_file", "is_dir")),
 )
+MAX_NOTES = 1000  # of each kind: the first ones tell enough, and a longer list is slow to search
 IN_MEMORY = ("ram:", "file:")  # schemes that are no host
 REFUSALS = re.compile(
     r"permission ?denied|no such file|not ?found|errno|unable to open|cannot open|failed to open",
@@ -181,7 +182,7 @@ def _top_folders() -> List[str]:
 
 
 def _note(notes: List[str], what: str) -> None:
-    if what not in notes:
+    if len(notes) < MAX_NOTES and what not in notes:
         notes.append(what)
 
 

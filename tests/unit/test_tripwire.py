@@ -1,0 +1,17 @@
+"""What is noted of a reload that uses more than a deployment has."""
+
+from __future__ import annotations
+
+from pytest_modelroundtrip.portable import tripwire
+from pytest_modelroundtrip.portable.tripwire import Tripwire
+
+
+def test_the_first_notes_are_enough() -> None:
+    """A reload may use as many files as it likes."""
+    noting = Tripwire()
+    paths = [f"/somewhere/{number}" for number in range(2 * tripwire.MAX_NOTES)]
+    for path in [*paths, *paths]:
+        noting._used("file", path)
+        noting._looked_for(path)
+    assert noting.reached.used == [f"the file {path}" for path in paths[: tripwire.MAX_NOTES]]
+    assert noting.reached.looked_for == paths[: tripwire.MAX_NOTES]
