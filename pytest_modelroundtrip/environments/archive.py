@@ -122,8 +122,10 @@ def _source(format_class: type[Format]) -> str:
 def _file(format_class: type[Format]) -> str | None:
     """The file of its own code: of the modules named `conftest`, Python knows the last one only."""
     for held in vars(format_class).values():
-        if inspect.isfunction(held):
-            return held.__code__.co_filename
+        function = inspect.unwrap(held) if inspect.isfunction(held) else None
+        # else it is borrowed from another module, or what a decorator put in its place
+        if inspect.isfunction(function) and function.__module__ == format_class.__module__:
+            return function.__code__.co_filename
     return inspect.getsourcefile(format_class)
 
 
