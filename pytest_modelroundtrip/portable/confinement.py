@@ -25,9 +25,9 @@ class Grant(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        """Whether files are safe, and nothing can be connected to."""
-        no_network = self.namespaces or self.landlock >= landlock.NETWORK_ABI
-        return bool(self.landlock) and no_network
+        """Whether files are safe, and nothing can be connected to by TCP."""
+        no_tcp = self.namespaces or self.landlock >= landlock.NETWORK_ABI
+        return bool(self.landlock) and no_tcp
 
     def __str__(self) -> str:
         names = [f"Landlock {self.landlock}"] if self.landlock else []
