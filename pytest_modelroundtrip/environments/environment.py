@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from ..portable import START_SECONDS, processes, standby, watching
-from ..portable.protocol import (
-    CanRead,
-    FailedError,
-    Interpreter,
-    Job,
-    Probe,
-    Readable,
-    Reload,
-    Reloaded,
-)
-from . import launch
+from ..portable.protocol import FailedError, Interpreter, Job, Probe, Reload, Reloaded
+from . import jobs_there, launch
 from .connection import Connection, ConnectionEndedError
 from .install_hints import install_hint
 from .kinds import Kind, Startable
@@ -28,8 +17,6 @@ from .provisioning import Notify, ProvisioningError
 # the worker keeps the time limit, and then lets the child print its trace, and ends it
 GRACE_SECONDS = standby.READY_SECONDS + watching.TRACE_SECONDS + processes.END_SECONDS + 0.5
 PROBE = Probe([], [None])  # what most reloads need
-# the names of what is sent and fetched where the file system is not shared
-ARTIFACT, SAVED_AGAIN = "artifact", "saved-again"
 
 
 class BrokenEnvironmentError(Exception):
@@ -91,7 +78,7 @@ class Environment:
         self._connection: Connection | None = None
         self._is_warming = False  # the answer to its first import has not been received yet
         self._warmed: list[Probe] = []  # what else it has imported
-        self._shares_files: bool | None = None  # whether it can read the files of this side
+        self._shared: dict[str, bool] = {}  # folder of modules -> whether it can be read there
         self._start_seconds = 0.0  # of first imports that no reload has accounted for yet
         self._interpreter: Interpreter | None = None
         self._others: dict[str, Environment] = {}  # by their hash seeds
@@ -192,8 +179,9 @@ class Environment:
             limit = request.start_seconds + seconds + GRACE_SECONDS
             reloaded = connection.ask(request, Reloaded, limit)
             self._check_imports(connection, reloaded.broken)
-            if job.save_to and reloaded.observation is not None and not self._shares_files:
-                connection.fetch_folder(SAVED_AGAIN, job.save_to, job.artifact)
+            was_sent = request.job.save_to != job.save_to
+            if job.save_to and reloaded.observation is not None and was_sent:
+                connection.fetch_folder(jobs_there.SAVED_AGAIN, job.save_to, job.artifact)
         start = reloaded.seconds.get("start", 0.0) + self._start_seconds
         self._start_seconds = 0.0
         return reloaded._replace(seconds={**reloaded.seconds, "start": start})
@@ -202,7 +190,11 @@ class Environment:
         self, connection: Connection, job: Job, seconds: float, memory: int | None
     ) -> Reload:
         """The job, with the paths of that machine, and the process that is to do it."""
-        there = self._job_there(connection, job)
+
+        def notify(text: str) -> None:
+            self.notify_progress(f"{self.name}: {text}")
+
+        there = jobs_there.job_there(connection, job, self._shared, notify)
         needs = Probe(job.needs, job.setup.keras_majors)
         forks = self._forks and self._can_fork(connection, needs)
         start_seconds = 0 if forks else START_SECONDS
@@ -238,9 +230,9 @@ class Environment:
     def _end(self) -> None:
         if self._connection is not None:
             self._connection.close()
-        self._connection = self._shares_files = None
+        self._connection = None
         self._is_warming = False
-        self._warmed = []
+        self._warmed, self._shared = [], {}
 
     @contextlib.contextmanager
     def _errors(self, lasting: bool) -> Iterator[None]:
@@ -292,32 +284,6 @@ class Environment:
     def _check_keras(self, is_needed: bool) -> None:
         if is_needed and self.without_keras is not None:
             raise BrokenEnvironmentError(self.without_keras)
-
-    def _job_there(self, connection: Connection, job: Job) -> Job:
-        """The job with its paths on the other side.
-
-        Where the file system is not shared, which is tried, what the job needs is sent.
-        """
-        if self._shares_files is None:
-            token = Path(job.artifact).parent / "job"
-            sha256 = hashlib.sha256(token.read_bytes()).hexdigest()
-            request = CanRead(str(token), sha256)
-            self._shares_files = connection.ask(request, Readable, START_SECONDS).readable
-        if self._shares_files:
-            return job
-
-        def notify(text: str) -> None:
-            self.notify_progress(f"{self.name}: {text}")
-
-        paths = [
-            connection.send_folder(folder, f"path{number}", notify)
-            for number, folder in enumerate(job.setup.pythonpath)
-        ]
-        return job._replace(
-            setup=job.setup._replace(pythonpath=paths),
-            artifact=connection.send_folder(job.artifact, ARTIFACT, notify),
-            save_to=connection.folder_there(SAVED_AGAIN) if job.save_to else None,
-        )
 
     def _check_imports(self, connection: Connection, broken: Iterable[str]) -> None:
         errors = list(broken)

@@ -7,6 +7,7 @@ come from anywhere. `receive` makes files in a new folder and nowhere else.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -46,6 +47,18 @@ def size_of(folder: str) -> int:
 def limit_of(sent: str) -> int:
     """How many bytes may come back where that folder was sent."""
     return max(LEAST_LIMIT, LIMIT_RATIO * size_of(sent))
+
+
+def small_file_in(folder: str) -> Optional[str]:
+    """A file that would be sent, neither large nor empty; None where there is none, or no folder.
+
+    One that can be read: it stands for the folder where another side is asked what it sees.
+    """
+    with contextlib.suppress(OSError):
+        for entry, path in _walk(folder):
+            if entry.size and entry.size <= PIECE_BYTES and os.access(path, os.R_OK):
+                return path
+    return None
 
 
 def send(put: Put, folder: str) -> None:

@@ -22,7 +22,7 @@ GOOD = "\ntest_after = round_trip_of({})\n"
 # in the phase of the variable it says so by a file, and waits
 WAITS = """
 from pytest_modelroundtrip import judgement
-from pytest_modelroundtrip.environments import environment
+from pytest_modelroundtrip.environments import jobs_there
 from pytest_modelroundtrip.environments.connection import Connection
 from pytest_modelroundtrip.portable import protocol, transfer
 
@@ -32,7 +32,7 @@ waits = lambda *_: exec(wait)
 if PHASE == "collect":
     exec(wait)
 if PHASE in ("send", "fetch"):  # as on a host
-    environment.CanRead = lambda *_: protocol.CanRead("/nowhere", "")
+    jobs_there.CanRead = lambda *_: protocol.CanRead("/nowhere", "")
 places = {
     "call": (Faulty, "__call__"),
     "send": (transfer, "send"),
