@@ -17,6 +17,7 @@ from . import launch
 from .archive import BOOTSTRAP, encoded_variables, first_message
 from .kinds import Startable
 from .line import Line
+from .progress import progress
 from .provisioning import Notify
 
 CLOSE_SECONDS = 5  # to end by itself; then it is killed
@@ -24,7 +25,6 @@ PIECE_SECONDS = 60  # for the other side to take or send a piece
 MANY_PIECES_SECONDS = 600  # to send all pieces of an answer
 SLOWEST = 1e6  # bytes a second of a folder
 LOG_BYTES = 4000  # of the end of what an interpreter printed
-LARGE_BYTES = 10_000_000  # the progress of sending more than this is shown
 
 WAITED_FOR: dict[type, str] = {
     protocol.Interpreter: "the end of its imports",
@@ -67,7 +67,7 @@ class Connection:
         self.missing = ""
         self._description = kind.description
         self._there = ""  # the scratch folder on the other side
-        self._copies: dict[str, str] = {}  # name in that folder -> the folder here
+        self._copies: dict[str, object] = {}  # name in that folder -> the folder here, its state
         self._scratch = Path(tempfile.mkdtemp(prefix="roundtrip-"))  # on this side
         self._link = contextlib.ExitStack()  # ends the interpreter
         self._line: Line | None = None  # until it is started
@@ -186,7 +186,8 @@ class Connection:
     def send_folder(self, folder: str, name: str, notify: Notify) -> str:
         """Copy a folder to the other side.
 
-        One folder of each name is kept there; the one that is there already is not sent again.
+        One folder of each name is kept there; the one that is there already is not sent again,
+        unless a file in it was written meanwhile.
 
         Args:
             folder: on this side.
@@ -201,11 +202,12 @@ class Connection:
             BadAnswerError, FailedError: as `receive_answer`.
         """
         copy = self.folder_there(name)
-        if self._copies.get(name) == folder:
-            return copy
-        self._copies.pop(name, None)
         try:
-            show = _progress(transfer.size_of(folder), notify)
+            wanted = (folder, transfer.state_of(folder))
+            if self._copies.get(name) == wanted:
+                return copy
+            self._copies.pop(name, None)
+            show = progress(transfer.size_of(folder), notify)
             self.send_request(protocol.ReceiveFolder(copy))
 
             def put(piece: bytes) -> None:
@@ -218,7 +220,7 @@ class Connection:
             what = f"{error.filename or folder} cannot be sent: {error.strerror}"
             raise ConnectionEndedError(what) from error
         self.receive_answer(protocol.Done, START_SECONDS)
-        self._copies[name] = folder
+        self._copies[name] = wanted
         return copy
 
     def fetch_folder(self, name: str, folder: str, sent: str) -> None:
@@ -326,21 +328,3 @@ def _expected(kind: type[A], item: object) -> A:
     if type(item) is not kind:
         raise ValueError(f"{kind.__name__} is expected, not {type(item).__name__}")
     return item
-
-
-def _progress(size: int, notify: Notify) -> Callable[[int], None]:
-    """Show once a second how much of something large was sent, and at its end.
-
-    Returns:
-        what is called with the number of bytes in each piece; 0 at the end.
-    """
-    sent, shown = 0, time.monotonic()
-
-    def show(count: int) -> None:
-        nonlocal sent, shown
-        sent += count
-        if size > LARGE_BYTES and (time.monotonic() - shown > 1 or not count):
-            shown = time.monotonic()
-            notify(f"{min(sent, size) / 1e6:.0f} of {size / 1e6:.0f} MB sent")
-
-    return show

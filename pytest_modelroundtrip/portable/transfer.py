@@ -37,6 +37,16 @@ class _Found(NamedTuple):
 
     entry: Entry
     path: str
+    modified: int  # a file: when it was written, in nanoseconds
+
+
+def state_of(folder: str) -> List[Tuple[Entry, int]]:
+    """Equal as long as the same would be sent: when each file was written counts, not its bytes.
+
+    Raises:
+        OSError: when something in it cannot be read.
+    """
+    return [(found.entry, found.modified) for found in _walk(folder)]
 
 
 def size_of(folder: str) -> int:
@@ -55,7 +65,7 @@ def small_file_in(folder: str) -> Optional[str]:
     One that can be read: it stands for the folder where another side is asked what it sees.
     """
     with contextlib.suppress(OSError):
-        for entry, path in _walk(folder):
+        for entry, path, _ in _walk(folder):
             if entry.size and entry.size <= PIECE_BYTES and os.access(path, os.R_OK):
                 return path
     return None
@@ -67,7 +77,7 @@ def send(put: Put, folder: str) -> None:
     Raises:
         OSError: when something in it cannot be read.
     """
-    for entry, path in _walk(folder):
+    for entry, path, _ in _walk(folder):
         put(protocol.encode_record(entry))
         if entry.size is not None:
             _send_file(put, path, entry.size)
@@ -109,9 +119,10 @@ def _walk(folder: str) -> Iterator[_Found]:
             if count > MAX_ENTRIES:
                 raise OSError(errno.EFBIG, f"it holds more than {MAX_ENTRIES} files", folder)
             if stat.S_ISREG(found.st_mode):
-                yield _Found(Entry(inner, found.st_size, bool(found.st_mode & 0o100)), path)
+                entry = Entry(inner, found.st_size, bool(found.st_mode & 0o100))
+                yield _Found(entry, path, found.st_mtime_ns)
             elif stat.S_ISDIR(found.st_mode) and _identity(found) not in around:
-                yield _Found(Entry(inner, None), path)
+                yield _Found(Entry(inner, None), path, 0)
                 waiting.append((path, f"{inner}/", around))
 
 

@@ -330,6 +330,16 @@ def test_a_folder_goes_and_comes(connection: Connection, tmp_path: Path) -> None
     assert connection.ask(CanRead(folder, ""), Readable, 60) == Readable(False)
 
 
+def test_a_module_that_was_written_anew_goes_again(connection: Connection, tmp_path: Path) -> None:
+    module = tmp_path / "sub" / "module.py"
+    module.parent.mkdir()
+    for seconds, text in [(9, "x = 1\n"), (9, "x = 10\n"), (7, "x = 20\n")]:
+        module.write_text(text)
+        os.utime(module, (seconds, seconds))  # another size is enough, and so is another time
+        copy = connection.send_folder(str(tmp_path), "there", print)
+        assert (Path(copy) / "sub" / "module.py").read_text() == text
+
+
 def test_the_progress_of_a_large_folder_is_shown(connection: Connection, tmp_path: Path) -> None:
     (tmp_path / "large").write_bytes(bytes(12_000_000))
     shown: list[str] = []
