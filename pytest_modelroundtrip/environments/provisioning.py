@@ -17,11 +17,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote
 
 LIMIT_SECONDS = 1800  # for uv to download and install TensorFlow
 READY = "ready"  # the file that is written last
@@ -104,12 +106,16 @@ def _wanted_python(packages: Packages) -> str:
 
 
 def _key(packages: Packages) -> str:
-    """Equal where the same would be created: files that are named count by their content."""
+    """Equal where the same would be created: files that are named count by their content.
+
+    The cache may be shared by machines of another system or processor, for which it is another.
+    """
     words = ["--python", _wanted_python(packages), *packages.arguments]
     files = [Path(after) for option, after in itertools.pairwise(words) if option == "-r"]
     names = {str(file) for file in files}
     contents = [content for file in files for content in _contents(file.resolve(), set())]
-    listed = [*(word for word in words if word not in names), *contents]
+    kept = [word for word in words if word not in names]
+    listed = [sysconfig.get_platform(), *kept, *_hashes("\n".join(kept)), *contents]
     return hashlib.sha256(os.fsencode("\n".join(listed))).hexdigest()[:16]
 
 
@@ -120,9 +126,23 @@ def _contents(file: Path, seen: set[Path]) -> Iterator[str]:
     seen.add(file)
     content = file.read_text(encoding="utf-8", errors="replace")
     yield content
+    yield from _hashes(content)
     named = r"^\s*(?:-r|-c|--requirement|--constraint)[=\s]*(\S+)"
     for name in re.findall(named, content, re.MULTILINE):
         yield from _contents((file.parent / name).resolve(), seen)
+
+
+def _hashes(requirements: str) -> Iterator[str]:
+    """Of the files that they name, as a wheel: `./a.whl`, `a @ file:///its/path/a.whl`.
+
+    As for uv, a path starts from the current folder.
+    """
+    for word in re.split(r"[\s;]|@(?=file:|[./])", requirements):
+        name = re.sub(r"[#\[].*", "", word)  # without its hash, or what extras are wanted
+        is_address = name.startswith("file:")
+        path = unquote(re.sub("^file:(//(localhost)?)?", "", name)) if is_address else name
+        if os.path.isfile(path):
+            yield hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 @contextlib.contextmanager
