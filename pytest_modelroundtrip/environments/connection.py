@@ -112,6 +112,7 @@ class Connection:
 
         Raises:
             ConnectionEndedError: when the interpreter is gone, or does not take it.
+            OSError: when this machine has no descriptors or threads left.
         """
         data = protocol.encode_request(request)
         self._send(data, PIECE_SECONDS + len(data) / SLOWEST)
@@ -121,6 +122,7 @@ class Connection:
 
         Raises:
             ConnectionEndedError: when it is gone, or did not take it.
+            OSError: when this machine has no descriptors or threads left.
         """
         watchdog = launch.Watchdog(self._scratch, seconds)
         try:
@@ -129,6 +131,9 @@ class Connection:
         except OSError as error:
             if watchdog.has_ended_it:
                 raise self._late("what was sent was not taken", seconds) from error
+            if system_errors.is_one(error):  # of this side
+                self.close()
+                raise
             raise self._failed("is gone", error) from error
 
     def receive_answer(self, answer: type[A], seconds: float) -> A:
@@ -136,7 +141,7 @@ class Connection:
 
         Raises:
             ConnectionEndedError: when the interpreter is gone, or does not answer in time.
-            BadAnswerError: when it is not such a record, or no message at all.
+            BadAnswerError: when it is not such a record, no message at all, or too large for here.
             FailedError: when its system did not let it be done. It goes on.
         """
         try:
@@ -147,6 +152,8 @@ class Connection:
             raise
         except ValueError as error:
             raise self._bad("sent an answer that cannot be read", error) from error
+        except MemoryError as error:
+            raise self._bad("sent an answer that does not fit into the memory", error) from error
         except execnet.TimeoutError as error:
             raise self._late(f"{WAITED_FOR[answer]} did not come", seconds) from error
         except (EOFError, OSError, execnet.RemoteError) as error:
@@ -200,6 +207,7 @@ class Connection:
         Raises:
             ConnectionEndedError: when the folder cannot be read, or the interpreter is gone.
             BadAnswerError, FailedError: as `receive_answer`.
+            OSError: as `send_request`.
         """
         copy = self.folder_there(name)
         try:
@@ -207,21 +215,26 @@ class Connection:
             if self._copies.get(name) == wanted:
                 return copy
             self._copies.pop(name, None)
-            show = progress(transfer.size_of(folder), notify)
-            self.send_request(protocol.ReceiveFolder(copy))
-
-            def put(piece: bytes) -> None:
-                self._send(piece, PIECE_SECONDS)
-                show(len(piece))
-
-            transfer.send(put, folder)
+            self._send_pieces(folder, copy, progress(transfer.size_of(folder), notify))
         except OSError as error:  # a file of this side
             self.close()
+            if system_errors.is_one(error):
+                raise
             what = f"{error.filename or folder} cannot be sent: {error.strerror}"
             raise ConnectionEndedError(what) from error
         self.receive_answer(protocol.Done, START_SECONDS)
         self._copies[name] = wanted
         return copy
+
+    def _send_pieces(self, folder: str, copy: str, show: Callable[[int], None]) -> None:
+        """Send the request to make that copy, and what is in the folder."""
+
+        def put(piece: bytes) -> None:
+            self._send(piece, PIECE_SECONDS)
+            show(len(piece))
+
+        self.send_request(protocol.ReceiveFolder(copy))
+        transfer.send(put, folder)
 
     def fetch_folder(self, name: str, folder: str, sent: str) -> None:
         """Move the folder of that name from the other side to this one.
@@ -235,6 +248,7 @@ class Connection:
             ConnectionEndedError: when the folder cannot be written, or the interpreter is gone.
             BadAnswerError: when what comes is not a folder, and as `receive_answer`.
             FailedError: when it cannot be sent there.
+            OSError: when this machine has no disk space or descriptors left.
         """
         limit = transfer.limit_of(sent)
         seconds = MANY_PIECES_SECONDS + limit / SLOWEST
@@ -249,6 +263,8 @@ class Connection:
         except (EOFError, OSError, execnet.RemoteError) as error:
             if isinstance(error, OSError) and error.filename:  # a file of this side
                 self.close()
+                if system_errors.is_one(error):
+                    raise
                 what = f"{error.filename} cannot be fetched: {error.strerror}"
                 raise ConnectionEndedError(what) from error
             raise self._lost("ended while a folder was fetched", error) from error

@@ -228,11 +228,11 @@ class Environment:
         self._end()
 
     def _end(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = None
+        connection, self._connection = self._connection, None  # first: closing may be interrupted
         self._is_warming = False
         self._warmed, self._shared = [], {}
+        if connection is not None:
+            connection.close()
 
     @contextlib.contextmanager
     def _errors(self, lasting: bool) -> Iterator[None]:

@@ -1,0 +1,109 @@
+"""`environments`: what this side lacks is told as it is, and no interpreter is blamed for it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pytest_modelroundtrip.environments import HERE, BadAnswerError, Environment, launch
+from pytest_modelroundtrip.environments.archive import portable_archive
+from pytest_modelroundtrip.environments.connection import Connection
+from pytest_modelroundtrip.portable import protocol, transfer
+from pytest_modelroundtrip.portable.protocol import CanRead, Readable
+
+pytestmark = pytest.mark.slow
+
+# it answers as the real one does, and needs no TensorFlow
+WORKER = portable_archive([])
+
+
+@pytest.fixture
+def environment() -> Iterator[Environment]:
+    """One that imports nothing before it is asked."""
+    made = Environment("a", HERE, WORKER, "spawn")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def connection() -> Iterator[Connection]:
+    made = Connection(HERE, WORKER, 60)
+    yield made
+    made.close()
+
+
+def has_no_thread(*_: object) -> None:
+    raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+
+def has_no_space(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/here")
+
+
+def test_too_few_threads_break_no_environment(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(launch.Watchdog, "__enter__", has_no_thread)
+        with pytest.raises(OSError) as raised:
+            environment.probe()
+    assert raised.value.errno == errno.EAGAIN
+    assert environment.broken is None and environment._connection is None
+    environment.begin()
+    assert environment._connection is not None
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "fault"),
+    [
+        (launch.Watchdog, "__enter__", has_no_thread),
+        (transfer, "send", has_no_space),
+        (transfer, "receive", has_no_space),
+    ],
+)
+def test_what_is_lacking_for_a_folder_is_told_as_it_is(  # noqa: PLR0913
+    connection: Connection,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    where: object,
+    name: str,
+    fault: object,
+) -> None:
+    monkeypatch.setattr(where, name, fault)
+    with pytest.raises(OSError) as raised:
+        connection.send_folder(str(tmp_path), "there", print)
+        connection.fetch_folder("there", str(tmp_path / "back"), str(tmp_path))
+    assert raised.value.errno in (errno.EAGAIN, errno.ENOSPC)
+    assert not connection._scratch.exists()  # it is closed: its next answer would be another's
+
+
+def test_an_answer_too_large_for_the_memory_is_a_bad_one(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(protocol, "decode_record", too_large)
+    with pytest.raises(BadAnswerError, match="does not fit into the memory"):
+        connection.ask(CanRead("/nowhere", ""), Readable, 60)
+
+
+def test_an_interrupt_while_one_is_closed_leaves_none_that_is_closed(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    environment.begin()
+    first = environment._connection
+    assert first is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(Connection, "close", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            environment.close()
+    assert environment._connection is None
+    first.close()
