@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -75,7 +76,9 @@ class Environment:
         self._archive, self._forks = archive, isolation != "spawn"
         self._stands_by = isolation == "standby"
         self._connect_seconds = connect_seconds
+        self._pid = os.getpid()  # of the process whose connection it is
         self._connection: Connection | None = None
+        self._inherited: list[Connection | None] = []  # of the processes that this one is a fork of
         self._is_warming = False  # the answer to its first import has not been received yet
         self._warmed: list[Probe] = []  # what else it has imported
         self._shared: dict[str, bool] = {}  # folder of modules -> whether it can be read there
@@ -105,6 +108,8 @@ class Environment:
         Raises:
             OSError: where this machine has no disk space, descriptors or processes left.
         """
+        if self._pid != os.getpid():  # a fork, as pytest-forked makes: it cannot receive
+            self._end()
         if self._connection is not None or self.broken is not None:
             return
         with contextlib.suppress(BrokenEnvironmentError), self._errors(lasting=True):
@@ -231,7 +236,10 @@ class Environment:
         connection, self._connection = self._connection, None  # first: closing may be interrupted
         self._is_warming = False
         self._warmed, self._shared = [], {}
-        if connection is not None:
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._inherited.append(connection)  # were it deleted, execnet would close it
+        elif connection is not None:
             connection.close()
 
     @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -107,3 +108,39 @@ def test_an_interrupt_while_one_is_closed_leaves_none_that_is_closed(
             environment.close()
     assert environment._connection is None
     first.close()
+
+
+def answers(environment: Environment) -> bool:
+    request = CanRead("/nowhere", "")
+    return environment._ready().ask(request, Readable, 60) == Readable(False)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_fork_of_this_process_has_an_interpreter_of_its_own(environment: Environment) -> None:
+    """It has no thread that receives what its parent's interpreter answers."""
+    environment.begin()
+    child = os.fork()
+    if not child:
+        is_good = False
+        try:
+            signal.alarm(60)  # where it waits for its parent's
+            is_good = answers(environment)
+            environment.close()
+        finally:
+            os._exit(not is_good)
+    assert os.waitpid(child, 0)[1] == 0
+    first = environment._connection
+    assert answers(environment) and environment._connection is first
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_fork_ends_no_interpreter_of_its_parent(environment: Environment) -> None:
+    environment.begin()
+    child = os.fork()
+    if not child:
+        try:
+            environment.close()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    assert answers(environment)
