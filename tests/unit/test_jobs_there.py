@@ -7,9 +7,10 @@ from typing import cast
 
 import pytest
 
+from pytest_modelroundtrip.environments import HERE, Environment
 from pytest_modelroundtrip.environments.connection import Connection
 from pytest_modelroundtrip.environments.jobs_there import job_there
-from pytest_modelroundtrip.portable.protocol import CanRead, Job, Readable, Setup
+from pytest_modelroundtrip.portable.protocol import CanRead, Job, Readable, Reload, Reloaded, Setup
 
 
 class PartlyShared:
@@ -18,15 +19,22 @@ class PartlyShared:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.seen: dict[str, bool] = {}
+        self.fetched: list[str] = []
 
-    def ask(self, request: CanRead, *_: object) -> Readable:
-        """Whether it can be read there."""
+    def ask(self, request: CanRead | Reload, *_: object) -> Readable | Reloaded:
+        """Whether it can be read there; or that a reload was done."""
+        if isinstance(request, Reload):
+            return Reloaded({}, {}, observation={})
         self.asked.append(request.path)
         return Readable("shared" in request.path)
 
     def send_folder(self, folder: str, name: str, notify: object) -> str:  # noqa: ARG002
         """The path of its copy."""
         return f"/there/{name}"
+
+    def fetch_folder(self, name: str, folder: str, sent: str) -> None:  # noqa: ARG002
+        """Remember what is fetched."""
+        self.fetched.append(folder)
 
     def folder_there(self, name: str) -> str:
         """The path of that name."""
@@ -65,6 +73,16 @@ def test_each_artifact_goes_that_cannot_be_read_there(there: PartlyShared, tmp_p
     sent = there.of(other)
     assert (sent.artifact, sent.save_to) == ("/there/artifact", "/there/saved-again")
     assert there.of(golden) == golden
+
+
+def test_what_was_saved_again_comes_where_the_artifact_went(
+    there: PartlyShared, tmp_path: Path
+) -> None:
+    environment = Environment("a", HERE, b"", "spawn")
+    environment._connection = cast("Connection", there)
+    for name in ("shared", "temporary", "shared"):
+        environment.reload(job_in(tmp_path / name), 60)
+    assert there.fetched == [str(tmp_path / "temporary" / "generation2")]
 
 
 def test_each_folder_of_modules_goes_that_cannot_be_read_there(
