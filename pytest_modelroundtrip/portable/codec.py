@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import reprlib
 import struct
+from collections import Counter
 from typing import Callable, Dict, List, NoReturn, Optional, Tuple
 
 import numpy as np
@@ -19,6 +20,8 @@ from .tensors import DTYPES, KnownArray, PartOutput, Ragged, Sparse, dtype_named
 MAX_DEPTH = 100  # of nested lists and dicts
 MAX_RANK = 32  # axes of an array, as in NumPy 1
 MAX_KNOWN = 1 << 40  # numbers of an array that does not travel; that many zeros can be hashed
+# keys of one dict that are numbers, and those of them that have one hash
+MAX_NUMBERS, MAX_ALIKE = 100_000, 100
 HEADER = struct.Struct("<Q")  # bytes of the JSON
 
 
@@ -155,9 +158,10 @@ class _Decoder:
         return value
 
     def _dict(self, content: Json) -> Dict[Json, Plain]:
+        pairs = [_listed(pair, 2) for pair in _listed(content)]
+        _assert_spread([key for key, _ in pairs if isinstance(key, (int, float))])
         items: Dict[Json, Plain] = {}
-        for pair in _listed(content):
-            key, item = _listed(pair, 2)
+        for key, item in pairs:
             if isinstance(key, (list, dict)) or key in items:
                 _wrong("a new key", key)
             items[key] = self.value(item)
@@ -208,6 +212,19 @@ class _Decoder:
         dtype = dtype_named(name)
         data = self._reader.take(_count(shape) * dtype.itemsize)
         return np.frombuffer(data, dtype=dtype).reshape(shape)
+
+
+def _assert_spread(numbers: List[float]) -> None:
+    """Assert that the keys of a dict are no more, and no more alike, than it holds in seconds.
+
+    Numbers are easily chosen so that many have one hash. The hashes of strings are random.
+
+    Raises:
+        ValueError: where they are.
+    """
+    alike = max(Counter(map(hash, numbers)).values(), default=0)
+    if len(numbers) > MAX_NUMBERS or alike > MAX_ALIKE:
+        raise ValueError(f"{len(numbers)} keys are numbers, of which {alike} have one hash")
 
 
 def _text(content: Json, what: str) -> str:

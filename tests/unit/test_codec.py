@@ -438,3 +438,16 @@ def test_the_depth_is_counted_anew_for_each_sibling() -> None:
 
 def test_the_shape_of_nothing_may_be_wide() -> None:
     assert codec.load(framed({"array": [[0, 2**40], "int8"]})).shape == (0, 2**40)
+
+
+def test_keys_with_one_hash_are_bounded() -> None:
+    """A dict compares each of them with all others: 64 MB of such keys would take days."""
+    keys = [number * (2**61 - 1) for number in range(101)]
+    assert [*codec.load(codec.dump(dict.fromkeys(keys[1:])))] == keys[1:]
+    with pytest.raises(ValueError, match=r"^101 keys are numbers, of which 101 have one hash$"):
+        codec.load(codec.dump(dict.fromkeys(keys)))
+    words = dict.fromkeys(range(codec.MAX_NUMBERS), "word")  # as an index of words has them
+    assert codec.load(codec.dump(words)) == words
+    words[-7] = "one more"
+    with pytest.raises(ValueError, match=r"^100001 keys are numbers"):
+        codec.load(codec.dump(words))
