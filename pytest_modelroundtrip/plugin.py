@@ -14,21 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from . import bundle_settings, hookspecs, settings
+from . import bundle_settings, hookspecs, marked_functions, settings
 from .current_session import SESSION, session_of
+from .marked_functions import ARGUMENT, FUNCTION_SCOPED, test_of
 from .portable.bundle_files import ARCHIVE_SUFFIX, ORIGIN
 from .reporting.reporter import PROPERTY, RoundTripReporter
 from .setting_values import SettingsError
 
 if TYPE_CHECKING:
     from .fixture import RoundTripFixture
-    from .model import ModelGroup
     from .session import RoundTripCase
 
 FIXTURE = pytest.StashKey["RoundTripFixture"]()
-FUNCTION_SCOPED = pytest.StashKey[set[str]]()  # the function-scoped fixtures an item has set up
-
-ARGUMENT = "roundtrip"  # the name of the fixture and of the marker
 USE = pytest.mark.usefixtures(ARGUMENT)
 
 
@@ -172,11 +169,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         callspec = getattr(item, "callspec", None)
         if callspec and any(mark.name == ARGUMENT for mark in callspec.marks):
-            errors[_test_of(item)] = (
+            errors[test_of(item)] = (
                 f"{item.nodeid}: roundtrip marks a function or a class, not one pytest.param of it"
             )
         elif not callspec and item.get_closest_marker(ARGUMENT):
-            errors[_test_of(item)] = (
+            errors[test_of(item)] = (
                 f"{item.nodeid}: roundtrip marks plain test functions and methods, not this kind "
                 "of test"
             )
@@ -187,12 +184,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     # one of xdist's workers cannot end the run; there the test itself fails
     if session.errors and not hasattr(config, "workerinput"):
         raise pytest.UsageError("\n".join(session.errors.values()))
-
-
-def _test_of(item: pytest.Item) -> str:
-    """The id of the test that the item is one case of."""
-    parent = item.parent.nodeid if item.parent else ""
-    return f"{parent}::{getattr(item, 'originalname', item.name)}"
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -235,7 +226,7 @@ def _case_of(item: pytest.Item) -> RoundTripCase | None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Fail a test with a wrong marker, where the run could not be ended."""
     session = item.config.stash.get(SESSION, None)
-    error = session.errors.get(_test_of(item)) if session else None
+    error = session.errors.get(test_of(item)) if session else None
     if error:
         pytest.fail(error, pytrace=False)
     if hasattr(item.config, "workerinput") and _case_of(item):
@@ -281,63 +272,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     fixture = pyfuncitem.stash.get(FIXTURE, None)
     if fixture is None or inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
-    parameters = inspect.signature(pyfuncitem.obj).parameters
-    arguments = {
-        name: pyfuncitem.funcargs[name] for name in parameters if name in pyfuncitem.funcargs
-    }
-    if ARGUMENT in arguments:
-        _call_with_fixture(lambda: pyfuncitem.obj(**arguments), fixture)
-        return True
-
-    def build() -> ModelGroup | None:
-        return _returned_model(pyfuncitem.obj(**arguments), fixture)
-
-    session = session_of(pyfuncitem.config)
-    models = session.reference(_model_key(pyfuncitem, set(arguments)), build)
-    if models is not None:
-        fixture.run(models, pytrace=False)
+    marked_functions.call(pyfuncitem, fixture)
     return True
-
-
-def _call_with_fixture(call: Callable[[], object], fixture: RoundTripFixture) -> None:
-    if call() is not None:
-        pytest.fail(
-            "it has the fixture `roundtrip` and returns a value: do one or the other",
-            pytrace=False,
-        )
-    if not fixture.trips:
-        pytest.fail(
-            "it never called `roundtrip(model, ...)`, so nothing was compared", pytrace=False
-        )
-
-
-def _returned_model(value: Any, fixture: RoundTripFixture) -> ModelGroup | None:
-    from . import model as reference_model
-    from .fixture import prepared
-
-    if value is None and fixture.trips:
-        return None  # a fixture of the user's has done the round trip
-    if value is None or (isinstance(value, tuple) and not value):
-        pytest.fail(
-            "it returned nothing: return the model, or the model followed by its inputs",
-            pytrace=False,
-        )
-    model, *args = value if isinstance(value, tuple) else (value,)
-    return prepared(lambda: reference_model.single(model, args, {}), pytrace=False)
-
-
-def _model_key(item: pytest.Function, asked: set[str]) -> object:
-    """Equal for items that may share one model.
-
-    They are of one function, have the same parameters, and no fixture made anew for each of them.
-    """
-    callspec = getattr(item, "callspec", None)
-    params = callspec.params.items() if callspec else ()
-    parameters = {name: value for name, value in params if name != ARGUMENT}
-    given = {name for name, value in parameters.items() if item.funcargs.get(name) is value}
-    if (item.stash.get(FUNCTION_SCOPED, set()) - given) & asked:
-        return object()
-    return (_test_of(item), tuple(sorted((name, id(value)) for name, value in parameters.items())))
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,0 +1,85 @@
+"""Marked test functions are called. Items of one function may share the model that it returns.
+
+This is imported in every run of pytest, so it must be light.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from .current_session import session_of
+
+if TYPE_CHECKING:
+    from .fixture import RoundTripFixture
+    from .model import ModelGroup
+
+ARGUMENT = "roundtrip"  # the name of the fixture and of the marker
+FUNCTION_SCOPED = pytest.StashKey[set[str]]()  # the function-scoped fixtures an item has set up
+
+
+def test_of(item: pytest.Item) -> str:
+    """The id of the test that the item is one case of."""
+    parent = item.parent.nodeid if item.parent else ""
+    return f"{parent}::{getattr(item, 'originalname', item.name)}"
+
+
+def call(item: pytest.Function, fixture: RoundTripFixture) -> None:
+    """Call the function of an item that does a round trip: it may return the model."""
+    parameters = inspect.signature(item.obj).parameters
+    arguments = {name: item.funcargs[name] for name in parameters if name in item.funcargs}
+    if ARGUMENT in arguments:
+        _call_with_fixture(lambda: item.obj(**arguments), fixture)
+        return
+
+    def build() -> ModelGroup | None:
+        return _returned_model(item.obj(**arguments), fixture)
+
+    session = session_of(item.config)
+    models = session.reference(_model_key(item, set(arguments)), build)
+    if models is not None:
+        fixture.run(models, pytrace=False)
+
+
+def _call_with_fixture(call: Callable[[], object], fixture: RoundTripFixture) -> None:
+    if call() is not None:
+        pytest.fail(
+            "it has the fixture `roundtrip` and returns a value: do one or the other",
+            pytrace=False,
+        )
+    if not fixture.trips:
+        pytest.fail(
+            "it never called `roundtrip(model, ...)`, so nothing was compared", pytrace=False
+        )
+
+
+def _returned_model(value: Any, fixture: RoundTripFixture) -> ModelGroup | None:
+    from . import model as reference_model
+    from .fixture import prepared
+
+    if value is None and fixture.trips:
+        return None  # a fixture of the user's has done the round trip
+    if value is None or (isinstance(value, tuple) and not value):
+        pytest.fail(
+            "it returned nothing: return the model, or the model followed by its inputs",
+            pytrace=False,
+        )
+    model, *args = value if isinstance(value, tuple) else (value,)
+    return prepared(lambda: reference_model.single(model, args, {}), pytrace=False)
+
+
+def _model_key(item: pytest.Function, asked: set[str]) -> object:
+    """Equal for items that may share one model.
+
+    They are of one function, have the same parameters, and no fixture made anew for each of them.
+    """
+    callspec = getattr(item, "callspec", None)
+    params = callspec.params.items() if callspec else ()
+    parameters = {name: value for name, value in params if name != ARGUMENT}
+    given = {name for name, value in parameters.items() if item.funcargs.get(name) is value}
+    if (item.stash.get(FUNCTION_SCOPED, set()) - given) & asked:
+        return object()
+    return (test_of(item), tuple(sorted((name, id(value)) for name, value in parameters.items())))
