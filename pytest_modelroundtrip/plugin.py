@@ -113,8 +113,12 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> None:  # noqa: ARG001
+def pytest_pycollect_makeitem(
+    collector: pytest.Module | pytest.Class, name: str, obj: object
+) -> None:
     """Give each marked function the fixture, used or not: only fixtures can be parametrized."""
+    if not collector.istestfunction(obj, name):
+        return  # a helper, a fixture, or what raises if it is touched, as Flask's proxies do
     function = getattr(obj, "__func__", obj)  # of a static or class method
     if not inspect.isfunction(function):
         return

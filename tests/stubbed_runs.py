@@ -1,0 +1,56 @@
+"""Runs of pytest inside of our tests that need no TensorFlow: no model is saved or reloaded.
+
+In place of a model a test has the verdict that its round trips come to: `return "exact"`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from inner_runs import run_in_process
+
+from pytest_modelroundtrip import current_session, fixture, session
+from pytest_modelroundtrip.environments.environment import Environment
+from pytest_modelroundtrip.plan import Plan
+from pytest_modelroundtrip.result import RoundTrip, Verdict
+from pytest_modelroundtrip.session import Session
+
+
+class NotStarted(Environment):
+    """Starts nothing."""
+
+    def begin(self) -> None:
+        """Let the run go on."""
+
+
+class WithoutInterpreters:
+    """A plugin of an inner run."""
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Give the run a session that starts nothing."""
+        config.stash[current_session.SESSION] = Session(config, NotStarted)
+
+
+def _single(model: Any, *_: object) -> Any:
+    return model
+
+
+def _round_trip(plan: Plan) -> RoundTrip:
+    verdict = Verdict(str(plan.models))
+    artifact = plan.folder / "artifact"
+    artifact.mkdir(parents=True)
+    problems = [] if verdict.passed else ["this is wrong"]
+    return RoundTrip(plan.format.name, plan.environment.name, artifact, verdict, problems=problems)
+
+
+def use_stubs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let round trips come to what their tests say, without a model."""
+    monkeypatch.setattr(session, "missing_tensorflow", lambda: None)
+    monkeypatch.setattr(fixture.reference_model, "single", _single)
+    monkeypatch.setattr(fixture, "round_trip", _round_trip)
+
+
+def run_stubbed(*args: str) -> pytest.RunResult:
+    """Pytest in this process on what is in the current folder."""
+    return run_in_process(["-p", "no:cacheprovider", *args], WithoutInterpreters())

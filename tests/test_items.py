@@ -1,0 +1,42 @@
+"""What becomes of each kind of function in a test file. No test here needs TensorFlow."""
+
+from __future__ import annotations
+
+import pytest
+from stubbed_runs import run_stubbed, use_stubs
+
+
+@pytest.fixture(autouse=True)
+def stubs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Round trips without models."""
+    use_stubs(monkeypatch)
+
+
+NOT_TESTS = """
+import pytest
+
+pytestmark = pytest.mark.roundtrip(formats=["keras"])
+
+class Proxy:
+    def __getattr__(self, name):
+        raise RuntimeError("working outside of application context")
+
+current_app = Proxy()
+
+def helper():
+    pass
+
+@pytest.fixture
+def width():
+    return 3
+
+def test_it(width):
+    assert not hasattr(helper, "pytestmark")
+    return "exact"
+"""
+
+
+def test_only_test_functions_are_looked_at(pytester: pytest.Pytester) -> None:
+    """A proxy raises if it is touched, and pytest warns of marks on fixtures."""
+    pytester.makepyfile(NOT_TESTS)
+    run_stubbed("-W", "error").assert_outcomes(passed=1)
