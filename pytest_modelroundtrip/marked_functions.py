@@ -6,7 +6,6 @@ This is imported in every run of pytest, so it must be light.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,7 +31,11 @@ def call(item: pytest.Function, fixture: RoundTripFixture) -> None:
     parameters = inspect.signature(item.obj).parameters
     arguments = {name: item.funcargs[name] for name in parameters if name in item.funcargs}
     if ARGUMENT in arguments:
-        _call_with_fixture(lambda: item.obj(**arguments), fixture)
+        if item.obj(**arguments) is not None:
+            pytest.fail(
+                "it has the fixture `roundtrip` and returns a value: do one or the other",
+                pytrace=False,
+            )
         return
 
     def build() -> ModelGroup | None:
@@ -42,18 +45,6 @@ def call(item: pytest.Function, fixture: RoundTripFixture) -> None:
     models = session.reference(_model_key(item, set(arguments)), build)
     if models is not None:
         fixture.run(models, pytrace=False)
-
-
-def _call_with_fixture(call: Callable[[], object], fixture: RoundTripFixture) -> None:
-    if call() is not None:
-        pytest.fail(
-            "it has the fixture `roundtrip` and returns a value: do one or the other",
-            pytrace=False,
-        )
-    if not fixture.trips:
-        pytest.fail(
-            "it never called `roundtrip(model, ...)`, so nothing was compared", pytrace=False
-        )
 
 
 def _returned_model(value: Any, fixture: RoundTripFixture) -> ModelGroup | None:

@@ -40,3 +40,36 @@ def test_only_test_functions_are_looked_at(pytester: pytest.Pytester) -> None:
     """A proxy raises if it is touched, and pytest warns of marks on fixtures."""
     pytester.makepyfile(NOT_TESTS)
     run_stubbed("-W", "error").assert_outcomes(passed=1)
+
+
+ASYNC = """
+import pytest
+
+@pytest.mark.roundtrip(formats=["keras"])
+async def test_returns():
+    return "exact"
+
+@pytest.mark.roundtrip(formats=["keras"])
+async def test_calls(roundtrip):
+    roundtrip("exact")
+"""
+RUNS_ASYNC = """
+import asyncio
+import pytest
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    funcargs = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    asyncio.run(pyfuncitem.obj(**funcargs))
+    return True
+"""
+
+
+def test_a_function_that_another_plugin_calls_must_compare_something(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makeconftest(RUNS_ASYNC)
+    pytester.makepyfile(ASYNC)
+    result = run_stubbed()
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["it never called `roundtrip(model, ...)`, so nothing was *"])
