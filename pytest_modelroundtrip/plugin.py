@@ -169,18 +169,8 @@ def _parameter(case: RoundTripCase) -> Any:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """End the run where a marker is wrong, with all that is wrong."""
-    errors: dict[str, str] = {}
-    for item in items:
-        callspec = getattr(item, "callspec", None)
-        if callspec and any(mark.name == ARGUMENT for mark in callspec.marks):
-            errors[test_of(item)] = (
-                f"{item.nodeid}: roundtrip marks a function or a class, not one pytest.param of it"
-            )
-        elif not callspec and item.get_closest_marker(ARGUMENT):
-            errors[test_of(item)] = (
-                f"{item.nodeid}: roundtrip marks plain test functions and methods, not this kind "
-                "of test"
-            )
+    wrong = [(item, text) for item in items if (text := _wrong_mark(item))]
+    errors = {test_of(item): f"{item.nodeid}: roundtrip marks {text}" for item, text in wrong}
     if SESSION not in config.stash and not errors:
         return
     session = session_of(config)
@@ -188,6 +178,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     # one of xdist's workers cannot end the run; there the test itself fails
     if session.errors and not hasattr(config, "workerinput"):
         raise pytest.UsageError("\n".join(session.errors.values()))
+
+
+def _wrong_mark(item: pytest.Item) -> str:
+    """What is wrong with the mark of an item, if it has one and something is."""
+    if not isinstance(item, pytest.Function):
+        return ""  # a doctest in a marked module is none of its tests
+    callspec = getattr(item, "callspec", None)
+    if callspec and any(mark.name == ARGUMENT for mark in callspec.marks):
+        return "a function or a class, not one pytest.param of it"
+    if item.get_closest_marker(ARGUMENT) is None or (callspec and ARGUMENT in callspec.params):
+        return ""
+    return (
+        "plain test functions and methods, not this kind of test, nor one that was collected "
+        "already (item.add_marker)"
+    )
 
 
 @pytest.hookimpl(tryfirst=True)

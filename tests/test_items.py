@@ -73,3 +73,29 @@ def test_a_function_that_another_plugin_calls_must_compare_something(
     result = run_stubbed()
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(["it never called `roundtrip(model, ...)`, so nothing was *"])
+
+
+MARKS_LATE = """
+import pytest
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        item.add_marker(pytest.mark.roundtrip)
+"""
+
+
+@pytest.mark.parametrize("parameters", ["", "import pytest\n@pytest.mark.parametrize('n', [1])\n"])
+def test_a_mark_that_comes_too_late_is_an_error(
+    pytester: pytest.Pytester, parameters: str
+) -> None:
+    pytester.makeconftest(MARKS_LATE)
+    pytester.makepyfile(f"{parameters}def test_it({'n' if parameters else ''}): pass")
+    result = run_stubbed()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*roundtrip marks *collected already (item.add_marker)"])
+
+
+def test_a_doctest_in_a_marked_module_is_no_round_trip(pytester: pytest.Pytester) -> None:
+    marked = "import pytest\npytestmark = pytest.mark.roundtrip\n"
+    pytester.makepyfile(f"{marked}def one():\n    '''\n    >>> 1\n    1\n    '''\n")
+    run_stubbed("--doctest-modules").assert_outcomes(passed=1)
