@@ -20,7 +20,7 @@ from .presentable import printable
 from .reporting import failure, provenance
 from .reporting.record import Record, without_case
 from .reporting.reporter import PROPERTY
-from .result import RoundTrip, RoundTripError, Verdict
+from .result import FormatFailedError, RoundTrip, RoundTripError, Verdict
 from .roundtrip import not_begun, not_kept, round_trip
 from .session import RoundTripCase, Session
 
@@ -182,7 +182,8 @@ def conclude(item: pytest.Item, case_id: str, trip: RoundTrip, text: str, pytrac
     record = Record.of(printable(item.nodeid), case_id, trip, text)
     item.user_properties.append((PROPERTY, record.to_json()))
     if text:
-        raise RoundTripError(text, trip, pytrace)
+        error = FormatFailedError if trip.verdict.is_judgement else RoundTripError
+        raise error(text, trip, pytrace)
     if trip.verdict is Verdict.UNSUPPORTED:
         pytest.skip(f"{trip.format}: {failure.shortened(trip.problems[0])}")
 

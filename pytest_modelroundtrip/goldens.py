@@ -17,7 +17,7 @@ from .plan import Plan
 from .portable import bundle_files
 from .presentable import printable
 from .reporting import failure
-from .result import RoundTrip, RoundTripError
+from .result import FormatFailedError, RoundTrip, RoundTripError
 from .roundtrip import check_recorded
 from .session import RoundTripCase
 from .setting_values import SettingsError
@@ -71,7 +71,7 @@ def _items(collector: pytest.Collector, folder: Path) -> Iterator[pytest.Item]:
         item.case = RoundTripCase(fmt, environment, case.settings)
         if name in failures:
             item.add_marker(
-                pytest.mark.xfail(reason=failures[name], strict=True, raises=RoundTripError)
+                pytest.mark.xfail(reason=failures[name], strict=True, raises=FormatFailedError)
             )
         yield item
 

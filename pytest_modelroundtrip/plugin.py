@@ -158,12 +158,12 @@ def _is_marked(node: pytest.Item, function: Callable[..., object]) -> bool:
 
 
 def _parameter(case: RoundTripCase) -> Any:
-    from .result import RoundTripError
+    from .result import FormatFailedError
 
     reason = case.settings.expected_failures.get(case.id)
     if not reason:
         return pytest.param(case, id=case.id)
-    expected = pytest.mark.xfail(reason=reason, strict=True, raises=RoundTripError)
+    expected = pytest.mark.xfail(reason=reason, strict=True, raises=FormatFailedError)
     return pytest.param(case, id=case.id, marks=expected)
 
 

@@ -39,6 +39,16 @@ class Verdict(str, enum.Enum):
         """Whether the reloaded model is the one that was saved."""
         return self in (Verdict.EXACT, Verdict.CLOSE)
 
+    @property
+    def is_judgement(self) -> bool:
+        """Whether the format was judged: not where the model, or a machine, is to blame."""
+        return self not in (
+            Verdict.UNDECIDED,
+            Verdict.NOT_DETERMINISTIC,
+            Verdict.ENVIRONMENT_BROKEN,
+            Verdict.SYSTEM_ERROR,
+        )
+
 
 class Versions(NamedTuple):
     """The versions of both sides, by name of the module: `{"python": "3.11.7", "keras": ...}`."""
@@ -127,3 +137,7 @@ class RoundTripError(AssertionError, _Failed):  # type: ignore[misc, valid-type]
     def __init__(self, message: str, trip: RoundTrip | None = None, pytrace: bool = True) -> None:
         _Failed.__init__(self, message, pytrace)
         self.trip = trip
+
+
+class FormatFailedError(RoundTripError):
+    """The same where the format was judged. An expected failure excuses this alone."""

@@ -99,3 +99,24 @@ def test_a_doctest_in_a_marked_module_is_no_round_trip(pytester: pytest.Pytester
     marked = "import pytest\npytestmark = pytest.mark.roundtrip\n"
     pytester.makepyfile(f"{marked}def one():\n    '''\n    >>> 1\n    1\n    '''\n")
     run_stubbed("--doctest-modules").assert_outcomes(passed=1)
+
+
+EXPECTED = """
+import pytest
+expected = pytest.mark.roundtrip(formats=["keras"], expected_failures={"keras": "why"})
+
+@expected
+@pytest.mark.parametrize("verdict", ["differs", "load error", "unsupported"])
+def test_excused(verdict):
+    return verdict
+
+@expected
+@pytest.mark.parametrize("verdict", ["system error", "environment broken", "not deterministic"])
+def test_not_excused(verdict):
+    return verdict
+"""
+
+
+def test_only_a_format_that_was_judged_is_excused(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(EXPECTED)
+    run_stubbed().assert_outcomes(xfailed=3, failed=3)

@@ -20,6 +20,11 @@ def test_only_exact_and_close_pass() -> None:
     assert [verdict for verdict in Verdict if verdict.passed] == [Verdict.EXACT, Verdict.CLOSE]
 
 
+def test_a_verdict_blames_the_format_or_something_else() -> None:
+    others = {"undecided", "not deterministic", "environment broken", "system error"}
+    assert {verdict.value for verdict in Verdict if not verdict.is_judgement} == others
+
+
 def test_a_verdict_is_its_text() -> None:
     verdict = Verdict("save error")
     assert verdict is Verdict.SAVE_ERROR and "save error" in [verdict]
