@@ -72,7 +72,8 @@ def check(chosen: argparse.Namespace) -> int:
             print(error)
             return NOT_DONE
         skips = _Skips()
-        status = pytest.main([*_arguments(chosen), *map(str, paths)], plugins=[skips])
+        plugins = [skips, _PlainFolders()]
+        status = pytest.main([*_arguments(chosen), *map(str, paths)], plugins=plugins)
     if status == OK and skips.seen:
         return NOT_DONE
     return int(status) if status in (OK, SOMETHING_DIFFERS) else NOT_DONE
@@ -87,6 +88,15 @@ class _Skips:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Look at what came of a bundle; a known failure is skipped in another sense."""
         self.seen |= report.skipped and not hasattr(report, "wasxfail")
+
+
+class _PlainFolders:
+    """A plugin of the run: it does not run the `__init__.py` of a folder that a bundle is in."""
+
+    def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> pytest.Collector:
+        """A folder that is no bundle, and no package either."""
+        folder: pytest.Dir = pytest.Dir.from_parent(parent, path=path)
+        return folder
 
 
 def _bundle(path: Path, chosen: argparse.Namespace, scratch: Path) -> Path:
@@ -114,9 +124,13 @@ def _bundle(path: Path, chosen: argparse.Namespace, scratch: Path) -> Path:
 
 
 def _arguments(chosen: argparse.Namespace) -> list[str]:
-    """The options of pytest that are meant; of the ini file in this folder, but for `addopts`."""
+    """The options of pytest that are meant; of the ini file in this folder, but for `addopts`.
+
+    No conftest.py is run: it may be one of the bundle, and that is not confined.
+    """
     ini = next((name for name in INI_FILES if Path(name).is_file()), os.devnull)
     found = ["-c", ini, "--rootdir=.", "-o", "addopts=", "-p", "no:cacheprovider", "--no-header"]
+    found.append("--noconftest")
     found += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # this package is in use already
     defined = [text for text in chosen.environments if "=" in text]
     found += [f"--roundtrip-define-environment={text}" for text in defined]

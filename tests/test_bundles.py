@@ -120,11 +120,6 @@ def test_they_are_checked_without_pytest(goldens: Path, run: Run, tensorflow: Mo
     assert (done.returncode, "2 passed" in done.stdout) == (0, True), done.stdout
     done = in_process_of_its_own(*command, "pytest.ini")
     assert (done.returncode, done.stdout[:21]) == (2, "pytest.ini is neither")
-    conftest = Path("conftest.py")
-    conftest.write_text("import pytest\n\ndef pytest_runtest_setup(): pytest.skip('n/a')\n")
-    done = in_process_of_its_own(*command, str(bundle))
-    assert (done.returncode, "1 skipped" in done.stdout) == (2, True), done.stdout
-    conftest.unlink()
     standalone = [sys.executable, "-I", str(bundle / "reload.pyz"), "--check"]
     done = in_process_of_its_own(*standalone)
     assert done.stdout.endswith("\nEXACT\n") and done.returncode == 0, done.stdout

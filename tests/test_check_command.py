@@ -1,0 +1,52 @@
+"""The command `check` around the checks, which are stubs here: no test needs TensorFlow."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pytest_modelroundtrip import goldens, session
+from pytest_modelroundtrip.__main__ import main
+from pytest_modelroundtrip.bundles import Bundle
+from pytest_modelroundtrip.plan import Plan
+from pytest_modelroundtrip.result import RoundTrip, Verdict
+
+FIRST = Path(__file__).parent / "bundles" / "dense.saved_model"
+RUNS = "open('it-ran', 'w')\n"
+
+Checked = Callable[[Verdict], int]
+
+
+@pytest.fixture
+def checked(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Checked:
+    """`checked(verdict)`: the exit status of a check of a bundle that comes to that verdict."""
+    assert pytester.path == Path.cwd()
+    monkeypatch.setattr(session, "missing_tensorflow", lambda: "")  # so that nothing is started
+    shutil.copytree(FIRST, "models/dense.saved_model")
+
+    def checked(verdict: Verdict) -> int:
+        def check_recorded(plan: Plan, bundle: Bundle, store: str) -> RoundTrip:
+            del store
+            there = plan.environment.name
+            return RoundTrip(plan.format.name, there, bundle.artifact, verdict, problems=["why"])
+
+        monkeypatch.setattr(goldens, "check_recorded", check_recorded)
+        return main(["check", "models/dense.saved_model"])
+
+    return checked
+
+
+def test_the_exit_status_says_what_came_of_it(checked: Checked) -> None:
+    assert checked(Verdict.EXACT) == 0
+    assert checked(Verdict.DIFFERS) == 1
+
+
+def test_no_code_beside_a_bundle_is_run(checked: Checked) -> None:
+    for place in ("conftest.py", "__init__.py"):
+        for folder in (".", "models", "models/dense.saved_model"):
+            Path(folder, place).write_text(RUNS)
+    assert checked(Verdict.EXACT) == 0
+    assert not Path("it-ran").exists()
