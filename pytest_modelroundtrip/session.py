@@ -59,7 +59,7 @@ class Session:
         self.recording = bundle_settings.recording_folder(config)  # where bundles go; None: nowhere
         self.failed_goldens: dict[Path, Renewal] = {}
         self._make_environment = make_environment
-        self._held: tuple[object, ModelGroup | None] | None = None
+        self._held: tuple[object, ModelGroup] | None = None
 
     @cached_property
     def formats(self) -> dict[str, Format]:
@@ -180,7 +180,10 @@ class Session:
         """The model of that key; one is held at a time, until another is asked for."""
         if self._held is None or self._held[0] != key:
             self.release()
-            self._held = (key, build())
+            models = build()
+            if models is None:
+                return None  # a fixture did the round trip: the next item must call its test, too
+            self._held = (key, models)
         return self._held[1]
 
     def bundles_wanted(self, name: str) -> list[Path]:

@@ -120,3 +120,29 @@ def test_not_excused(verdict):
 def test_only_a_format_that_was_judged_is_excused(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(EXPECTED)
     run_stubbed().assert_outcomes(xfailed=3, failed=3)
+
+
+BY_A_FIXTURE = """
+import pytest
+
+called = []
+
+@pytest.fixture
+def do_it(roundtrip):
+    roundtrip("exact")
+
+@pytest.mark.roundtrip(formats=["keras", "h5"])
+@pytest.mark.usefixtures("do_it")
+def test_it():
+    called.append(1)
+
+def test_count():
+    assert called == [1, 1]
+"""
+
+
+def test_a_test_whose_fixture_does_the_round_trip_is_called_for_each_format(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(BY_A_FIXTURE)
+    run_stubbed().assert_outcomes(passed=3)
