@@ -142,8 +142,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     except SettingsError as error:
         session.errors[definition.nodeid] = f"{definition.nodeid}: roundtrip {error}"
         return
-    except pytest.UsageError as error:  # of a hook: once, however many tests there are
-        session.errors[ARGUMENT] = str(error)
+    except pytest.UsageError as error:  # of a hook, so it is the same for each test
+        session.errors[definition.nodeid] = str(error)
         return
     metafunc.parametrize(ARGUMENT, [_parameter(case) for case in cases], indirect=True)
 
@@ -177,7 +177,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     session.errors = {**errors, **session.errors}
     # one of xdist's workers cannot end the run; there the test itself fails
     if session.errors and not hasattr(config, "workerinput"):
-        raise pytest.UsageError("\n".join(session.errors.values()))
+        raise pytest.UsageError("\n".join(dict.fromkeys(session.errors.values())))
 
 
 def _wrong_mark(item: pytest.Item) -> str:

@@ -146,3 +146,32 @@ def test_a_test_whose_fixture_does_the_round_trip_is_called_for_each_format(
 ) -> None:
     pytester.makepyfile(BY_A_FIXTURE)
     run_stubbed().assert_outcomes(passed=3)
+
+
+WRONG_HOOK = "def pytest_modelroundtrip_formats(config):\n    return 3\n"
+TWO_TESTS = """
+import pytest
+pytestmark = pytest.mark.roundtrip
+def test_a(): pass
+def test_b(): pass
+"""
+
+
+def test_an_error_of_a_hook_is_told_once_and_as_it_is(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(WRONG_HOOK)
+    pytester.makepyfile(TWO_TESTS)
+    result = run_stubbed()
+    (line,) = [line for line in result.errlines if line]
+    assert line == (
+        "ERROR: pytest_modelroundtrip_formats: a list of formats is expected, not 3"
+    )
+
+
+@pytest.mark.slow
+def test_an_error_of_a_hook_is_told_by_a_worker_of_xdist(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("xdist")
+    pytester.makeconftest(WRONG_HOOK)
+    pytester.makepyfile(TWO_TESTS)
+    result = pytester.runpytest_subprocess("-n1")
+    result.assert_outcomes(errors=2)
+    result.stdout.fnmatch_lines(["pytest_modelroundtrip_formats: a list of formats is expected*"])
