@@ -51,9 +51,12 @@ class Stop(Exception):  # noqa: N818  it ends a round trip, not always by an err
 def system_error(error: OSError, folder: Path) -> Stop:
     """What an error means that this machine raised, and no model's code."""
     place = [Path(error.filename).parent] if isinstance(error.filename, str) else []
-    facts = system_errors.facts(error.errno, [*place, folder])
-    error.filename = error.filename or str(folder)  # a write does not say where
-    hint = system_errors.advice(error.errno)
+    # an error of shutil has no number: its text has those of all files that it could not copy
+    code = error.errno or system_errors.code_in(str(error))
+    facts = system_errors.facts(code, [*place, folder])
+    if error.errno is not None:  # else its text would be lost
+        error.filename = error.filename or str(folder)  # a write does not say where
+    hint = system_errors.advice(code)
     return Stop(Verdict.SYSTEM_ERROR, error_text(error), *facts, hint=hint)
 
 

@@ -17,7 +17,7 @@ import pytest
 from pytest_modelroundtrip import roundtrip, system_errors
 from pytest_modelroundtrip.environments import BrokenEnvironmentError
 from pytest_modelroundtrip.model import ModelGroup
-from pytest_modelroundtrip.plan import Plan, Stop, recognized
+from pytest_modelroundtrip.plan import Plan, Stop, recognized, system_error
 from pytest_modelroundtrip.portable.formats import Format
 from pytest_modelroundtrip.portable.protocol import ChildEnd, LoadFailure, Reloaded
 from pytest_modelroundtrip.reporting import failure
@@ -113,6 +113,13 @@ def test_too_few_descriptors_are_told_with_the_limit(tmp_path: Path) -> None:
     assert trip.verdict is Verdict.SYSTEM_ERROR
     assert re.fullmatch(r"this process may have \d+ files open", trip.problems[1])
     assert "ulimit -n" in trip.hint
+
+
+def test_a_copy_that_fails_is_told_with_what_failed(tmp_path: Path) -> None:
+    full = str(refused(errno.ENOSPC, "/there/x"))
+    stop = system_error(shutil.Error([("/here/x", "/there/x", full)]), tmp_path)
+    assert stop.problems[0] == f"Error: [('/here/x', '/there/x', {full!r})]"
+    assert "free on this machine" in stop.problems[1] and "Free space" in stop.hint
 
 
 def test_other_errors_of_a_save_are_the_formats(tmp_path: Path) -> None:
