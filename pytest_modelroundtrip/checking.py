@@ -12,7 +12,16 @@ import pytest
 from . import bundles, plain_artifacts
 from .portable import bundle_files
 
-INI_FILES = ("pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
+# where pytest looks for its settings, in order, with what a file has that holds some
+INI_FILES = {
+    "pytest.toml": "",
+    ".pytest.toml": "",
+    "pytest.ini": "",
+    ".pytest.ini": "[pytest]",
+    "pyproject.toml": "[tool.pytest",
+    "tox.ini": "[pytest]",
+    "setup.cfg": "[tool:pytest]",
+}
 OK, SOMETHING_DIFFERS, NOT_DONE = 0, 1, 2  # exit statuses
 CHECKS_HELP = "comma-separated; default: all that were recorded"
 STORE_HELP = "where the large files of the bundles are, if not where they were recorded"
@@ -123,12 +132,17 @@ def _bundle(path: Path, chosen: argparse.Namespace, scratch: Path) -> Path:
     return plain_artifacts.make_bundle(given, scratch)
 
 
+def _has(name: str, text: str) -> bool:
+    path = Path(name)
+    return path.is_file() and text in path.read_text(encoding="utf-8", errors="replace")
+
+
 def _arguments(chosen: argparse.Namespace) -> list[str]:
     """The options of pytest that are meant; of the ini file in this folder, but for `addopts`.
 
     No conftest.py is run: it may be one of the bundle, and that is not confined.
     """
-    ini = next((name for name in INI_FILES if Path(name).is_file()), os.devnull)
+    ini = next((name for name, text in INI_FILES.items() if _has(name, text)), os.devnull)
     found = ["-c", ini, "--rootdir=.", "-o", "addopts=", "-p", "no:cacheprovider", "--no-header"]
     found.append("--noconftest")
     found += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # this package is in use already

@@ -50,3 +50,12 @@ def test_no_code_beside_a_bundle_is_run(checked: Checked) -> None:
             Path(folder, place).write_text(RUNS)
     assert checked(Verdict.EXACT) == 0
     assert not Path("it-ran").exists()
+
+
+def test_the_ini_file_is_the_one_that_configures_pytest(
+    checked: Checked, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("pyproject.toml").write_text("[tool.ruff]\n")
+    Path("tox.ini").write_text("[pytest]\nroundtrip_environments = here, tf215\n")
+    assert checked(Verdict.EXACT) == 2
+    assert "unknown environment 'tf215'" in capsys.readouterr().out
