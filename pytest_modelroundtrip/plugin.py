@@ -154,7 +154,8 @@ def _is_marked(node: pytest.Item, function: Callable[..., object]) -> bool:
     A marked class may share its functions with a base class that is not marked.
     """
     marked = node.get_closest_marker(ARGUMENT) is not None
-    return marked or USE.mark not in getattr(function, "pytestmark", ())
+    asks = ARGUMENT in inspect.signature(function).parameters
+    return marked or asks or USE.mark not in getattr(function, "pytestmark", ())
 
 
 def _parameter(case: RoundTripCase) -> Any:

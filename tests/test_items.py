@@ -175,3 +175,26 @@ def test_an_error_of_a_hook_is_told_by_a_worker_of_xdist(pytester: pytest.Pytest
     result = pytester.runpytest_subprocess("-n1")
     result.assert_outcomes(errors=2)
     result.stdout.fnmatch_lines(["pytest_modelroundtrip_formats: a list of formats is expected*"])
+
+
+SHARED = """
+import pytest
+
+class Base:
+    def test_it(self, roundtrip):
+        roundtrip("exact")
+
+@pytest.mark.roundtrip(formats=["keras"])
+class TestMarked(Base):
+    pass
+
+class TestUnmarked(Base):
+    pass
+"""
+
+
+def test_a_class_that_shares_functions_with_a_marked_one_has_the_fixture(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(SHARED)
+    run_stubbed("--roundtrip-formats=h5,keras").assert_outcomes(passed=4)
