@@ -27,7 +27,8 @@ class RoundTripReporter:
     """A plugin of pytest that reads records from test reports: those of xdist's workers, too."""
 
     def __init__(self, path: Path | None) -> None:
-        self._by_item: dict[str, list[Record]] = {}
+        # by worker and id: with `--dist each` all of xdist's workers run each test
+        self._by_item: dict[tuple[str, str], list[Record]] = {}
         self._path = path  # of the JSON report
         self._write_error = ""
 
@@ -39,8 +40,9 @@ class RoundTripReporter:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep the records of a test, or of a fixture that failed after a round trip."""
         if report.when == "call" or (report.when == "setup" and not report.passed):
-            self._by_item.pop(report.nodeid, None)  # a test that ran again moves to the end
-            self._by_item[report.nodeid] = _records_of(report)
+            item = (getattr(report, "worker_id", ""), report.nodeid)
+            self._by_item.pop(item, None)  # a test that ran again moves to the end
+            self._by_item[item] = _records_of(report)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the JSON report; where no test ran, that of an earlier run stays."""

@@ -1,0 +1,46 @@
+"""Which results of a run come into its report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pytest_modelroundtrip.reporting import json_report
+from pytest_modelroundtrip.reporting.record import Record
+from pytest_modelroundtrip.reporting.reporter import PROPERTY, RoundTripReporter
+from pytest_modelroundtrip.result import RoundTrip, Verdict
+
+NAME = "test_a.py::test_it[keras]"
+DIFFERS, EXACT = Verdict.DIFFERS, Verdict.EXACT
+
+
+def report(*verdicts: Verdict, when: Any = "call", worker: str = "gw0") -> pytest.TestReport:
+    """That of a test with such round trips; it was skipped where that was before the call."""
+    trips = [RoundTrip("keras", "here", Path(), verdict, problems=["why"]) for verdict in verdicts]
+    properties = [(PROPERTY, Record.of(NAME, "keras", trip, "").to_json()) for trip in trips]
+    outcome: Any = "passed" if when == "call" else "skipped"
+    return pytest.TestReport(
+        NAME, ("", 0, ""), {}, outcome, None, when, user_properties=properties, worker_id=worker
+    )
+
+
+def written(path: Path, *reports: pytest.TestReport) -> list[str]:
+    """The verdicts in the file after a run with these reports."""
+    reporter, run = RoundTripReporter(path), SimpleNamespace(exitstatus=0)
+    for each in reports:
+        reporter.pytest_runtest_logreport(each)
+    reporter.pytest_sessionfinish(run)  # type: ignore[arg-type]
+    return [record.verdict for record in json_report.read(path).records]
+
+
+def test_each_worker_of_xdist_has_its_results(tmp_path: Path) -> None:
+    """With `--dist each` all of them run each test."""
+    found = written(tmp_path / "x.json", report(EXACT), report(DIFFERS, worker="gw1"))
+    assert found == ["exact", "differs"]
+
+
+def test_of_a_test_that_ran_again_the_last_run_counts(tmp_path: Path) -> None:
+    assert written(tmp_path / "x.json", report(DIFFERS), report(EXACT)) == ["exact"]
