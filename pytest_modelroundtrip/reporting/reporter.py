@@ -42,7 +42,9 @@ class RoundTripReporter:
         if report.when == "call" or (report.when == "setup" and not report.passed):
             item = (getattr(report, "worker_id", ""), report.nodeid)
             self._by_item.pop(item, None)  # a test that ran again moves to the end
-            self._by_item[item] = _records_of(report)
+            records = _records_of(report)
+            if report.when == "call" or records:  # else it was not run: a mark skips it
+                self._by_item[item] = records
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the JSON report; where no test ran, that of an earlier run stays."""

@@ -44,3 +44,14 @@ def test_each_worker_of_xdist_has_its_results(tmp_path: Path) -> None:
 
 def test_of_a_test_that_ran_again_the_last_run_counts(tmp_path: Path) -> None:
     assert written(tmp_path / "x.json", report(DIFFERS), report(EXACT)) == ["exact"]
+
+
+def test_an_earlier_report_stays_where_no_test_ran(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    for verdicts, when, found in (
+        ([EXACT], "call", ["exact"]),
+        ([], "setup", ["exact"]),  # all are skipped by a mark
+        ([DIFFERS], "setup", ["differs"]),  # a fixture did it
+        ([], "call", []),
+    ):
+        assert written(path, report(*verdicts, when=when)) == found
