@@ -268,7 +268,8 @@ def _consistent(settings: Settings) -> Settings:
         raise SettingsError("rtol and atol go together: give both or neither")
     if settings.exact and settings.rtol is not None:
         raise SettingsError("exact=True leaves no room for rtol and atol: give one or the other")
-    if not settings.formats:
+    by_user = settings.sources.get("formats") == COMMAND_LINE  # then that test is skipped
+    if not settings.formats and not by_user:
         raise SettingsError("no format is left")
     return settings
 

@@ -167,7 +167,6 @@ def test_an_error_of_a_hook_is_told_once_and_as_it_is(pytester: pytest.Pytester)
     )
 
 
-@pytest.mark.slow
 def test_an_error_of_a_hook_is_told_by_a_worker_of_xdist(pytester: pytest.Pytester) -> None:
     pytest.importorskip("xdist")
     pytester.makeconftest(WRONG_HOOK)
@@ -198,3 +197,21 @@ def test_a_class_that_shares_functions_with_a_marked_one_has_the_fixture(
 ) -> None:
     pytester.makepyfile(SHARED)
     run_stubbed("--roundtrip-formats=h5,keras").assert_outcomes(passed=4)
+
+
+EXCLUDES = """
+import pytest
+
+@pytest.mark.roundtrip(exclude=["keras"])
+def test_excludes():
+    raise SystemExit
+
+@pytest.mark.roundtrip
+def test_other():
+    return "exact"
+"""
+
+
+def test_a_test_that_excludes_the_formats_of_a_run_is_skipped(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(EXCLUDES)
+    run_stubbed("--roundtrip-formats=keras").assert_outcomes(passed=1, skipped=1)
