@@ -17,7 +17,7 @@ from .plan import Plan
 from .portable import bundle_files
 from .presentable import printable
 from .reporting import failure
-from .result import FormatFailedError, RoundTrip, RoundTripError
+from .result import FormatFailedError, RoundTrip, RoundTripError, Verdict
 from .roundtrip import check_recorded
 from .session import RoundTripCase
 from .setting_values import SettingsError
@@ -98,10 +98,11 @@ class GoldenItem(pytest.Item):
             store = bundle_settings.store(config)
             arguments = [f"--store={store}"] if store else []
             command = environment.reproduce_command(str(self.bundle), *arguments)
-        if not trip.passed:
+        text = ""
+        if not trip.passed and trip.verdict is not Verdict.UNSUPPORTED:
             failed = session_of(self.config).failed_goldens
             failed.setdefault(self.path, bundles.renewal_of(self.path))
-        text = "" if trip.passed else failure.failure_text(trip, is_folder, command)
+            text = failure.failure_text(trip, is_folder, command)
         conclude(self, self.case.environment, trip, text, pytrace=False)
 
     def _checked(self) -> RoundTrip:

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from stubbed_runs import stub_goldens
 
-from pytest_modelroundtrip import goldens, session
+from pytest_modelroundtrip import session
 from pytest_modelroundtrip.__main__ import main
-from pytest_modelroundtrip.bundles import Bundle
-from pytest_modelroundtrip.plan import Plan
-from pytest_modelroundtrip.result import RoundTrip, Verdict
+from pytest_modelroundtrip.result import Verdict
 
 FIRST = Path(__file__).parent / "bundles" / "dense.saved_model"
 RUNS = "open('it-ran', 'w')\n"
@@ -28,12 +27,7 @@ def checked(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Check
     shutil.copytree(FIRST, "models/dense.saved_model")
 
     def checked(verdict: Verdict) -> int:
-        def check_recorded(plan: Plan, bundle: Bundle, store: str) -> RoundTrip:
-            del store
-            there = plan.environment.name
-            return RoundTrip(plan.format.name, there, bundle.artifact, verdict, problems=["why"])
-
-        monkeypatch.setattr(goldens, "check_recorded", check_recorded)
+        stub_goldens(monkeypatch, verdict)
         return main(["check", "models/dense.saved_model"])
 
     return checked
@@ -42,6 +36,7 @@ def checked(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Check
 def test_the_exit_status_says_what_came_of_it(checked: Checked) -> None:
     assert checked(Verdict.EXACT) == 0
     assert checked(Verdict.DIFFERS) == 1
+    assert checked(Verdict.UNSUPPORTED) == 2
 
 
 def test_no_code_beside_a_bundle_is_run(checked: Checked) -> None:

@@ -167,6 +167,7 @@ def test_an_error_of_a_hook_is_told_once_and_as_it_is(pytester: pytest.Pytester)
     )
 
 
+@pytest.mark.slow  # it starts interpreters
 def test_an_error_of_a_hook_is_told_by_a_worker_of_xdist(pytester: pytest.Pytester) -> None:
     pytest.importorskip("xdist")
     pytester.makeconftest(WRONG_HOOK)
