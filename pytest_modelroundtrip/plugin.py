@@ -235,6 +235,8 @@ def _case_of(item: pytest.Item) -> RoundTripCase | None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Fail a test with a wrong marker, where the run could not be ended."""
+    # an item that is rerun has the results of its earlier run
+    item.user_properties[:] = [pair for pair in item.user_properties if pair[0] != PROPERTY]
     session = item.config.stash.get(SESSION, None)
     error = session.errors.get(test_of(item)) if session else None
     if error:
@@ -259,9 +261,6 @@ def roundtrip(
         pytest.fail(missing, pytrace=False)
     case: RoundTripCase = request.param
     make_folder = functools.partial(tmp_path_factory.mktemp, f"roundtrip-{case.id}")
-    properties = request.node.user_properties
-    # an item that is rerun has those of its earlier run
-    properties[:] = [(name, value) for name, value in properties if name != PROPERTY]
     fixture = RoundTripFixture(session_of(request.config), case, make_folder, request.node)
     request.node.stash[FIXTURE] = fixture
     yield fixture
