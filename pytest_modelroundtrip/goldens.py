@@ -36,7 +36,7 @@ class GoldenDirectory(pytest.Directory):
 
 
 class GoldenArchive(pytest.File):
-    """A bundle in one file: `goldens/encoder.keras.tar.gz[tf221]`."""
+    """A bundle in one file: `encoder.keras.tar.gz::encoder.keras.tar.gz[tf221]`."""
 
     def collect(self) -> Iterator[pytest.Item]:
         """One item for each environment.
@@ -65,7 +65,8 @@ def _items(collector: pytest.Collector, folder: Path) -> Iterator[pytest.Item]:
     test = collector.nodeid or printable(collector.path.as_posix())
     for environment in case.settings.environments:
         name = f"{collector.path.name}[{environment}]"
-        nodeid = f"{test}[{environment}]"
+        # for `--lf` pytest reads the file of an id before `::`; a folder has no such ids
+        nodeid = f"{test}::{name}" if collector.path.is_file() else f"{test}[{environment}]"
         item: GoldenItem = GoldenItem.from_parent(collector, name=name, nodeid=nodeid)
         item.bundle = folder
         item.case = RoundTripCase(fmt, environment, case.settings)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from stubbed_runs import run_stubbed, stub_goldens, use_stubs
 
+from pytest_modelroundtrip import bundle_archives
 from pytest_modelroundtrip.reporting import json_report
 from pytest_modelroundtrip.result import Verdict
 
@@ -70,3 +71,15 @@ def test_a_golden_that_is_rerun_has_the_result_of_its_last_run(
     stub_goldens(monkeypatch, Verdict.DIFFERS)
     run_stubbed("--roundtrip-report=report.json")
     assert len(json_report.read(Path("report.json")).records) == 1
+
+
+def test_an_archive_that_failed_is_among_what_failed_last(
+    pytester: pytest.Pytester, golden: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = bundle_archives.pack(golden)
+    before = {"a/test_a": "def test_fails(): assert False\ndef test_passes(): pass"}
+    pytester.makepyfile(**before)
+    stub_goldens(monkeypatch, Verdict.DIFFERS)
+    run_stubbed().assert_outcomes(failed=2, passed=1)
+    run_stubbed("--lf").assert_outcomes(failed=2)
+    run_stubbed(f"goldens/{archive.name}::{archive.name}[here]").assert_outcomes(failed=1)
