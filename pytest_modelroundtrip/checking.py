@@ -71,18 +71,21 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def check(chosen: argparse.Namespace) -> int:
     """Check the bundles; the exit status."""
-    with tempfile.TemporaryDirectory(prefix="roundtrip-") as scratch:
-        try:
-            paths = [
-                _bundle(path, chosen, Path(scratch) / str(number))
-                for number, path in enumerate(chosen.bundles)
-            ]
-        except plain_artifacts.PlainArtifactError as error:
-            print(error)
-            return NOT_DONE
-        skips = _Skips()
-        plugins = [skips, _PlainFolders()]
-        status = pytest.main([*_arguments(chosen), *map(str, paths)], plugins=plugins)
+    try:
+        with tempfile.TemporaryDirectory(prefix="roundtrip-") as scratch:
+            return _checked(chosen, Path(scratch))
+    except (plain_artifacts.PlainArtifactError, OSError) as error:
+        print(error)
+        return NOT_DONE
+
+
+def _checked(chosen: argparse.Namespace, scratch: Path) -> int:
+    paths = [
+        _bundle(path, chosen, scratch / str(number)) for number, path in enumerate(chosen.bundles)
+    ]
+    skips = _Skips()
+    plugins = [skips, _PlainFolders()]
+    status = pytest.main([*_arguments(chosen), *map(str, paths)], plugins=plugins)
     if status == OK and skips.seen:
         return NOT_DONE
     return int(status) if status in (OK, SOMETHING_DIFFERS) else NOT_DONE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,3 +55,11 @@ def test_the_ini_file_is_the_one_that_configures_pytest(
     Path("tox.ini").write_text("[pytest]\nroundtrip_environments = here, tf215\n")
     assert checked(Verdict.EXACT) == 2
     assert "unknown environment 'tf215'" in capsys.readouterr().out
+
+
+def test_what_this_machine_refuses_is_not_a_difference(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    assert main(["check", str(FIRST)]) == 2
+    assert "No such file or directory" in capsys.readouterr().out
