@@ -65,12 +65,14 @@ def _returned_model(value: Any, fixture: RoundTripFixture) -> ModelGroup | None:
 def _model_key(item: pytest.Function, asked: set[str]) -> object:
     """Equal for items that may share one model.
 
-    They are of one function, have the same parameters, and no fixture made anew for each of them.
+    They are of one function, have the same parameters, and no fixture made anew for each of them,
+    which `request` may get by its name.
     """
     callspec = getattr(item, "callspec", None)
     params = callspec.params.items() if callspec else ()
     parameters = {name: value for name, value in params if name != ARGUMENT}
     given = {name for name, value in parameters.items() if item.funcargs.get(name) is value}
-    if (item.stash.get(FUNCTION_SCOPED, set()) - given) & asked:
+    made_anew = item.stash.get(FUNCTION_SCOPED, set()) - given
+    if asked & {"request", *made_anew}:
         return object()
     return (test_of(item), tuple(sorted((name, id(value)) for name, value in parameters.items())))

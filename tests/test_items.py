@@ -216,3 +216,33 @@ def test_other():
 def test_a_test_that_excludes_the_formats_of_a_run_is_skipped(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(EXCLUDES)
     run_stubbed("--roundtrip-formats=keras").assert_outcomes(passed=1, skipped=1)
+
+
+BY_REQUEST = """
+import pytest
+
+open_ones = []
+
+@pytest.fixture
+def resource():
+    open_ones.append("exact")
+    yield open_ones
+    open_ones.clear()
+
+@pytest.mark.roundtrip(formats=["keras", "h5"])
+def test_it(request):
+    built.append(request.getfixturevalue("resource")[0])
+    return built[-1]
+
+built = []
+
+def test_count():
+    assert len(built) == 2
+"""
+
+
+def test_a_fixture_that_a_test_gets_by_request_is_not_used_after_its_teardown(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(BY_REQUEST)
+    run_stubbed().assert_outcomes(passed=3)
