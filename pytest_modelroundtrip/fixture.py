@@ -150,10 +150,13 @@ class RoundTripFixture:
     def finish(self) -> None:
         """Call the hook, and delete what need not be kept."""
         config = self._session.config
-        for number, trip in enumerate(self.trips, 1):
-            config.hook.pytest_modelroundtrip_finished(trip=trip, config=config)
-            if self._folder is not None and not self._is_kept(trip):
-                _discard(self._folder / str(number))
+        try:
+            for trip in self.trips:
+                config.hook.pytest_modelroundtrip_finished(trip=trip, config=config)
+        finally:
+            for number, trip in enumerate(self.trips, 1):
+                if self._folder is not None and not self._is_kept(trip):
+                    _discard(self._folder / str(number))
 
     def _is_kept(self, trip: RoundTrip) -> bool:
         if trip.verdict is Verdict.SYSTEM_ERROR:

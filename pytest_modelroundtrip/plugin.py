@@ -212,7 +212,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 def _start_environments(config: pytest.Config, items: list[pytest.Item]) -> None:
     from .session import missing_tensorflow
 
-    if missing_tensorflow() is None:
+    no_test_is_called = config.option.setuponly  # with --setup-plan too
+    if missing_tensorflow() is None and not no_test_is_called:
         cases = [case for item in items if (case := _case_of(item))]
         session_of(config).start(case.environment for case in cases)
 
@@ -299,6 +300,6 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """Release the model with the last item of its test."""
-    following = getattr(nextitem, "originalname", None)
-    if FIXTURE in item.stash and getattr(item, "originalname", "") != following:
+    is_last = nextitem is None or test_of(item) != test_of(nextitem)
+    if FIXTURE in item.stash and is_last:
         session_of(item.config).release()

@@ -56,6 +56,7 @@ class WithoutInterpreters:
     [
         ({}, "", True),
         ({}, "--collect-only", False),
+        ({}, "--setup-plan", False),
         ({}, "--deselect=test_a.py", False),
         ({"test_b": "raise KeyboardInterrupt"}, "", False),
         ({"test_b": "import pytest; pytest.exit('enough')"}, "", False),

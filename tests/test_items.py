@@ -221,20 +221,16 @@ def test_a_test_that_excludes_the_formats_of_a_run_is_skipped(pytester: pytest.P
 BY_REQUEST = """
 import pytest
 
-open_ones = []
+built = []
 
 @pytest.fixture
-def resource():
-    open_ones.append("exact")
-    yield open_ones
-    open_ones.clear()
+def anew():
+    return object()
 
 @pytest.mark.roundtrip(formats=["keras", "h5"])
 def test_it(request):
-    built.append(request.getfixturevalue("resource")[0])
-    return built[-1]
-
-built = []
+    built.append(request.getfixturevalue("anew"))
+    return "exact"
 
 def test_count():
     assert len(built) == 2
@@ -246,3 +242,45 @@ def test_a_fixture_that_a_test_gets_by_request_is_not_used_after_its_teardown(
 ) -> None:
     pytester.makepyfile(BY_REQUEST)
     run_stubbed().assert_outcomes(passed=3)
+
+
+HOOK_THAT_RAISES = """
+def pytest_modelroundtrip_finished(trip):
+    assert trip.artifact.exists()
+    raise ValueError("of the hook")
+"""
+TWO_TRIPS = """
+import pytest
+
+@pytest.mark.roundtrip(formats=["keras"])
+def test_it(roundtrip):
+    roundtrip("exact")
+    roundtrip("exact")
+"""
+
+
+def test_what_need_not_be_kept_is_deleted_where_a_hook_raises(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(HOOK_THAT_RAISES)
+    pytester.makepyfile(TWO_TRIPS)
+    run_stubbed("--basetemp=base").assert_outcomes(passed=1, errors=1)
+    assert not [*pytester.path.glob("base/**/artifact")]
+
+
+SAME_NAME = """
+import pytest
+from pytest_modelroundtrip.current_session import session_of
+
+class TestA:
+    @pytest.mark.roundtrip(formats=["keras"])
+    def test_it(self):
+        return "exact"
+
+class TestB:
+    def test_it(self, request):
+        assert session_of(request.config)._held is None
+"""
+
+
+def test_a_model_is_released_before_a_test_of_the_same_name(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(SAME_NAME)
+    run_stubbed().assert_outcomes(passed=2)
