@@ -52,11 +52,6 @@ def pytest_configure(config: pytest.Config) -> None:
     if not is_worker:
         bundle_settings.check(config)
     config.pluginmanager.register(RoundTripReporter(path), "modelroundtrip-reporter")
-    if bundle_settings.golden_folders(config) and not is_worker:
-        from .golden_updates import GoldenUpdates
-
-        updates = GoldenUpdates(config.getoption("roundtrip_update_goldens"))
-        config.pluginmanager.register(updates, "modelroundtrip-goldens")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -97,6 +92,7 @@ def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Col
         return None
     from .goldens import GoldenDirectory
 
+    _follow_goldens(parent.config)
     collector: GoldenDirectory = GoldenDirectory.from_parent(parent, path=path)
     return collector
 
@@ -108,8 +104,20 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
         return None
     from .goldens import GoldenArchive
 
+    _follow_goldens(parent.config)
     collector: GoldenArchive = GoldenArchive.from_parent(parent, path=file_path)
     return collector
+
+
+def _follow_goldens(config: pytest.Config) -> None:
+    """Let the run say what becomes of its goldens; this is called where there is one."""
+    name, is_worker = "modelroundtrip-goldens", hasattr(config, "workerinput")
+    is_done = config.pluginmanager.has_plugin(name)
+    if bundle_settings.golden_folders(config) and not is_worker and not is_done:
+        from .golden_updates import GoldenUpdates
+
+        updates = GoldenUpdates(config.getoption("roundtrip_update_goldens"))
+        config.pluginmanager.register(updates, name)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -45,6 +45,13 @@ def test_a_run_without_marked_tests_imports_nothing_heavy(loaded: Loaded) -> Non
     assert loaded("def test_it(): pass", definition) == "loaded: []"
 
 
+def test_a_run_that_collects_no_golden_imports_nothing_heavy(
+    loaded: Loaded, pytester: pytest.Pytester
+) -> None:
+    pytester.makeini("[pytest]\nroundtrip_goldens = goldens\n")
+    assert loaded("def test_it(): pass") == "loaded: []"
+
+
 def test_the_first_marked_test_imports_what_it_needs(loaded: Loaded) -> None:
     source = "import pytest\n\n@pytest.mark.roundtrip\ndef test_it(): pass\n"
     line = loaded(source, "--collect-only")
