@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import logging
 import re
@@ -233,5 +232,8 @@ def keep(bundle: Path, target: Path, store: str) -> None:
         (copy / bundle_files.JOB).write_bytes(protocol.encode_record(job))
         if store:
             stores.move_out(str(copy), store)
-        with contextlib.suppress(OSError):
+        try:
             copy.rename(target)
+        except OSError:
+            if not target.exists():
+                raise

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -71,6 +73,17 @@ def test_of_several_generations_the_first_is_kept(bundle: Path, tmp_path: Path) 
     assert not (kept.folder / "generation2").exists() and kept.changed_files() == []
     job = protocol.decode_record(Job, (kept.folder / "job").read_bytes())
     assert job.artifact == "artifact"
+
+
+def test_a_copy_that_cannot_be_put_in_its_place_is_an_error(bundle: Path, tmp_path: Path) -> None:
+    there = tmp_path / "kept"
+    there.mkdir()
+    refuse = OSError(errno.EACCES, os.strerror(errno.EACCES))
+    with mock.patch.object(Path, "rename", side_effect=refuse):
+        with pytest.raises(OSError, match="denied"):
+            keep(bundle, there / "bundle", "")
+        (there / "bundle").mkdir()  # another process was faster
+        keep(bundle, there / "bundle", "")
 
 
 def test_what_a_format_tolerates_is_tolerated_in_its_bundle(bundle: Path) -> None:
