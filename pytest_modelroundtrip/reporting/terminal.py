@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import pytest
 
 from ..result import Verdict
+from ..setting_values import case_id
 from .names import formats_in_order, short_names
 from .record import Record, worst
 from .versions import version_line
@@ -168,5 +169,6 @@ def _seconds_lines(records: Sequence[Record]) -> list[str]:
             if seconds >= MIN_SECONDS and phase != IMPORT_PHASE
         )
         if spent:
-            lines.append(f"  {record.test.split('::', 1)[-1]}[{record.format}]: {spent}")
+            name = record.test.split("::", 1)[-1]
+            lines.append(f"  {name}[{case_id(record.format, record.environment)}]: {spent}")
     return lines
