@@ -75,7 +75,7 @@ def golden_failures(config: pytest.Config) -> dict[str, str]:
 def recording_folder(config: pytest.Config) -> Path | None:
     """Where bundles go; None where that was not asked for."""
     given = config.getoption("roundtrip_record")
-    return None if given is None else Path(config.invocation_params.dir / given)
+    return None if given is None else config.invocation_params.dir / given
 
 
 def store(config: pytest.Config) -> str:

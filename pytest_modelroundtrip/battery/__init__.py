@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -14,6 +13,7 @@ from ..portable import keras_libs
 from ..portable.aliases import Layer
 from ..portable.subject import short_message
 from ..presentable import bounded, printable
+from ..setting_values import unknown
 from . import configs, masks, models, precision, shapes
 from .case import Check, LayerCase, NotApplicableError
 
@@ -93,9 +93,7 @@ def _chosen(skip: set[str]) -> list[str]:
     """The names of the checks to make."""
     for name in skip:
         if name not in CHECKS:
-            close = difflib.get_close_matches(name, CHECKS, 1)
-            hint = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(CHECKS)}"
-            raise ValueError(f"unknown check {name!r}; {hint}")
+            raise ValueError(unknown("check", name, CHECKS))
     return [name for name in CHECKS if name not in skip]
 
 
