@@ -296,7 +296,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Fail a test that passed and compared nothing: other plugins call some tests, as async ones."""
+    """Fail a test that passed and compared nothing, also where another plugin called it."""
     yield
     fixture = item.stash.get(FIXTURE, None)
     if fixture is not None and not fixture.trips:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from inner_runs import run_in_process
 
-from pytest_modelroundtrip import current_session, fixture, goldens, session
+from pytest_modelroundtrip import current_session, fixture, goldens, model, session
 from pytest_modelroundtrip.bundles import Bundle
 from pytest_modelroundtrip.environments.environment import Environment
 from pytest_modelroundtrip.plan import Plan
@@ -33,8 +33,8 @@ class WithoutInterpreters:
         config.stash[current_session.SESSION] = Session(config, NotStarted)
 
 
-def _single(model: Any, *_: object) -> Any:
-    return model
+def _single(given: Any, *_: object) -> Any:
+    return given
 
 
 def _round_trip(plan: Plan) -> RoundTrip:
@@ -61,7 +61,7 @@ def stub_goldens(monkeypatch: pytest.MonkeyPatch, verdict: Verdict) -> None:
 def use_stubs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let round trips come to what their tests say, without a model."""
     monkeypatch.setattr(session, "missing_tensorflow", lambda: None)
-    monkeypatch.setattr(fixture.reference_model, "single", _single)
+    monkeypatch.setattr(model, "single", _single)
     monkeypatch.setattr(fixture, "round_trip", _round_trip)
 
 

@@ -42,7 +42,7 @@ def test_what_becomes_of_a_verdict(
     Path("tox.ini").write_text(INI + known)
     stub_goldens(monkeypatch, verdict)
     result = run_stubbed("--roundtrip-update-goldens")
-    result.assert_outcomes(**{outcome: 1})  # type: ignore[arg-type]
+    result.assert_outcomes(**{outcome: 1})
     told = "golden dense.saved_model failed" in result.stdout.str()
     assert told == (outcome in ("failed", "xfailed"))
 

@@ -85,9 +85,7 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.mark.parametrize("parameters", ["", "import pytest\n@pytest.mark.parametrize('n', [1])\n"])
-def test_a_mark_that_comes_too_late_is_an_error(
-    pytester: pytest.Pytester, parameters: str
-) -> None:
+def test_a_mark_that_comes_too_late_is_an_error(pytester: pytest.Pytester, parameters: str) -> None:
     pytester.makeconftest(MARKS_LATE)
     pytester.makepyfile(f"{parameters}def test_it({'n' if parameters else ''}): pass")
     result = run_stubbed()
@@ -162,9 +160,7 @@ def test_an_error_of_a_hook_is_told_once_and_as_it_is(pytester: pytest.Pytester)
     pytester.makepyfile(TWO_TESTS)
     result = run_stubbed()
     (line,) = [line for line in result.errlines if line]
-    assert line == (
-        "ERROR: pytest_modelroundtrip_formats: a list of formats is expected, not 3"
-    )
+    assert line == ("ERROR: pytest_modelroundtrip_formats: a list of formats is expected, not 3")
 
 
 @pytest.mark.slow  # it starts interpreters
