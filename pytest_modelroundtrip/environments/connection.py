@@ -80,7 +80,7 @@ class Connection:
             raise self._late("its first message did not come", connect_seconds) from error
         except ConnectionEndedError:
             raise
-        except (OSError, EOFError, AssertionError, ValueError, execnet.RemoteError) as error:
+        except (OSError, EOFError, ValueError, execnet.RemoteError) as error:
             if system_errors.is_one(error):  # of this side, for which no interpreter is to blame
                 self.close()
                 raise

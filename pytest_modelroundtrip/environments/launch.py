@@ -74,7 +74,7 @@ def connect(
         seconds: how long to wait for its first answer.
 
     Raises:
-        OSError, EOFError, AssertionError: when it does not start.
+        OSError, EOFError, ValueError: when it does not start.
         TimeoutError: when it does not answer in time. It is ended, with all that it started.
     """
     import execnet
@@ -99,7 +99,10 @@ def connect(
 
 
 def _gateway(group: execnet.Group, spec: execnet.XSpec) -> tuple[execnet.Gateway, Line]:
-    """What `group.makegateway` makes, with a line that verifies what comes."""
+    """What `group.makegateway` makes, with a line that verifies what comes.
+
+    What was started is ended where nothing is made of it.
+    """
     from execnet import gateway_bootstrap, gateway_io
 
     from .line import Line
@@ -107,7 +110,12 @@ def _gateway(group: execnet.Group, spec: execnet.XSpec) -> tuple[execnet.Gateway
     group.allocate_id(spec)
     spec.execmodel = group.remote_execmodel.backend
     line = Line(gateway_io.popen_args(spec), group.execmodel)
-    gateway = gateway_bootstrap.bootstrap(line, spec)
+    try:
+        gateway = gateway_bootstrap.bootstrap(line, spec)
+    except BaseException:
+        with line.popen:  # it is waited for, and the pipes are closed
+            line.popen.terminate()
+        raise
     group._register(gateway)
     return gateway, line
 

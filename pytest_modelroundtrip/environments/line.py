@@ -5,6 +5,7 @@ execnet believes the sizes that a message claims: of itself, and of the lists in
 
 from __future__ import annotations
 
+import os
 import struct
 from typing import Any
 
@@ -14,6 +15,7 @@ from execnet.gateway_io import Popen2IOMaster
 from ..portable import protocol
 
 MAX_BYTES = protocol.CHUNK_BYTES + 1000  # of a message: a chunk, and what execnet adds
+SHOWN_BYTES = 40  # of what is refused
 HEADER = struct.Struct("!bii")  # the kind of a message, its channel, its bytes
 KINDS = (
     Message.CHANNEL_DATA,
@@ -51,7 +53,10 @@ class Line(Popen2IOMaster):
         return data
 
     def _verify_greeting(self, data: bytes) -> None:
-        del data  # execnet looks at it
+        if data != b"1":
+            os.set_blocking(self.infile.fileno(), False)  # the rest of it, as far as it is there
+            data += self.infile.read(SHOWN_BYTES) or b""
+            self._refuse(data, "something prints before its Python starts")
         self._verify = self._verify_header
 
     def _verify_header(self, data: bytes) -> None:
@@ -65,8 +70,8 @@ class Line(Popen2IOMaster):
             self._refuse(data)
         self._verify = self._verify_header
 
-    def _refuse(self, data: bytes) -> None:
-        self.refused = f"it sent what is no message: {data[:40]!r}"
+    def _refuse(self, data: bytes, why: str = "it sent what is no message") -> None:
+        self.refused = f"{why}: {data[:SHOWN_BYTES]!r}"
         raise ValueError(self.refused)
 
 

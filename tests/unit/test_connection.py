@@ -247,6 +247,22 @@ def test_one_that_takes_nothing_is_ended(tmp_path: Path) -> None:
         deaf.probe()
 
 
+def test_one_behind_a_wrapper_that_prints_is_ended(tmp_path: Path) -> None:
+    """At once: not only when the error is forgotten, which a fixture of a test may hold."""
+    first = tmp_path / "first.py"
+    first.write_text(
+        "import os, sys\n"
+        "print('welcome', flush=True)\n"
+        "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])\n"
+    )
+    others = processes.started_already()
+    kind = parse(f"popen//python={sys.executable} {first}", tmp_path)
+    message = r"cannot be started: something prints before its Python starts: b'welcome\\n'"
+    with pytest.raises(ConnectionEndedError, match=message):
+        Connection(kind, portable_archive([]), 60)
+    assert not processes.descendants(os.getpid(), but=others)
+
+
 def test_one_behind_a_wrapper_that_is_ended_removes_its_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
