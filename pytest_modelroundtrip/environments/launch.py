@@ -41,16 +41,14 @@ CHECK_VERSION = (
 )
 # what an interpreter runs first. Nothing of the current folder is imported. Its scratch folder is
 # made, and two processes stay behind as supervisors: each ends all when the other one is killed.
-SUPERVISED = f"""
-import sys
+SUPERVISED = f"""{CHECK_VERSION}
 sys.path[:] = [entry for entry in sys.path if entry]
-if sys.version_info >= (3, 8):
-    import os, tempfile
-    os.environ[{SCRATCH!r}] = tempfile.mkdtemp(prefix="roundtrip-")
-    names = {{}}
-    exec({inspect.getsource(processes)!r}, names)
-    names["supervise"](os.environ[{SCRATCH!r}], patience=names["ASK_SECONDS"] / 2)
-    names["supervise"]()
+import os, tempfile
+os.environ[{SCRATCH!r}] = tempfile.mkdtemp(prefix="roundtrip-")
+names = {{}}
+exec({inspect.getsource(processes)!r}, names)
+names["supervise"](os.environ[{SCRATCH!r}], patience=names["ASK_SECONDS"] / 2)
+names["supervise"]()
 """
 # started with a scratch folder of this side and the words of a command
 LAUNCH = f"""{inspect.getsource(processes)}

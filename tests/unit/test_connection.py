@@ -263,6 +263,14 @@ def test_one_behind_a_wrapper_that_prints_is_ended(tmp_path: Path) -> None:
     assert not processes.descendants(os.getpid(), but=others)
 
 
+def test_a_python_behind_a_wrapper_that_is_too_old_is_named(tmp_path: Path) -> None:
+    old = tmp_path / "old.py"  # as a Python 3.7 answers; there need be none on this machine
+    old.write_text("import sys\nsys.version_info = (3, 7)\nexec(sys.argv[-1])\n")
+    kind = parse(f"popen//python={sys.executable} {old}", tmp_path)
+    with pytest.raises(ConnectionEndedError, match=r"it is Python 3\.7; 3\.8 or newer is needed"):
+        Connection(kind, portable_archive([]), 60)
+
+
 def test_one_behind_a_wrapper_that_is_ended_removes_its_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
