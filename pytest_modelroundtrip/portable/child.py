@@ -79,6 +79,8 @@ def in_fork(work: Callable[[], int]) -> int:
     if pid:
         _, status = os.waitpid(pid, 0)
         return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 1
+    processes.ask_kernel(processes.AT_END_OF_PARENT, signal.SIGKILL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the parent's is of no use here
     status = 1
     try:
         status = work()

@@ -27,6 +27,7 @@ MEMORY_OF_CONTAINER = (
 END_SECONDS = 1.5  # for killed processes to be gone: one in an uninterruptible wait is left
 ASK_SECONDS = 1.5  # for an interpreter to end when it is asked to, and to clean up
 ORPHAN_SECONDS = 3.0  # for an interpreter to end by itself when nobody listens any more
+LEAVE_SECONDS = 1.0  # for the parent to end, where it was asked to as well
 PARENT_SECONDS = 0.5  # between two looks whether the parent is still there
 MAX_OUTPUT = 100_000_000  # bytes: what prints for minutes must not fill the disk
 SIGKILL = 9  # by its number: Windows, where the plugin is imported too, has none
@@ -191,7 +192,7 @@ def supervise(
     is ended now.
 
     Args:
-        folder: deleted at the end, unless the parent is there to read the status.
+        folder: deleted at the end, unless the parent stays to read the status.
         status_file: where it is written how the new process ended.
         patience: seconds in which those below are only asked to end: another supervisor needs them
             to clean up.
@@ -210,23 +211,41 @@ def supervise(
         os.close(woken)
         os.close(wakes)
         return
-    nothing = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nothing, 1)  # who reads it sees the end of the new process
-    status, patience = _await_end(pid, (parent, woken, wakes), patience, log)
-    end_descendants(patience=patience)
-    if status_file and os.getppid() == parent:
+    os.dup2(os.open(os.devnull, os.O_RDWR), 1)  # who reads it sees the end of the new process
+    status, late = _await_end(pid, (parent, woken, wakes), patience, log)
+    end_descendants(patience=patience - min(patience, max(0.0, late)))
+    is_read = bool(status_file) and os.getppid() == parent
+    if is_read:
         # a full disk, or nobody waits for it
         with contextlib.suppress(OSError), open(status_file, "w") as out:
             out.write(described(status) or "exit status 0")
-    elif folder:
+    if folder and not (is_read and (late < 0 or _stays(parent))):
         remove(folder)
     _end_as(status)
+
+
+def _stays(parent: int) -> bool:
+    """Whether the parent is still there a moment after this process was asked to end.
+
+    Who asks may ask all processes, and a large one takes longer to end than this one. It closes
+    the line first; so does a parent that stays and waits for the end of this process.
+    """
+    line = select.poll()
+    line.register(0, 0)
+    line.poll(LEAVE_SECONDS * 1000)
+    deadline = time.monotonic() + LEAVE_SECONDS / 10
+    while os.getppid() == parent and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return os.getppid() == parent
 
 
 def _await_end(
     pid: int, seen: Tuple[int, int, int], patience: float, log: Optional[int]
 ) -> Tuple[int, float]:
-    """Wait for the end of a process, or end it; its status, and the patience that is left."""
+    """Wait for the end of a process, or end it; its status, and for how long it was asked to end.
+
+    Below 0: it was not.
+    """
     parent, woken, wakes = seen
     deadlines: List[float] = []
     os.set_blocking(wakes, False)
@@ -240,7 +259,7 @@ def _await_end(
         late = time.monotonic() - min(deadlines, default=math.inf)
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
-            return status, patience - min(patience, max(0.0, late))
+            return status, late
         if os.getppid() != parent:
             deadlines.append(time.monotonic() + ORPHAN_SECONDS)
         if late >= 0:

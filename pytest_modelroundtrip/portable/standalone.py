@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
+import sys
 import tempfile
 from typing import List, Mapping, NamedTuple, Optional, Sequence
 
@@ -62,6 +64,7 @@ def main(bundle: str, arguments: Sequence[str]) -> int:
         setup = found.job.setup._replace(confinement=chosen.confinement)
         found = found._replace(job=found.job._replace(setup=setup))
     processes.adopt_orphans()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # cleaned up then
     folder = tempfile.mkdtemp(prefix="roundtrip-")
     try:
         return _check(found, chosen.store, folder)

@@ -170,6 +170,81 @@ def test_without_a_parent_it_removes_its_folder(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
+# it starts a supervisor with a status, and ends when it is told to
+PARENT = """
+import subprocess, sys
+started = subprocess.Popen(
+    [sys.executable, "-ISc", {code!r}], pass_fds=[{held}], stdin=subprocess.PIPE,
+    stdout=subprocess.PIPE,
+)
+started.stdout.readline()
+print(started.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_where_all_are_asked_to_end_and_the_parent_ends_last_it_removes_its_folder(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    status = folder / "status"
+    read, held = os.pipe()
+    code = (
+        f"{SOURCE}\nLEAVE_SECONDS = 60\nsupervise({str(folder)!r}, {str(status)!r})\n"
+        "print(1, flush=True); time.sleep(1000)"
+    )
+    command = [sys.executable, "-c", PARENT.format(code=code, held=held)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, pass_fds=[held], stdin=pipe, stdout=pipe) as parent:
+        os.close(held)
+        assert parent.stdin is not None and parent.stdout is not None
+        os.kill(int(parent.stdout.readline()), signal.SIGTERM)
+        while not status.exists() or not status.read_text():  # which a parent that stays reads
+            assert folder.exists()
+        parent.stdin.close()
+    assert select.select([read], [], [], 20)[0]
+    os.close(read)
+    assert not folder.exists()
+
+
+def test_where_the_parent_stays_it_reads_how_the_asked_one_ended(tree: Tree) -> None:
+    tree.process.terminate()
+    assert tree.process.stdin is not None
+    tree.process.stdin.close()  # as the plugin does, which then waits for the end
+    tree.process.wait(20)
+    assert tree.status.read_text().startswith("signal ")
+
+
+STANDALONE = """
+import sys, time
+from pytest_modelroundtrip.portable import child, standalone
+
+def wait(folder):
+    print(folder, flush=True)
+    time.sleep(1000)
+
+standalone._read = lambda *_: None
+standalone._check = lambda found, store, folder: child.in_fork(lambda: wait(folder))
+standalone.main("bundle", [])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_bundle_that_reloads_itself_leaves_no_process(number: signal.Signals) -> None:
+    command = [sys.executable, "-c", STANDALONE]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as alone:
+        assert alone.stdout is not None
+        folder = Path(alone.stdout.readline().strip())
+        alone.send_signal(number)
+        assert select.select([alone.stdout], [], [], 20)[0]
+        assert alone.stdout.read() == ""  # the reload itself, which holds it too, has ended
+    if number == signal.SIGTERM:
+        assert alone.returncode == 143
+        assert not folder.exists()
+    processes.remove(str(folder))
+
+
 def test_helpers_that_were_there_before_are_left_alone() -> None:
     code = f"""{SOURCE}
 import subprocess
