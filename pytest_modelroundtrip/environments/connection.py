@@ -95,7 +95,7 @@ class Connection:
         self._link.callback(group.terminate, timeout=CLOSE_SECONDS)
         self._link.callback(launch.go_on, self._scratch)
         channel = gateway.remote_exec(BOOTSTRAP)
-        self._link.callback(_close, channel)  # the worker ends the child that it waits for
+        self._link.callback(_close, channel, self._line)  # the worker ends its child too
         return channel
 
     def ask(self, request: protocol.Request, answer: type[A], seconds: float) -> A:
@@ -334,9 +334,11 @@ class Connection:
         return BadAnswerError(f"{self._description} {what}: {reason}")
 
 
-def _close(channel: execnet.Channel) -> None:
-    with contextlib.suppress(OSError):
+def _close(channel: execnet.Channel, line: Line) -> None:
+    line.is_closed = True
+    with contextlib.suppress(OSError, EOFError, execnet.RemoteError):
         channel.close()
+        channel.waitclose(0)  # takes an error that nobody has received, which is printed else
 
 
 def _expected(kind: type[A], item: object) -> A:

@@ -6,6 +6,7 @@ The other side is the real bootstrap with a worker made for the test, or the rea
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import os
 import resource
@@ -256,7 +257,7 @@ def test_one_behind_a_wrapper_that_prints_is_ended(tmp_path: Path) -> None:
         "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])\n"
     )
     others = processes.started_already()
-    kind = parse(f"popen//python={sys.executable} {first}", tmp_path)
+    kind = parse(f"popen//python={sys.executable} {first}", tmp_path).resolved(print)
     message = r"cannot be started: something prints before its Python starts: b'welcome\\n'"
     with pytest.raises(ConnectionEndedError, match=message):
         Connection(kind, portable_archive([]), 60)
@@ -266,7 +267,7 @@ def test_one_behind_a_wrapper_that_prints_is_ended(tmp_path: Path) -> None:
 def test_a_python_behind_a_wrapper_that_is_too_old_is_named(tmp_path: Path) -> None:
     old = tmp_path / "old.py"  # as a Python 3.7 answers; there need be none on this machine
     old.write_text("import sys\nsys.version_info = (3, 7)\nexec(sys.argv[-1])\n")
-    kind = parse(f"popen//python={sys.executable} {old}", tmp_path)
+    kind = parse(f"popen//python={sys.executable} {old}", tmp_path).resolved(print)
     with pytest.raises(ConnectionEndedError, match=r"it is Python 3\.7; 3\.8 or newer is needed"):
         Connection(kind, portable_archive([]), 60)
 
@@ -418,6 +419,17 @@ def test_a_closed_connection_ends_its_interpreter_and_removes_its_folder() -> No
     assert not scratch.exists()
     with pytest.raises(ConnectionEndedError, match="is gone"):
         connection.ask(Probe([], []), Interpreter, 60)
+
+
+def test_an_error_that_nobody_waits_for_is_not_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    """By execnet: as it is, with its control characters."""
+    source = "def serve(channel, archive, scratch):\n    raise ValueError('\\x1b[2J')\n"
+    connection = Connection(HERE, archive_of(source), 60)
+    assert connection._channel._receiveclosed.wait(30)
+    connection.close()
+    del connection
+    gc.collect()
+    assert capfd.readouterr().err == ""
 
 
 def test_variables_and_folders_need_not_be_utf8(

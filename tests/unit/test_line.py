@@ -18,12 +18,15 @@ LIST = b"K" + struct.pack("!i", 2**31 - 1)  # execnet makes a list of that lengt
 HUGE = 2**31 - 1
 
 
-def header(kind: int, size: int) -> bytes:
-    return struct.pack("!bii", kind, 1, size)
+def header(kind: int, size: int, channel: int = 1) -> bytes:
+    return struct.pack("!bii", kind, channel, size)
 
 
-def message(kind: int, data: bytes) -> bytes:
-    return header(kind, len(data)) + data
+def message(kind: int, data: bytes, channel: int = 1) -> bytes:
+    return header(kind, len(data), channel) + data
+
+
+ERROR = message(Message.CHANNEL_CLOSE_ERROR, execnet.dumps("\x1b[2J")[1:])
 
 
 def messages(folder: Path, sent: bytes) -> Iterator[bytes]:
@@ -63,14 +66,16 @@ def test_a_value_is_one(value: object, tmp_path: Path) -> None:
         b"B\0\0\0\1Q",  # another channel
         b"L",
         b"LQL",
+        b"Q",  # no value at all
+        b"LLQ",  # two
+        b"N\0\0\0\1\xffQ",  # a text that is not UTF-8
         b"\xff",
     ],
 )
 def test_what_is_no_value_is_refused(data: bytes, tmp_path: Path) -> None:
     assert not is_value(data)
-    if data:
-        with pytest.raises(ValueError, match="it sent what is no message"):
-            next(messages(tmp_path, message(Message.CHANNEL_DATA, data)))
+    with pytest.raises(ValueError, match="it sent what is no message"):
+        next(messages(tmp_path, message(Message.CHANNEL_DATA, data)))
 
 
 @pytest.mark.parametrize(
@@ -85,11 +90,18 @@ def test_what_is_no_value_is_refused(data: bytes, tmp_path: Path) -> None:
         message(Message.GATEWAY_TERMINATE, b""),
         *(message(kind, b"LQ") for kind in (-1, 8, 127)),
         message(Message.CHANNEL_CLOSE_ERROR, LIST + b"Q"),
+        message(Message.CHANNEL_CLOSE_ERROR, b"LQ"),  # an error is a text
+        message(Message.CHANNEL_CLOSE_ERROR, b""),
+        message(Message.CHANNEL_CLOSE, b"LQ"),
+        message(Message.CHANNEL_DATA, b"LQ", channel=77),
+        ERROR + ERROR,  # execnet prints the second one, with its control characters
+        message(Message.CHANNEL_CLOSE, b"") + ERROR,
+        message(Message.CHANNEL_LAST_MESSAGE, b"") + ERROR,
     ],
 )
 def test_what_is_no_message_is_refused(sent: bytes, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="it sent what is no message") as raised:
-        next(messages(tmp_path, sent + bytes(100)))
+        list(messages(tmp_path, sent))
     assert len(str(raised.value)) < 250
 
 
