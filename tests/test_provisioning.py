@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import concurrent.futures
 import importlib.util
+import os
+import select
 import shutil
 import subprocess
+import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -86,6 +90,49 @@ def test_a_cached_environment_is_created_anew_when_it_is_not_what_is_asked_for(
     first.unlink()
     first.symlink_to("/nowhere/python")  # as when the Python that it was made with is gone
     assert with_six("1.16.0") == first
+
+
+@pytest.fixture
+def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """What a uv that never comes to an end holds open; it writes a line there when it starts."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda *_: None)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    os.mkfifo(tmp_path / "held")
+    (tmp_path / "uv").write_text(f"#!/bin/sh\nexec 3>{tmp_path}/held; echo >&3; sleep 100\n")
+    (tmp_path / "uv").chmod(0o755)
+    descriptor = os.open(tmp_path / "held", os.O_RDONLY | os.O_NONBLOCK)
+    yield descriptor
+    os.close(descriptor)
+
+
+def read(descriptor: int) -> bytes:
+    assert select.select([descriptor], [], [], 30)[0]
+    return os.read(descriptor, 10)
+
+
+def test_a_uv_ends_with_the_process_that_started_it(held: int) -> None:
+    code = (
+        "import importlib.util\n"
+        "from pytest_modelroundtrip.environments import provisioning\n"
+        "importlib.util.find_spec = lambda *_: None\n"
+        "provisioning.interpreter(provisioning.Packages(('six',)), print)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as asks:
+        assert read(held) == b"\n"
+        asks.kill()
+    assert read(held) == b""
+
+
+def test_a_uv_that_cannot_be_watched_is_ended(held: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_more(timer: threading.Timer) -> None:  # noqa: ARG001
+        assert read(held) == b"\n"
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Timer, "start", no_more)
+    with pytest.raises(ProvisioningError, match="uv cannot be watched: can't start new thread"):
+        provisioning.interpreter(provisioning.Packages(("six",)), print)
+    assert read(held) == b""
 
 
 def test_a_uv_that_cannot_be_run_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

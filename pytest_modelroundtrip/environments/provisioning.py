@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import itertools
 import os
 import re
@@ -20,15 +21,28 @@ import sys
 import sysconfig
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from ..portable import processes
+
 LIMIT_SECONDS = 1800  # for uv to download and install TensorFlow
 READY = "ready"  # the file that is written last
 SHOWN_LINES = 12  # of what uv prints before it fails
 NOT_FOR_UV = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")
+# started with the path of uv and its arguments; ends both soon after this process has ended, also
+# where that was killed
+SUPERVISED = f"""{inspect.getsource(processes)}
+supervise()
+os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+try:
+    os.execv(sys.argv[1], sys.argv[1:])
+except OSError as error:
+    sys.exit(sys.argv[1] + " cannot be run: " + error.strerror)
+"""
 
 Notify = Callable[[str], None]  # shows a line of text to the user
 
@@ -179,8 +193,8 @@ def _run_uv(subcommand: list[str], arguments: list[str], notify: Notify, lock: i
     name, uv = " ".join(["uv", *subcommand]), _uv()
     try:
         process = subprocess.Popen(
-            [uv, *subcommand, *arguments],
-            stdin=subprocess.DEVNULL,
+            [sys.executable, "-ISc", SUPERVISED, uv, *subcommand, *arguments],
+            stdin=subprocess.PIPE,  # shows when this process ends
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -196,16 +210,16 @@ def _run_uv(subcommand: list[str], arguments: list[str], notify: Notify, lock: i
         raise ProvisioningError(f"{name} took longer than {LIMIT_SECONDS} s")
     if process.returncode:
         failed = f"{name} failed (exit status {process.returncode}):"
-        raise ProvisioningError("\n  ".join([failed, *lines[-SHOWN_LINES:]]))
+        raise ProvisioningError("\n  ".join([failed, *lines]))
 
 
-def _followed(process: subprocess.Popen[str], notify: Notify) -> tuple[bool, list[str]]:
-    """Wait for the end of a process group; whether it had to be ended, and what it printed."""
-    lines: list[str] = []
+def _followed(process: subprocess.Popen[str], notify: Notify) -> tuple[bool, deque[str]]:
+    """Wait for the end of a process group; whether it had to be ended, and what it printed last."""
+    lines: deque[str] = deque(maxlen=SHOWN_LINES)
     timer = threading.Timer(LIMIT_SECONDS, _kill, [process.pid])
     with process:
-        timer.start()
         try:
+            timer.start()
             assert process.stdout is not None
             for line in filter(str.strip, process.stdout):
                 lines.append(line.rstrip())
@@ -213,6 +227,8 @@ def _followed(process: subprocess.Popen[str], notify: Notify) -> tuple[bool, lis
                 if line[0].isalpha() and not line.lower().startswith("warning"):
                     notify(f"  uv: {line.rstrip()}")
             process.wait()
+        except RuntimeError as error:  # no thread can be started
+            raise ProvisioningError(f"uv cannot be watched: {error}") from error
         finally:
             late = not timer.is_alive()
             timer.cancel()
