@@ -170,6 +170,15 @@ def test_without_a_parent_it_removes_its_folder(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
+# in what is supervised: until the supervisor takes SIGTERM, its bit in the signals that are caught
+SUPERVISOR_IS_READY = """
+def caught():
+    with open("/proc/%d/status" % os.getppid()) as source:
+        return int(source.read().partition("SigCgt:")[2].split()[0], 16)
+
+while not caught() & (1 << signal.SIGTERM - 1):
+    time.sleep(0.01)
+"""
 # it starts a supervisor with a status, and ends when it is told to
 PARENT = """
 import subprocess, sys
@@ -192,6 +201,7 @@ def test_where_all_are_asked_to_end_and_the_parent_ends_last_it_removes_its_fold
     read, held = os.pipe()
     code = (
         f"{SOURCE}\nLEAVE_SECONDS = 60\nsupervise({str(folder)!r}, {str(status)!r})\n"
+        f"{SUPERVISOR_IS_READY}\n"
         "print(1, flush=True); time.sleep(1000)"
     )
     command = [sys.executable, "-c", PARENT.format(code=code, held=held)]
