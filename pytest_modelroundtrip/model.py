@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-import warnings
 from collections.abc import Mapping, Sequence
 
-from . import inputs, part_names
+from . import inputs, part_names, warning_filters
 from .calls import Calls
 from .portable import calling, checks, codec, keras_libs, model_weights, records
 from .portable.aliases import Array, Model, Nest, Plain
@@ -61,9 +60,7 @@ class ReferenceModel:
                 self.args, with_placeholders = [self.args], [with_placeholders]
             # what a reloaded group is called with: outputs of its own earlier parts
             self.with_placeholders = Batch(GIVEN, with_placeholders, self.kwargs)
-            with warnings.catch_warnings():
-                # what libraries say of each other is not an error of this test
-                warnings.simplefilter("default")
+            with warning_filters.no_errors():
                 self._call_it()
             codec.dump(calling.structure_of([self.args, self.kwargs, self.expected]))
         except Exception as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -220,7 +220,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 def _start_environments(config: pytest.Config, items: list[pytest.Item]) -> None:
     from .session import missing_tensorflow
 
-    no_test_is_called = config.option.setuponly  # with --setup-plan too
+    no_test_is_called = config.getoption("setuponly", False)  # with --setup-plan too
     if missing_tensorflow() is None and not no_test_is_called:
         cases = [case for item in items if (case := _case_of(item))]
         session_of(config).start(case.environment for case in cases)
@@ -295,14 +295,15 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Fail a test that passed and compared nothing, also where another plugin called it."""
-    yield
+    result = yield
     fixture = item.stash.get(FIXTURE, None)
     if fixture is not None and not fixture.trips:
         pytest.fail(
             "it never called `roundtrip(model, ...)`, so nothing was compared", pytrace=False
         )
+    return result
 
 
 @pytest.hookimpl(trylast=True)

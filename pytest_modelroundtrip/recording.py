@@ -7,12 +7,11 @@ import logging
 import re
 import shutil
 import tempfile
-import warnings
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from . import bundle_archives, bundles, reloading, saving, setting_values
+from . import bundle_archives, bundles, reloading, saving, setting_values, warning_filters
 from . import model as reference_model
 from .environments import HERE, Environment
 from .environments.archive import portable_archive
@@ -95,9 +94,7 @@ def _written(
     parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".", dir=parent) as scratch:
         made = []
-        with warnings.catch_warnings():
-            # what libraries say of each other is no error here, whatever the filters
-            warnings.simplefilter("default")
+        with warning_filters.no_errors():
             for name, target in targets.items():
                 folder = Path(scratch) / target.name
                 if _recorded(Plan(models, known[name], environment, settings, folder)):

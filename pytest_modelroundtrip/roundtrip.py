@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import time
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import diagnosis, judgement, presentable, reloading, saving
+from . import diagnosis, judgement, presentable, reloading, saving, warning_filters
 from .bundles import Bundle
 from .plan import Plan, Stop, recognized, system_error
 from .portable import keras_libs
@@ -36,9 +35,7 @@ def round_trip(plan: Plan) -> RoundTrip:
     """Do one round trip; the verdict is in the result."""
     trip = RoundTrip(plan.format.name, plan.environment.name, plan.folder / "artifact")
     trip.expected, trip.versions = plan.models.expected, Versions(keras_libs.versions())
-    with _concluded(plan, trip), warnings.catch_warnings():
-        # what libraries say of each other is not an error of this test, whatever its filters
-        warnings.simplefilter("default")
+    with _concluded(plan, trip), warning_filters.no_errors():
         _run(plan, trip)
     return trip
 

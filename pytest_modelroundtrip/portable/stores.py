@@ -211,7 +211,10 @@ def _opened(place: str) -> io.BufferedIOBase:
             errors.append(error)
 
     thread = threading.Thread(target=ask, daemon=True)  # headers may come without an end
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError as refused:  # this machine cannot start another one
+        raise OSError(str(refused)) from refused
     thread.join(2 * SECONDS)
     for error in errors:
         if isinstance(error, urllib.error.HTTPError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 import numpy as np
@@ -68,9 +67,7 @@ class TrainingRun:
         kinds = keras_libs.own_keras(self._model).callbacks
         noting = kinds.LambdaCallback(on_epoch_begin=self._begin, on_epoch_end=self._end)
         given = {"initial_epoch": initial_epoch} if initial_epoch else {}
-        with warnings.catch_warnings(), contextlib.suppress(Interruption):
-            # what libraries say of each other is not an error of this test, whatever its filters
-            warnings.simplefilter("default")
+        with contextlib.suppress(Interruption):
             train(self._model, [*callbacks, noting], **given)
 
     def _begin(self, epoch: int, logs: Optional[Dict[str, Nest]] = None) -> None:

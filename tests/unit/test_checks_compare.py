@@ -223,6 +223,13 @@ def test_a_built_in_layer_is_lost_from_an_object_of_ones_own() -> None:
     assert text == "the layer Dropout (net/drop) came back as GaussianNoise"
     stand_in = ConfigSighting(None, {"": net._replace(others=None)})
     assert differences("config", expected, stand_in) == []
+    # in a dict by their counted names; one of two is lost
+    for others, count in ((["dropout"], 0), ([], 1)):
+        sides = ([".kinds['dropout_3']"], [f".kinds['{name}']" for name in others])
+        one, other = (
+            ConfigSighting(None, {"": net, **dict.fromkeys(keys, drop)}) for keys in sides
+        )
+        assert len(differences("config", one, other)) == count
     numbered = ConfigSighting(None, {"": net, "/drop#0": drop})  # by its name, not an attribute
     assert differences("config", numbered, ConfigSighting(None, {"": net})) == []
 

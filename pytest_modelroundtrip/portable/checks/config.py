@@ -89,14 +89,22 @@ def _is_lost(
 ) -> bool:
     """Whether a built-in layer stood in an attribute of an object that came back without it.
 
-    A dropout that is made only where its rate is given has no weights, and shows in no output.
+    A dropout that is made only where its rate is given has no weights, and shows in no output. In
+    a dict it may be under another key there, by its counted name, and in another order in a list.
     """
-    if layer.others is not None or layer.holder is None or key[len(layer.holder)] != ".":
+    if layer.others is not None or not key.startswith(f"{layer.holder}."):
         return False
-    one, other = expected.places.get(layer.holder), actual.places.get(layer.holder)
+    one, other = expected.places.get(layer.holder or ""), actual.places.get(layer.holder or "")
     if one is None or other is None or one.class_name != other.class_name:
         return False
-    return one.others is not None and other.others is not None
+    both_own = one.others is not None and other.others is not None
+    return both_own and _count_of(layer, actual) < _count_of(layer, expected)
+
+
+def _count_of(layer: PlaceSighting, sighting: ConfigSighting) -> int:
+    """How many layers of that class stand in the same object."""
+    kind = (layer.class_name, layer.holder)
+    return sum((place.class_name, place.holder) == kind for place in sighting.places.values())
 
 
 def reproducible(

@@ -6,7 +6,6 @@ import gc
 import os
 import shutil
 import tempfile
-import warnings
 from typing import Any, Optional
 
 from ..aliases import Model
@@ -116,10 +115,7 @@ class CheckpointManagerFormat(ResumedFormat, RecompiledFormat):
         """
         import tensorflow as tf
 
-        with warnings.catch_warnings():
-            # what libraries say of each other is not an error of this test, whatever its filters
-            warnings.simplefilter("default")
-            checkpoint = self.train_function(model, folder=folder, steps=steps)
+        checkpoint = self.train_function(model, folder=folder, steps=steps)
         if not isinstance(checkpoint, tf.train.Checkpoint):
             kind = type(checkpoint).__name__
             raise TypeError(f"train must return its tf.train.Checkpoint; it returned {kind}")
