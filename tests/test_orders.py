@@ -153,4 +153,4 @@ def test_what_was_built_before_changes_no_verdict(
         source += "".join(ONE.format(order=order, name=name, whole=whole) for name in names)
     result = run(source)
     assert result.ret == 0, result.stdout.str()
-    result.assert_outcomes(passed=39)
+    result.assert_outcomes(passed=45)
