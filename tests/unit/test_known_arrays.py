@@ -76,7 +76,7 @@ PIECE = bits.HASHED_PIECE
     ("dtype", "shape"),
     [
         ("float32", ()),
-        ("bool", (0, 1 << 50)),
+        ("bool", (0, 1 << 20)),
         ("complex128", (64, 64)),
         ("int8", (PIECE,)),
         ("int8", (PIECE + 1,)),
