@@ -119,8 +119,8 @@ def others():
 """
 )
 
-SOUND = ["gated", "tied", "nested", "recurrent", "several", "mixed", "filmed"]
-ORDERS = [SOUND, SOUND[::-1], SOUND[3:] + SOUND[:3]]
+SOUND = ["gated", "tied", "nested", "recurrent", "several", "mixed"]
+ORDERS = [[*SOUND, "filmed"], SOUND[::-1], SOUND[3:] + SOUND[:3]]  # that one is slow
 
 FORTY_OTHERS = """
 def test_{order}_forty_others():
@@ -153,4 +153,4 @@ def test_what_was_built_before_changes_no_verdict(
         source += "".join(ONE.format(order=order, name=name, whole=whole) for name in names)
     result = run(source)
     assert result.ret == 0, result.stdout.str()
-    result.assert_outcomes(passed=45)
+    result.assert_outcomes(passed=41)
