@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import hashlib
+import math
 from typing import NamedTuple, Tuple
 
 import numpy as np
@@ -63,9 +64,7 @@ def digest(array: Array) -> str:
 def digest_of_zeros(dtype: DType, shape: Tuple[int, ...]) -> str:
     """The hash of an array of zeros, which is not made."""
     found = hashlib.sha256(_form(dtype, shape))
-    size = dtype.itemsize
-    for length in shape:
-        size *= length
+    size = dtype.itemsize * math.prod(shape)
     if size <= HASHED_PIECE:
         found.update(bytes(size))
         return found.hexdigest()

@@ -129,9 +129,11 @@ def to_tensorflow(value: Plain) -> Nest:
             return tf.RaggedTensor.from_nested_row_splits(tf.constant(leaf.values), splits)
         if isinstance(leaf, tensors.Sparse):
             return tf.SparseTensor(*[tf.constant(part) for part in leaf])
-        if isinstance(leaf, np.ndarray) and leaf.dtype.name == "bfloat16":
+        if not isinstance(leaf, np.ndarray):
+            return leaf
+        if leaf.dtype.name == "bfloat16":
             leaf = leaf.view(tf.bfloat16.as_numpy_dtype)  # TensorFlow 2.12 takes its own only
-        return tf.constant(leaf) if isinstance(leaf, np.ndarray) else leaf
+        return tf.constant(leaf)
 
     return tensors.map_leaves(convert, value)
 

@@ -7,6 +7,7 @@ from anywhere: `load` checks what they claim before it believes it.
 from __future__ import annotations
 
 import json
+import math
 import reprlib
 import struct
 from collections import Counter
@@ -190,14 +191,14 @@ class _Decoder:
     def _known_array(self, content: Json) -> KnownArray:
         digest, name, listed = _listed(content, 3)
         dtype, shape = dtype_named(_text(name, "a dtype")), _shape(listed)
-        if _count(shape) > MAX_KNOWN:
+        if math.prod(shape) > MAX_KNOWN:
             _wrong("the shape of an array", shape)
         return KnownArray(_text(digest, "a hash"), dtype.name, shape)
 
     def _strings(self, content: Json) -> Array:
         listed, lengths = _listed(content, 2)
         shape, sizes = _shape(listed), _sizes(lengths)
-        if len(sizes) != _count(shape):
+        if len(sizes) != math.prod(shape):
             _wrong(f"strings of the shape {shape}", len(sizes))
         strings = np.empty(len(sizes), dtype=object)
         for position, size in enumerate(sizes):
@@ -210,7 +211,7 @@ class _Decoder:
         if name not in DTYPES:
             _wrong("a dtype", name)
         dtype = dtype_named(name)
-        data = self._reader.take(_count(shape) * dtype.itemsize)
+        data = self._reader.take(math.prod(shape) * dtype.itemsize)
         return np.frombuffer(data, dtype=dtype).reshape(shape)
 
 
@@ -252,13 +253,6 @@ def _shape(content: Json) -> Tuple[int, ...]:
     if len(shape) > MAX_RANK:
         _wrong("a shape", content)
     return shape
-
-
-def _count(shape: Tuple[int, ...]) -> int:
-    count = 1  # in Python's integers: NumPy's product may overflow
-    for size in shape:
-        count *= size
-    return count
 
 
 def _wrong(what: str, actual: Json) -> NoReturn:

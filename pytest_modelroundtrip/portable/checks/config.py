@@ -92,9 +92,9 @@ def _is_lost(
     A dropout that is made only where its rate is given has no weights, and shows in no output. In
     a dict it may be under another key there, by its counted name, and in another order in a list.
     """
-    if layer.others is not None or not key.startswith(f"{layer.holder}."):
+    if layer.others is not None or layer.holder is None or not key.startswith(layer.holder + "."):
         return False
-    one, other = expected.places.get(layer.holder or ""), actual.places.get(layer.holder or "")
+    one, other = expected.places.get(layer.holder), actual.places.get(layer.holder)
     if one is None or other is None or one.class_name != other.class_name:
         return False
     both_own = one.others is not None and other.others is not None
