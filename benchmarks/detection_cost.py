@@ -9,8 +9,8 @@ from functools import partial
 from benchmarks import models, ours
 from benchmarks.measuring import Measure, Row, Scope, in_turn, rows_of, seconds
 from pytest_modelroundtrip.environments import Environment
-from pytest_modelroundtrip.model import ModelGroup
 from pytest_modelroundtrip.portable import checks
+from pytest_modelroundtrip.reference.model import ModelGroup
 
 MODEL = "convolution_trained"
 FORMAT = "keras"  # which keeps everything

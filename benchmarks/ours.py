@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.models import Model
-from pytest_modelroundtrip import model, reloading, roundtrip, saving
+from pytest_modelroundtrip import reloading, roundtrip, saving
 from pytest_modelroundtrip.environments import HERE, Environment
 from pytest_modelroundtrip.environments.archive import portable_archive
-from pytest_modelroundtrip.model import ModelGroup
 from pytest_modelroundtrip.plan import Plan
 from pytest_modelroundtrip.portable import formats
+from pytest_modelroundtrip.reference import model
+from pytest_modelroundtrip.reference.model import ModelGroup
 from pytest_modelroundtrip.result import RoundTrip
 from pytest_modelroundtrip.settings import Settings
 

@@ -8,21 +8,22 @@ import threading
 import time
 from collections.abc import Iterator
 
-from pytest_modelroundtrip.portable import processes
+from pytest_modelroundtrip.portable.processes import process_tree
+from pytest_modelroundtrip.portable.processes.memory import memory_of
 
-adopt_orphans = processes.adopt_orphans
+adopt_orphans = process_tree.adopt_orphans
 
 SAMPLE_SECONDS = 0.02
 
 
 def tree(pid: int) -> list[int]:
     """A process and those below it."""
-    return [pid, *processes.descendants(pid)]
+    return [pid, *process_tree.descendants(pid)]
 
 
 def memory(pid: int) -> int:
     """The bytes of memory of the tree, with shared pages in proportion (PSS)."""
-    return sum(map(processes.memory_of, tree(pid)))
+    return sum(map(memory_of, tree(pid)))
 
 
 def descriptors(pid: int) -> int:

@@ -23,7 +23,7 @@ from benchmarks import bare_fork, by_hand, models, ours
 from benchmarks.measuring import Measure, Row, Scope, in_turn, rows_of, seconds
 from benchmarks.models import Model
 from pytest_modelroundtrip.environments import Environment
-from pytest_modelroundtrip.model import ModelGroup
+from pytest_modelroundtrip.reference.model import ModelGroup
 
 FLOOR = "by hand: bare fork"
 FRESH, SPAWN = "by hand: fresh interpreter", "spawn"

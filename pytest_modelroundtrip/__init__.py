@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .battery import LayerError, check_layer
+    from .bundles.recording import RecordError, record
     from .fixture import RoundTripFixture
     from .portable.checks import Check
     from .portable.formats import Format, LoadOptions
-    from .recording import RecordError, record
     from .result import RoundTrip, RoundTripError, Verdict, Versions
 
 __all__ = [
@@ -39,13 +39,13 @@ _MODULES = {
     "Format": "portable.formats",
     "LayerError": "battery",
     "LoadOptions": "portable.formats",
-    "RecordError": "recording",
+    "RecordError": "bundles.recording",
     "RoundTrip": "result",
     "RoundTripError": "result",
     "RoundTripFixture": "fixture",
     "Verdict": "result",
     "Versions": "result",
-    "record": "recording",
+    "record": "bundles.recording",
     "check_layer": "battery",
 }
 

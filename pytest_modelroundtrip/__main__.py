@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import checking
+from .bundles import check_command
 from .reporting import json_report, matrix, pages
 
 
@@ -49,7 +49,7 @@ def _write(path: Path, text: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pytest_modelroundtrip")
     commands = parser.add_subparsers(required=True)
-    checking.add_command(commands)
+    check_command.add_command(commands)
     command = commands.add_parser(
         "report", help="merge JSON reports into a matrix of savers and loaders"
     )

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from .augmentation import random_where_served
-from .hub_handles import handle_hint
-from .model import ModelGroup, ReferenceModel
+from .hints.augmentation import random_where_served
+from .hints.hub_handles import handle_hint
 from .portable import checks
 from .portable.aliases import Plain
 from .portable.checks import Observations
@@ -20,6 +19,7 @@ from .portable.formats.saved_model import SavedModelFormat
 from .portable.known_arrays import has_values
 from .portable.protocol import LayerOutput, WeightValue
 from .portable.subject import GIVEN
+from .reference.model import ModelGroup, ReferenceModel
 from .result import Verdict
 
 WEIGHTS, CONFIG, OPTIMIZER, OUTPUTS = "weights", "config", "optimizer", "outputs"  # checks

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from . import bundle_settings, recording
-from . import model as reference_model
-from .model import ModelError, ModelGroup
+from .bundles import bundle_settings, provenance, recording
 from .plan import Plan
-from .portable import bundle_files
 from .portable.aliases import Model
+from .portable.bundles import bundle_files
 from .portable.tensors import PartOutput
 from .presentable import printable
-from .reporting import failure, provenance
+from .reference import model as reference_model
+from .reference.model import ModelError, ModelGroup
+from .reporting import failure
 from .reporting.record import Record, without_case
 from .reporting.reporter import PROPERTY
 from .result import FormatFailedError, RoundTrip, RoundTripError, Verdict

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from . import diagnosis
-from .calls import OUTPUTS
-from .model import CONFIG
 from .plan import Plan, Stop
 from .portable import checks
 from .portable.aliases import Plain
@@ -21,6 +19,8 @@ from .portable.comparing import (
 )
 from .portable.formats import Format
 from .portable.subject import GIVEN
+from .reference.calls import OUTPUTS
+from .reference.model import CONFIG
 from .result import RoundTrip, Verdict, Versions
 from .settings import Settings
 

@@ -14,7 +14,7 @@ from .current_session import session_of
 
 if TYPE_CHECKING:
     from .fixture import RoundTripFixture
-    from .model import ModelGroup
+    from .reference.model import ModelGroup
 
 ARGUMENT = "roundtrip"  # the name of the fixture and of the marker
 FUNCTION_SCOPED = pytest.StashKey[set[str]]()  # the function-scoped fixtures an item has set up
@@ -48,8 +48,8 @@ def call(item: pytest.Function, fixture: RoundTripFixture) -> None:
 
 
 def _returned_model(value: Any, fixture: RoundTripFixture) -> ModelGroup | None:
-    from . import model as reference_model
     from .fixture import prepared
+    from .reference import model as reference_model
 
     if value is None and fixture.trips:
         return None  # a fixture of the user's has done the round trip

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from . import system_errors
 from .environments import Environment
-from .model import ModelGroup
 from .portable.formats import Format
+from .reference.model import ModelGroup
 from .result import Verdict
 from .settings import Settings
 

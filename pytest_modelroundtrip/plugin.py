@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from . import bundle_settings, hookspecs, marked_functions, settings
+from . import hookspecs, marked_functions, settings
+from .bundles import bundle_settings
 from .current_session import SESSION, session_of
 from .marked_functions import ARGUMENT, FUNCTION_SCOPED, test_of
-from .portable.bundle_files import ARCHIVE_SUFFIX, ORIGIN
+from .portable.bundles.bundle_files import ARCHIVE_SUFFIX, ORIGIN
 from .reporting.reporter import PROPERTY, RoundTripReporter
 from .setting_values import SettingsError
 
@@ -90,7 +91,7 @@ def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Col
     is_bundle = os.path.isfile(path / ORIGIN)  # False where a folder cannot be read
     if not is_bundle or not bundle_settings.is_golden(path, parent.config):
         return None
-    from .goldens import GoldenDirectory
+    from .bundles.goldens import GoldenDirectory
 
     _follow_goldens(parent.config)
     collector: GoldenDirectory = GoldenDirectory.from_parent(parent, path=path)
@@ -102,7 +103,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     is_archive = file_path.name.endswith(ARCHIVE_SUFFIX)
     if not is_archive or not bundle_settings.is_golden(file_path, parent.config):
         return None
-    from .goldens import GoldenArchive
+    from .bundles.goldens import GoldenArchive
 
     _follow_goldens(parent.config)
     collector: GoldenArchive = GoldenArchive.from_parent(parent, path=file_path)
@@ -114,7 +115,7 @@ def _follow_goldens(config: pytest.Config) -> None:
     name, is_worker = "modelroundtrip-goldens", hasattr(config, "workerinput")
     is_done = config.pluginmanager.has_plugin(name)
     if bundle_settings.golden_folders(config) and not is_worker and not is_done:
-        from .golden_updates import GoldenUpdates
+        from .bundles.golden_updates import GoldenUpdates
 
         updates = GoldenUpdates(config.getoption("roundtrip_update_goldens"))
         config.pluginmanager.register(updates, name)

@@ -7,21 +7,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from . import diagnosis
-from .calls import OUTPUTS
 from .environments import BadAnswerError, BrokenEnvironmentError
-from .hub_handles import handle_hint
-from .known_errors import Loading, crash_hint
-from .load_hints import load_hint
+from .hints.hub_handles import handle_hint
+from .hints.known_errors import Loading, crash_hint
+from .hints.load_hints import load_hint
 from .plan import Plan, Stop
-from .portable import bundle_files, calling, checks, protocol
+from .portable import checks, protocol
 from .portable.aliases import Array
+from .portable.bundles import bundle_files
 from .portable.checks import Observations
 from .portable.comparing import CheckOutcome, Tolerance
+from .portable.confinement.tripwire import Reached
 from .portable.known_arrays import with_known
+from .portable.models import calling
 from .portable.protocol import Job, LoadFailure, PartJob, Reloaded, Setup
 from .portable.subject import PREDICT
 from .portable.tensors import KnownArray
-from .portable.tripwire import Reached
+from .reference.calls import OUTPUTS
 from .result import RoundTrip, Verdict
 
 SELF_CONTAINED = "self_contained"

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from . import diagnosis, judgement, presentable, reloading, saving, warning_filters
-from .bundles import Bundle
+from .bundles.bundle_reader import Bundle
 from .plan import Plan, Stop, recognized, system_error
 from .portable import keras_libs
+from .portable.bundles.stores import ChangedError, StoreError
 from .portable.checks import Observations
 from .portable.comparing import differing
-from .portable.stores import ChangedError, StoreError
 from .reloading import Task
 from .result import RoundTrip, Verdict, Versions
 from .settings import Settings

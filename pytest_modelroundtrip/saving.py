@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .environments import BadAnswerError, BrokenEnvironmentError
+from .hints.known_errors import save_error_hint
 from .judgement import compare_parts
-from .known_errors import save_error_hint
 from .plan import Plan, Stop, error_text, system_error
 from .portable import checks
 from .portable.checks import Observations
@@ -17,7 +17,7 @@ from .portable.formats import Format, FromTest, UnsupportedError, missing_librar
 from .portable.protocol import Interpreter
 from .portable.reload import named
 from .portable.subject import CallError
-from .portable.training_run import Train
+from .portable.training.training_run import Train
 from .result import Verdict
 
 

@@ -12,14 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from . import bundle_settings, setting_values, settings
-from .bundles import Renewal
+from . import setting_values, settings
+from .bundles import bundle_settings
+from .bundles.bundle_reader import Renewal
 from .environments import HERE, Environment
 from .environments.archive import ArchiveError, portable_archive
 from .environments.kinds import Kind
-from .model import ModelGroup
 from .portable import checks, formats, keras_libs
 from .portable.formats import Format
+from .reference.model import ModelGroup
 from .setting_values import AvailableNames, SettingsError
 
 FORMATS_HOOK = "pytest_modelroundtrip_formats"

@@ -87,7 +87,7 @@ def strings(value: object, names: AvailableNames | None = None) -> Names:  # noq
 
 def variables(value: object, names: AvailableNames) -> Names:  # noqa: ARG001
     """Names of environment variables, in which `*` may stand."""
-    from .environments.variables import is_kept_clean
+    from .environments.passed_variables import is_kept_clean
 
     found = strings(value)
     for name in found:

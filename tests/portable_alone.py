@@ -55,14 +55,15 @@ def run(folder: str) -> None:
 
 def round_trip(fmt: formats.Format, model: Any, artifact: str, batch: protocol.Batch) -> None:
     """Reload the artifact; the outputs must be the same, bit for bit."""
-    from pytest_modelroundtrip.portable import checks, codec, confinement, formats, protocol, reload
+    from pytest_modelroundtrip.portable import checks, codec, formats, protocol, reload
     from pytest_modelroundtrip.portable.comparing import Tolerance
+    from pytest_modelroundtrip.portable.confinement import confining
 
     options = formats.LoadOptions(keras_major=2, batches=[batch])
     subject = fmt.subject(model, options)._replace(batches=[batch])
     expected = checks.observe(subject, fmt.keeps)
     job = job_for(fmt, artifact, batch, expected)
-    cage = confinement.Cage(job.setup.confinement, confinement.NOTHING, artifact)
+    cage = confining.Cage(job.setup.confinement, confining.NOTHING, artifact)
     decoded = protocol.decode_record(protocol.Job, protocol.encode_record(job))
     answer = reload.reload(decoded, cage, lambda _step: None)
     assert answer.failure is None, answer.failure.traceback
@@ -80,7 +81,8 @@ def job_for(
     fmt: formats.Format, artifact: str, batch: protocol.Batch, expected: Any
 ) -> protocol.Job:
     """The job that the test process would send."""
-    from pytest_modelroundtrip.portable import calling, protocol
+    from pytest_modelroundtrip.portable import protocol
+    from pytest_modelroundtrip.portable.models import calling
 
     part = protocol.PartJob(
         name="",

@@ -14,7 +14,7 @@ import tempfile
 
 import numpy as np
 
-from pytest_modelroundtrip.portable import model_weights, optimizers, variables
+from pytest_modelroundtrip.portable.models import model_weights, optimizers, variables
 from pytest_modelroundtrip.portable.formats.{base} import {base_class} as Base
 
 

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from inner_runs import run_in_process
 
-from pytest_modelroundtrip import current_session, fixture, goldens, model, session
-from pytest_modelroundtrip.bundles import Bundle
+from pytest_modelroundtrip import current_session, fixture, session
+from pytest_modelroundtrip.bundles import goldens
+from pytest_modelroundtrip.bundles.bundle_reader import Bundle
 from pytest_modelroundtrip.environments.environment import Environment
 from pytest_modelroundtrip.plan import Plan
+from pytest_modelroundtrip.reference import model
 from pytest_modelroundtrip.result import RoundTrip, Verdict
 from pytest_modelroundtrip.session import Session
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_modelroundtrip.portable import calling
+from pytest_modelroundtrip.portable.models import calling
 
 
 @pytest.mark.parametrize(

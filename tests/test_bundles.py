@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from inner_runs import version_of
 
-from pytest_modelroundtrip import RecordError, bundle_archives, record
+from pytest_modelroundtrip import RecordError, record
 from pytest_modelroundtrip.__main__ import main
+from pytest_modelroundtrip.bundles import bundle_archives
 
 if TYPE_CHECKING:
     from inner_runs import Check, Run

@@ -13,8 +13,8 @@ from pytest_modelroundtrip.portable.checks.history import HistoryCheck
 from pytest_modelroundtrip.portable.comparing import EXACT
 from pytest_modelroundtrip.portable.comparing.trainings import compare_trainings
 from pytest_modelroundtrip.portable.protocol import WeightValue
-from pytest_modelroundtrip.portable.training_run import History
-from pytest_modelroundtrip.portable.training_state import (
+from pytest_modelroundtrip.portable.training.training_run import History
+from pytest_modelroundtrip.portable.training.training_state import (
     ITERATOR,
     OPTIMIZER,
     STEP_COUNTER,

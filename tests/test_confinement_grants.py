@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from inner_runs import Run, reported
 
-from pytest_modelroundtrip.portable import confinement
+from pytest_modelroundtrip.portable.confinement import confining
 
 with tempfile.TemporaryDirectory() as folder:
-    GRANT = confinement.granted(folder)
+    GRANT = confining.granted(folder)
 pytestmark = pytest.mark.skipif(not GRANT.landlock, reason=str(GRANT))
 
 PACKAGE = """

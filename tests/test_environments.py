@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_modelroundtrip.environments.kinds import Requirements
+from pytest_modelroundtrip.bundles import provenance
+from pytest_modelroundtrip.environments.kinds.requirements import Requirements
 from pytest_modelroundtrip.environments.specification import parse
-from pytest_modelroundtrip.reporting import provenance
 
 if TYPE_CHECKING:
     from inner_runs import Run

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from stubbed_runs import run_stubbed, stub_goldens, use_stubs
 
-from pytest_modelroundtrip import bundle_archives
+from pytest_modelroundtrip.bundles import bundle_archives
 from pytest_modelroundtrip.reporting import json_report
 from pytest_modelroundtrip.result import Verdict
 

@@ -13,7 +13,7 @@ from known_losses import lost_by_keras_3_0
 from pytest_modelroundtrip.portable.checks.history import HistoryCheck
 from pytest_modelroundtrip.portable.comparing import EXACT
 from pytest_modelroundtrip.portable.protocol import WeightValue
-from pytest_modelroundtrip.portable.training_run import Epoch, History
+from pytest_modelroundtrip.portable.training.training_run import Epoch, History
 
 FORMATS = ("model_checkpoint", "backup_and_restore")
 
@@ -79,7 +79,8 @@ def own():
 SABOTAGED = """
 import os
 
-from pytest_modelroundtrip.portable import keras_libs, optimizers
+from pytest_modelroundtrip.portable import keras_libs
+from pytest_modelroundtrip.portable.models import optimizers
 from pytest_modelroundtrip.portable.formats import backup_and_restore, model_checkpoint
 
 

@@ -11,10 +11,10 @@ from shared_interpreters import SharedInterpreters
 from pytest_modelroundtrip import reloading, saving
 from pytest_modelroundtrip.environments import HERE
 from pytest_modelroundtrip.environments.archive import portable_archive
-from pytest_modelroundtrip.model import single
 from pytest_modelroundtrip.plan import Plan
 from pytest_modelroundtrip.portable import formats
 from pytest_modelroundtrip.portable.tensors import KnownArray
+from pytest_modelroundtrip.reference.model import single
 from pytest_modelroundtrip.settings import Settings
 
 

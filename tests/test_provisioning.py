@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from pytest_modelroundtrip.environments import provisioning
-from pytest_modelroundtrip.environments.kinds import LocalPython
+from pytest_modelroundtrip.environments.kinds.local import LocalPython
 from pytest_modelroundtrip.environments.provisioning import ProvisioningError
 from pytest_modelroundtrip.environments.specification import parse
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from pytest_modelroundtrip.model import single
 from pytest_modelroundtrip.portable import checks
 from pytest_modelroundtrip.portable.checks import NotChecked
 from pytest_modelroundtrip.portable.subject import TRAINING, keras_subject
+from pytest_modelroundtrip.reference.model import single
 
 
 def _rarely_noisy(tf: ModuleType) -> Any:

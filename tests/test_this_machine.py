@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from inner_runs import Run, reported
 
-from pytest_modelroundtrip.reporting import provenance
+from pytest_modelroundtrip.bundles import provenance
 from pytest_modelroundtrip.result import RoundTrip, Verdict
 from pytest_modelroundtrip.roundtrip import not_kept
 

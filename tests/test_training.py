@@ -12,7 +12,7 @@ import sabotage
 from inner_runs import REGISTERING, Run
 from known_losses import lost_by_keras_3_0
 
-from pytest_modelroundtrip.portable import training_step
+from pytest_modelroundtrip.portable.training import training_step
 
 pytestmark = pytest.mark.usefixtures("keras_format")
 

@@ -7,7 +7,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from pytest_modelroundtrip.portable.variables import StateSnapshot, value_of
+from pytest_modelroundtrip.portable.models.variables import StateSnapshot, value_of
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int64", "bool"])

@@ -188,7 +188,7 @@ MODULE = '''
 import os
 
 from pytest_modelroundtrip.portable.formats import built_in
-from pytest_modelroundtrip.portable.variables import StateSnapshot
+from pytest_modelroundtrip.portable.models.variables import StateSnapshot
 
 Base = type(built_in()["{base}"])
 

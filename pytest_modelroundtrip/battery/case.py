@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from ..portable import calling, keras_libs, randomness, tensors, variables
+from ..portable import keras_libs, tensors
 from ..portable.aliases import Layer, Nest, Plain
 from ..portable.comparing import Tolerance, is_floating
 from ..portable.comparing.arrays import dtype_and_shape
 from ..portable.comparing.nests import compare_nests
+from ..portable.models import calling, randomness, variables
 
 
 class NotApplicableError(Exception):

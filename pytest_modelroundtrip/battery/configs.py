@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from ..portable import variables
 from ..portable.aliases import Layer
 from ..portable.comparing import Tolerance
 from ..portable.comparing.json import compare_json
+from ..portable.models import variables
 from .case import LayerCase, NotApplicableError, spec_of
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..portable import calling, tensors
+from ..portable import tensors
 from ..portable.aliases import Plain
+from ..portable.models import calling
 from .case import LayerCase, NotApplicableError, takes
 
 

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from ..portable import calling, tensors
+from ..portable import tensors
 from ..portable.aliases import Model, Nest, Plain
 from ..portable.comparing import Tolerance
 from ..portable.comparing.json import compare_json
+from ..portable.models import calling
 from .case import LayerCase, NotApplicableError, transfer
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..portable import tensors, variables
+from ..portable import tensors
 from ..portable.aliases import Layer, Plain
 from ..portable.comparing import is_floating
+from ..portable.models import variables
 from .case import LayerCase, NotApplicableError, transfer
 
 # in the error where the machine cannot compute an operation in 16 bits: no fault of the layer

@@ -11,7 +11,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from .kinds import HERE, Kind
+from .kinds import Kind
+from .kinds.local import HERE
 
 if TYPE_CHECKING:
     from .connection import BadAnswerError

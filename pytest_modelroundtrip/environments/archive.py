@@ -48,7 +48,7 @@ finally:  # the test process may have been killed
 MAIN = """
 import os, sys
 sys.path[0] = os.path.abspath(sys.path[0])  # the current folder will be another one
-from pytest_modelroundtrip.portable import standalone
+from pytest_modelroundtrip.portable.bundles import standalone
 sys.exit(standalone.main(os.path.dirname(os.path.abspath(sys.argv[0])), sys.argv[1:]))
 """
 

@@ -12,11 +12,12 @@ from typing import TypeVar
 import execnet
 
 from .. import system_errors
-from ..portable import START_SECONDS, plain_files, processes, protocol, transfer
+from ..portable import START_SECONDS, plain_files, protocol, transfer
+from ..portable.processes import process_tree
 from . import launch
 from .archive import BOOTSTRAP, encoded_variables, first_message
 from .kinds import Startable
-from .line import Line
+from .pipes import Line
 from .progress import progress
 from .provisioning import Notify
 
@@ -281,7 +282,7 @@ class Connection:
         try:
             self._end()
         finally:  # an interrupt too: the interpreter then ends with this process
-            processes.remove(str(self._scratch))
+            process_tree.remove(str(self._scratch))
 
     def _end(self) -> None:
         """End the interpreter; its log is still there."""

@@ -7,7 +7,8 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from ..portable import START_SECONDS, processes, standby, watching
+from ..portable import START_SECONDS
+from ..portable.processes import process_tree, standby, watching
 from ..portable.protocol import FailedError, Interpreter, Job, Probe, Reload, Reloaded
 from . import jobs_there, launch
 from .connection import Connection, ConnectionEndedError
@@ -16,7 +17,7 @@ from .kinds import Kind, Startable
 from .provisioning import Notify, ProvisioningError
 
 # the worker keeps the time limit, and then lets the child print its trace, and ends it
-GRACE_SECONDS = standby.READY_SECONDS + watching.TRACE_SECONDS + processes.END_SECONDS + 0.5
+GRACE_SECONDS = standby.READY_SECONDS + watching.TRACE_SECONDS + process_tree.END_SECONDS + 0.5
 PROBE = Probe([], [None])  # what most reloads need
 
 

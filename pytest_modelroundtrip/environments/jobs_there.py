@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from ..portable import START_SECONDS, bundle_files, transfer
+from ..portable import START_SECONDS, transfer
+from ..portable.bundles import bundle_files
 from ..portable.protocol import CanRead, Job, Readable
 from .connection import Connection
 from .provisioning import Notify

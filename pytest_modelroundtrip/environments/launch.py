@@ -19,12 +19,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..portable import plain_files, processes
+from ..portable import plain_files
+from ..portable.processes import process_tree
 
 if TYPE_CHECKING:
     import execnet
 
-    from .line import Line
+    from .pipes import Line
 
 HASH_SEED = "2"
 CONNECT_SECONDS = 120.0  # until an interpreter answers: a container may have to be fetched
@@ -46,12 +47,12 @@ sys.path[:] = [entry for entry in sys.path if entry]
 import os, tempfile
 os.environ[{SCRATCH!r}] = tempfile.mkdtemp(prefix="roundtrip-")
 names = {{}}
-exec({inspect.getsource(processes)!r}, names)
+exec({inspect.getsource(process_tree)!r}, names)
 names["supervise"](os.environ[{SCRATCH!r}], patience=names["ASK_SECONDS"] / 2)
 names["supervise"]()
 """
 # started with a scratch folder of this side and the words of a command
-LAUNCH = f"""{inspect.getsource(processes)}
+LAUNCH = f"""{inspect.getsource(process_tree)}
 launch(sys.argv[1], {(SUPERVISOR, STATUS, LOG)!r}, {SUPERVISED!r}, sys.argv[2:])
 """
 
@@ -103,7 +104,7 @@ def _gateway(group: execnet.Group, spec: execnet.XSpec) -> tuple[execnet.Gateway
     """
     from execnet import gateway_bootstrap, gateway_io
 
-    from .line import Line
+    from .pipes import Line
 
     group.allocate_id(spec)
     spec.execmodel = group.remote_execmodel.backend

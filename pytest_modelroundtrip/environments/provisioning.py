@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from ..portable import processes
+from ..portable.processes import process_tree
 
 LIMIT_SECONDS = 1800  # for uv to download and install TensorFlow
 READY = "ready"  # the file that is written last
@@ -35,7 +35,7 @@ SHOWN_LINES = 12  # of what uv prints before it fails
 NOT_FOR_UV = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")
 # started with the path of uv and its arguments; ends both soon after this process has ended, also
 # where that was killed
-SUPERVISED = f"""{inspect.getsource(processes)}
+SUPERVISED = f"""{inspect.getsource(process_tree)}
 supervise()
 os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 try:

@@ -11,7 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..portable import FOLDERS
-from .kinds import Command, HostCommand, HostPython, Kind, LocalPython, Requirements, Variables
+from .kinds import Kind, Variables
+from .kinds.command import Command
+from .kinds.host import HostCommand, HostPython
+from .kinds.local import LocalPython
+from .kinds.requirements import Requirements
 
 if TYPE_CHECKING:
     import execnet

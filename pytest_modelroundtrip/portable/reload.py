@@ -12,13 +12,15 @@ import traceback
 from types import TracebackType
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from . import calling, checks, formats, keras_libs, model_weights, processes, records
+from . import checks, formats, keras_libs, records
 from .aliases import Model, Plain
-from .confinement import Cage
+from .confinement.confining import Cage
+from .confinement.tripwire import TRIPWIRE, text_of
 from .known_arrays import without_known
+from .models import calling, model_weights
+from .processes import process_tree
 from .protocol import ANSWERING, Job, LayerOutput, LoadFailure, PartJob, Reloaded, Setup
 from .subject import PREDICT, CallError, Subject, answer, resolved
-from .tripwire import TRIPWIRE, text_of
 
 EnteringStep = Callable[[str], None]
 
@@ -127,7 +129,7 @@ def _observed(job: Job, cage: Cage, timer: _StepTimer) -> _Seen:
         fmt = fmt.used_with(formats.FromTest(named(job.setup.train)))
     options = {part.name: _options(job, part) for part in job.parts}
     if job.save_to:
-        processes.remove(job.save_to)  # of an earlier reload that broke off there
+        process_tree.remove(job.save_to)  # of an earlier reload that broke off there
         os.mkdir(job.save_to)
     timer.enter("confine")
     saved = [job.save_to] if job.save_to else []

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence
 
-from . import calling, layer_outputs, model_weights, tensors, variables
+from . import tensors
 from .aliases import Model, Plain
-from .calling import NumpyCall
-from .model_weights import Weight
+from .models import calling, layer_outputs, model_weights, variables
+from .models.calling import NumpyCall
+from .models.model_weights import Weight
 from .protocol import Batch, LayerOutput
-from .training_run import History
+from .training.training_run import History
 
 # names of batches
 GIVEN, RESIZED, TRAINING = "", "a batch of another size", "training=True"

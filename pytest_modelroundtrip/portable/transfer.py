@@ -13,7 +13,8 @@ import os
 import stat
 from typing import Callable, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple
 
-from . import processes, protocol
+from . import protocol
+from .processes import process_tree
 from .protocol import Entry
 
 PIECE_BYTES = 1 << 20
@@ -152,12 +153,12 @@ def receive(get: Get, folder: str, limit: Optional[int] = None) -> None:
         ValueError: when the pieces are not a folder within these bounds.
         OSError: when the folder cannot be written.
     """
-    processes.remove(folder)
+    process_tree.remove(folder)
     os.makedirs(folder)
     try:
         _Receiver(get, folder, limit).receive()
     except BaseException:
-        processes.remove(folder)
+        process_tree.remove(folder)
         raise
 
 

@@ -18,22 +18,9 @@ import tempfile
 import time
 from typing import Any, Callable, Dict, Iterator, Optional, Protocol, Type, Union
 
-from . import (
-    START_SECONDS,
-    checks,
-    child,
-    confinement,
-    formats,
-    keras_libs,
-    machine,
-    own_copy,
-    processes,
-    protocol,
-    reload,
-    standby,
-    transfer,
-    watching,
-)
+from . import START_SECONDS, checks, formats, keras_libs, machine, protocol, reload, transfer
+from .confinement import confining
+from .processes import child, own_copy, process_tree, standby, watching
 from .protocol import (
     CHUNK_BYTES,
     Answer,
@@ -87,7 +74,7 @@ def serve(channel: Channel, archive: str, scratch: str) -> None:
     """
     _import_for_all()
     child.move_into(scratch)
-    processes.adopt_orphans()
+    process_tree.adopt_orphans()
     worker = _Worker(channel, archive, scratch)
     for message in channel:
         data = protocol.encode_record(worker.answer(message))
@@ -113,7 +100,7 @@ class _Worker:
         self._channel, self._archive, self._scratch = channel, archive, scratch
         with open(archive, "rb") as source:
             self._package = source.read()
-        self._grant = confinement.granted(tempfile.mkdtemp(dir=scratch))
+        self._grant = confining.granted(tempfile.mkdtemp(dir=scratch))
         self._standby = standby.StandBy(scratch, self._grant)
         self._used: Optional[watching.Child] = None  # has answered, and may still be there
         self._next: Optional[Setup] = None  # what the next job probably has
@@ -182,7 +169,7 @@ class _Worker:
         except OSError:
             self._channel.send(None)  # no piece, but the end
             raise
-        processes.remove(request.folder)
+        process_tree.remove(request.folder)
         return Done()
 
     def _reload(self, request: Reload) -> Reloaded:
@@ -220,8 +207,8 @@ class _Worker:
 
     def _start(self, request: Reload) -> watching.Start:
         grant = self._grant
-        if request.job.setup.confinement == confinement.OFF:
-            grant = confinement.NOTHING
+        if request.job.setup.confinement == confining.OFF:
+            grant = confining.NOTHING
         if request.fork:
             return functools.partial(child.fork, grant=grant)
         return functools.partial(child.start, grant=grant, archive=self._archive)

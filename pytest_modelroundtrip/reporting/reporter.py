@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .. import bundle_settings
+from ..bundles import bundle_settings
 
 if TYPE_CHECKING:
     from .record import Record
@@ -79,11 +79,11 @@ def _bundle_lines(folder: Path | None) -> Iterator[str]:
     """How large each bundle is that this run recorded."""
     if folder is None or not folder.is_dir():
         return
-    from .. import bundles
+    from ..bundles import bundle_reader
 
     for path in sorted(folder.iterdir()):
-        with contextlib.suppress(bundles.BundleError, OSError):
-            yield f"recorded {bundles.size_line(path)}"
+        with contextlib.suppress(bundle_reader.BundleError, OSError):
+            yield f"recorded {bundle_reader.size_line(path)}"
 
 
 def _records_of(report: pytest.TestReport) -> list[Record]:

@@ -14,7 +14,6 @@ import numpy as np
 from forging import has_dtype
 
 from pytest_modelroundtrip.environments import BadAnswerError
-from pytest_modelroundtrip.model import ModelGroup
 from pytest_modelroundtrip.plan import Plan
 from pytest_modelroundtrip.portable import checks, keras_libs, protocol, records
 from pytest_modelroundtrip.portable.aliases import Array, Plain
@@ -29,6 +28,7 @@ from pytest_modelroundtrip.portable.checks.signature import (
     Spec,
 )
 from pytest_modelroundtrip.portable.checks.training import TrainingSighting
+from pytest_modelroundtrip.portable.confinement.tripwire import Reached
 from pytest_modelroundtrip.portable.formats import Format
 from pytest_modelroundtrip.portable.protocol import (
     Batch,
@@ -39,7 +39,7 @@ from pytest_modelroundtrip.portable.protocol import (
     WeightValue,
 )
 from pytest_modelroundtrip.portable.tensors import Ragged, Sparse, dtype_named
-from pytest_modelroundtrip.portable.tripwire import Reached
+from pytest_modelroundtrip.reference.model import ModelGroup
 from pytest_modelroundtrip.reporting.failure import failure_text
 from pytest_modelroundtrip.reporting.record import Record
 from pytest_modelroundtrip.result import RoundTrip

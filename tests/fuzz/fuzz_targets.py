@@ -19,7 +19,7 @@ import forging
 import numpy as np
 
 from pytest_modelroundtrip import setting_values
-from pytest_modelroundtrip.environments import line
+from pytest_modelroundtrip.environments import pipes
 from pytest_modelroundtrip.environments.specification import SpecificationError, parse
 from pytest_modelroundtrip.portable import codec, protocol, transfer
 from pytest_modelroundtrip.portable.aliases import Nest, Plain
@@ -103,10 +103,10 @@ def lines(random: Random, folder: Path) -> None:
     held = [None, 3, b"abc", *texts]
     value = random.choice([random.choice(held), tuple(random.choices(held, k=3))])
     version, data = execnet.dumps(value)[:1], execnet.dumps(value)[1:]
-    assert line.is_value(data)
+    assert pipes.is_value(data)
     codes = b"".join(random.choices(CODES, k=random.randrange(1, 4))) + b"Q"
     forged = random.choice([codes, forging.damaged(data, random), codes[:-1] + data])
-    if line.is_value(forged):
+    if pipes.is_value(forged):
         tracemalloc.start()
         try:
             execnet.loads(version + forged)

@@ -17,7 +17,7 @@ from pathlib import Path
 import tomllib  # type: ignore[import-not-found] # of Python 3.11
 
 from pytest_modelroundtrip.environments import specification
-from pytest_modelroundtrip.environments.kinds import LocalPython
+from pytest_modelroundtrip.environments.kinds.local import LocalPython
 
 HERE = Path(__file__).parent
 

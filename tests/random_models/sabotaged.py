@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from pytest_modelroundtrip.portable import model_weights, optimizers, variables
 from pytest_modelroundtrip.portable.aliases import Layer, Model, Variable
 from pytest_modelroundtrip.portable.formats import LoadOptions
 from pytest_modelroundtrip.portable.formats.keras import KerasFormat
+from pytest_modelroundtrip.portable.models import model_weights, optimizers, variables
 
 FILENAME = "number"
 Change = tuple[str, Callable[[], None]]  # what it is, in words, and what makes it

@@ -14,13 +14,14 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from pytest_modelroundtrip import bundle_archives, bundles
-from pytest_modelroundtrip.bundles import BundleError
-from pytest_modelroundtrip.portable import bundle_files, protocol, recorded
+from pytest_modelroundtrip.bundles import bundle_archives, bundle_reader
+from pytest_modelroundtrip.bundles.bundle_reader import BundleError
+from pytest_modelroundtrip.bundles.recording import bundle_name, keep
+from pytest_modelroundtrip.portable import protocol
+from pytest_modelroundtrip.portable.bundles import bundle_files, recorded
 from pytest_modelroundtrip.portable.comparing import Tolerance
 from pytest_modelroundtrip.portable.known_arrays import Digests
 from pytest_modelroundtrip.portable.protocol import Job, Setup, WeightValue
-from pytest_modelroundtrip.recording import bundle_name, keep
 from pytest_modelroundtrip.settings import Settings
 
 LARGE = np.arange(4096, dtype=np.float32)
@@ -49,7 +50,7 @@ def bundle(tmp_path: Path) -> Path:
 
 
 def test_a_bundle_has_what_is_needed_and_no_more(bundle: Path) -> None:
-    found = bundles.read(bundle)
+    found = bundle_reader.read(bundle)
     assert (found.origin.format, found.origin.test, found.size) == ("weights", "record()", 7)
     assert found.changed_files() == []
     (weight,) = found.expected(["weights"])[""]["weights"]
@@ -69,7 +70,7 @@ def test_of_several_generations_the_first_is_kept(bundle: Path, tmp_path: Path) 
     last = protocol.encode_record(JOB._replace(artifact="generation2"))
     (bundle / "job").write_bytes(last)
     keep(bundle, tmp_path / "kept" / "bundle", "")
-    kept = bundles.read(tmp_path / "kept" / "bundle")
+    kept = bundle_reader.read(tmp_path / "kept" / "bundle")
     assert not (kept.folder / "generation2").exists() and kept.changed_files() == []
     job = protocol.decode_record(Job, (kept.folder / "job").read_bytes())
     assert job.artifact == "artifact"
@@ -97,16 +98,16 @@ def test_what_may_have_no_end_is_not_read(bundle: Path) -> None:
     os.mkfifo(bundle / "artifact" / "pipe")
     (bundle / "artifact" / "elsewhere").symlink_to("/")
     added = [f"the file artifact/{name} was added" for name in ("elsewhere", "endless", "pipe")]
-    found = bundles.read(bundle).changed_files()
+    found = bundle_reader.read(bundle).changed_files()
     assert [line.partition(" after")[0] for line in found] == added
 
 
 def test_what_takes_the_place_of_a_golden_is_a_folder_beside_it(tmp_path: Path) -> None:
     new = tmp_path / "encoder.keras.new"
     for golden in "encoder.keras", "encoder.keras.tar.gz":
-        assert bundles.renewal_of(tmp_path / golden) == (new, "encoder.keras", False)
+        assert bundle_reader.renewal_of(tmp_path / golden) == (new, "encoder.keras", False)
     new.mkdir()
-    assert bundles.renewal_of(tmp_path / "encoder.keras").is_old
+    assert bundle_reader.renewal_of(tmp_path / "encoder.keras").is_old
 
 
 ORIGINS = {
@@ -130,25 +131,25 @@ DAMAGES: list[tuple[Callable[[Path], object], str]] = [
 def test_damaged_origins_are_told(bundle: Path, origin: str, message: str) -> None:
     (bundle / "roundtrip.json").write_text(origin)
     with pytest.raises(BundleError, match=message):
-        bundles.read(bundle)
+        bundle_reader.read(bundle)
 
 
 @pytest.mark.parametrize(("damage", "message"), DAMAGES, ids=[text for _, text in DAMAGES])
 def test_other_damages(bundle: Path, damage: Callable[[Path], object], message: str) -> None:
     damage(bundle)
     with pytest.raises(BundleError, match=message):
-        bundles.read(bundle)
+        bundle_reader.read(bundle)
 
 
 def test_changed_files_are_named(bundle: Path) -> None:
     (bundle / "artifact" / "model.h5").write_bytes(b"Weights")
     (bundle / "artifact" / "more").write_bytes(b"")
-    assert bundles.read(bundle).changed_files() == [
+    assert bundle_reader.read(bundle).changed_files() == [
         "the file artifact/model.h5 was changed after it was recorded",
         "the file artifact/more was added after it was recorded",
     ]
     (bundle / "artifact" / "model.h5").unlink()
-    assert bundles.read(bundle).changed_files()[0] == "the file artifact/model.h5 is missing"
+    assert bundle_reader.read(bundle).changed_files()[0] == "the file artifact/model.h5 is missing"
 
 
 def test_an_archive_has_the_same_bundle(bundle: Path, tmp_path: Path) -> None:
@@ -156,7 +157,7 @@ def test_an_archive_has_the_same_bundle(bundle: Path, tmp_path: Path) -> None:
     assert archive == tmp_path / "encoder.weights.tar.gz" and not bundle.exists()
     found = bundle_archives.unpack(archive, tmp_path / "there")
     assert found == tmp_path / "there" / "encoder.weights"
-    assert bundles.read(found).changed_files() == []
+    assert bundle_reader.read(found).changed_files() == []
 
 
 def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:

@@ -22,10 +22,10 @@ from pytest_modelroundtrip.portable.checks.signature import (
 )
 from pytest_modelroundtrip.portable.checks.training import TrainingSighting
 from pytest_modelroundtrip.portable.comparing import EXACT, Comparison, Tolerance
+from pytest_modelroundtrip.portable.confinement.tripwire import Reached
 from pytest_modelroundtrip.portable.protocol import WeightValue
 from pytest_modelroundtrip.portable.subject import Subject
-from pytest_modelroundtrip.portable.training_run import Epoch, History
-from pytest_modelroundtrip.portable.tripwire import Reached
+from pytest_modelroundtrip.portable.training.training_run import Epoch, History
 
 BIAS = np.array([0.7, 0.9], np.float32)
 WEIGHT = WeightValue("dense/bias", "dense#0/bias", None, True, BIAS)

@@ -14,9 +14,9 @@ from pytest_modelroundtrip.portable.aliases import Plain
 from pytest_modelroundtrip.portable.bits import digest
 from pytest_modelroundtrip.portable.comparing import EXACT, Comparison, Origin, Tolerance
 from pytest_modelroundtrip.portable.comparing.variables import compare_variables, paired
+from pytest_modelroundtrip.portable.models.variables import sentinel_values
 from pytest_modelroundtrip.portable.protocol import WeightValue
 from pytest_modelroundtrip.portable.tensors import KnownArray
-from pytest_modelroundtrip.portable.variables import sentinel_values
 
 KERNEL = np.array([[0.1, 0.2], [0.3, 0.4]], np.float32)
 BIAS = np.array([0.7, 0.9], np.float32)

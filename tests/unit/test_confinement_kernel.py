@@ -15,22 +15,27 @@ from typing import Any
 
 import pytest
 
-from pytest_modelroundtrip.portable import allowed_paths, confinement, landlock, namespaces
-from pytest_modelroundtrip.portable.confinement import Cage, ConfinementError, Grant
-from pytest_modelroundtrip.portable.landlock import NETWORK_ABI
+from pytest_modelroundtrip.portable.confinement import (
+    allowed_paths,
+    confining,
+    landlock,
+    namespaces,
+)
+from pytest_modelroundtrip.portable.confinement.confining import Cage, ConfinementError, Grant
+from pytest_modelroundtrip.portable.confinement.landlock import NETWORK_ABI
 
-PACKAGE = Path(confinement.__file__).parents[1]
+PACKAGE = Path(confining.__file__).parents[1]
 with tempfile.TemporaryDirectory() as folder:
-    GRANT = confinement.granted(folder)
+    GRANT = confining.granted(folder)
 with_namespaces = pytest.mark.skipif(not GRANT.namespaces, reason=str(GRANT))
 
 TRIES = """
 import json, os, socket, subprocess, sys
-from pytest_modelroundtrip.portable import allowed_paths, confinement, landlock, namespaces
-from pytest_modelroundtrip.portable.confinement import Cage, Grant
+from pytest_modelroundtrip.portable.confinement import confining
+from pytest_modelroundtrip.portable.confinement.confining import Cage, Grant
 
 outside, own, artifact, port, grant = json.loads(sys.argv[1])
-grant = confinement.entered(Grant(*grant))
+grant = confining.entered(Grant(*grant))
 os.chdir(own)
 cage = Cage("auto", grant, own)
 cage.close(artifact, [], [], [])
@@ -128,7 +133,7 @@ def test_what_is_enough_where_it_is_required(landlock: int, namespaces: bool, en
 
 STARTS_A_THREAD = """
 import os, sys, threading
-from pytest_modelroundtrip.portable.confinement import Cage, Grant
+from pytest_modelroundtrip.portable.confinement.confining import Cage, Grant
 
 for _ in range(2):  # one is expected: it watches the parent
     threading.Thread(target=threading.Event().wait, daemon=True).start()
@@ -183,6 +188,6 @@ def test_a_filter_that_kills_who_asks_refuses(
     monkeypatch.setattr(namespaces, "PIVOT_ROOT", {os.uname().machine: 0})
     monkeypatch.setattr(namespaces, "enter", killed)
     monkeypatch.setattr(landlock, "_call", killed)
-    assert confinement.granted(str(tmp_path)) == Grant(
+    assert confining.granted(str(tmp_path)) == Grant(
         0, False, ["no Landlock (signal 31 (SIGSYS))", "no namespaces (signal 31 (SIGSYS))"]
     )

@@ -32,7 +32,7 @@ from pytest_modelroundtrip.environments import (
 from pytest_modelroundtrip.environments.archive import portable_archive
 from pytest_modelroundtrip.environments.connection import Connection, ConnectionEndedError
 from pytest_modelroundtrip.environments.specification import parse
-from pytest_modelroundtrip.portable import processes
+from pytest_modelroundtrip.portable.processes import process_tree
 from pytest_modelroundtrip.portable.protocol import (
     CanRead,
     Done,
@@ -256,12 +256,12 @@ def test_one_behind_a_wrapper_that_prints_is_ended(tmp_path: Path) -> None:
         "print('welcome', flush=True)\n"
         "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])\n"
     )
-    others = processes.started_already()
+    others = process_tree.started_already()
     kind = parse(f"popen//python={sys.executable} {first}", tmp_path).resolved(print)
     message = r"cannot be started: something prints before its Python starts: b'welcome\\n'"
     with pytest.raises(ConnectionEndedError, match=message):
         Connection(kind, portable_archive([]), 60)
-    assert not processes.descendants(os.getpid(), but=others)
+    assert not process_tree.descendants(os.getpid(), but=others)
 
 
 def test_a_python_behind_a_wrapper_that_is_too_old_is_named(tmp_path: Path) -> None:
@@ -331,7 +331,7 @@ def test_too_few_descriptors_there_are_no_other_file_system(connection: Connecti
     here = CanRead(__file__, "")
     assert not connection.ask(here, Readable, 60).readable
     supervisor = int((connection._scratch / launch.SUPERVISOR).read_text())
-    for pid in processes.descendants(supervisor):
+    for pid in process_tree.descendants(supervisor):
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, 3))
     with pytest.raises(FailedError, match="Too many open files"):
         connection.ask(here, Readable, 60)

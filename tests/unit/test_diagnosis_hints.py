@@ -7,7 +7,6 @@ import pytest
 
 from pytest_modelroundtrip import diagnosis
 from pytest_modelroundtrip.diagnosis import Diagnosis, Evidence, Reloading
-from pytest_modelroundtrip.model import ModelGroup
 from pytest_modelroundtrip.portable import checks
 from pytest_modelroundtrip.portable.checks import Observations
 from pytest_modelroundtrip.portable.checks.losses import LossesSighting
@@ -16,6 +15,7 @@ from pytest_modelroundtrip.portable.formats import Format
 from pytest_modelroundtrip.portable.formats.export import ExportFormat
 from pytest_modelroundtrip.portable.formats.keras import KerasFormat
 from pytest_modelroundtrip.portable.protocol import WeightValue
+from pytest_modelroundtrip.reference.model import ModelGroup
 
 WEIGHT = WeightValue("dense/bias", "dense#0/bias", None, True, np.ones(2, np.float32))
 

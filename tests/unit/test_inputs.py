@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from pytest_modelroundtrip import inputs
 from pytest_modelroundtrip.portable.aliases import Plain
+from pytest_modelroundtrip.reference import inputs
 
 
 @dataclass

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from pytest_modelroundtrip import own_objects
-from pytest_modelroundtrip.known_errors import Loading, save_error_hint
-from pytest_modelroundtrip.load_hints import load_hint
+from pytest_modelroundtrip.hints import own_objects
+from pytest_modelroundtrip.hints.known_errors import Loading, save_error_hint
+from pytest_modelroundtrip.hints.load_hints import load_hint
 from pytest_modelroundtrip.portable.aliases import Model
 from pytest_modelroundtrip.portable.formats.h5 import H5Format
 from pytest_modelroundtrip.portable.formats.weights import WeightsFormat

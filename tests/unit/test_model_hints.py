@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pytest_modelroundtrip.known_errors import save_error_hint
-from pytest_modelroundtrip.model import ModelError, single
+from pytest_modelroundtrip.hints.known_errors import save_error_hint
+from pytest_modelroundtrip.reference.model import ModelError, single
 
 
 class Failing:

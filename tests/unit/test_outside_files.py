@@ -17,10 +17,10 @@ from types import SimpleNamespace
 import pytest
 from file_server import served
 
-from pytest_modelroundtrip import bundle_archives, bundles
-from pytest_modelroundtrip.bundles import BundleError
-from pytest_modelroundtrip.portable import bundle_files, stores
-from pytest_modelroundtrip.portable.stores import ChangedError, StoreError
+from pytest_modelroundtrip.bundles import bundle_archives, bundle_reader
+from pytest_modelroundtrip.bundles.bundle_reader import BundleError
+from pytest_modelroundtrip.portable.bundles import bundle_files, stores
+from pytest_modelroundtrip.portable.bundles.stores import ChangedError, StoreError
 
 LARGE = bytes(range(256)) * 10_000
 
@@ -56,7 +56,7 @@ def completed(bundle: Path, store: str = "") -> Path:
     """The bundle with all its files."""
     folder = tempfile.mkdtemp(dir=bundle.parent)
     return Path(
-        stores.completed(str(bundle), bundles.read_origin(bundle).outside, store, str(folder))
+        stores.completed(str(bundle), bundle_reader.read_origin(bundle).outside, store, str(folder))
     )
 
 
@@ -72,7 +72,7 @@ def test_a_large_file_is_in_the_store_under_its_hash(bundle: Path) -> None:
     assert_whole(completed(bundle))
     size = (bundle / "roundtrip.json").stat().st_size + 5
     line = f"encoder.saved_model: {size / 1e3:.1f} kB, and 2.6 MB in {bundle.parent / 'store'}"
-    assert bundles.size_line(bundle) == line
+    assert bundle_reader.size_line(bundle) == line
 
 
 def test_a_damaged_file_in_a_store_is_written_again(bundle: Path, tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_a_bundle_names_only_files_of_its_artifact(
     hashes = dict.fromkeys(files, SHA256) if isinstance(files, dict) else {}
     write_origin(bundle, sha256=hashes, outside={"store": "/store", "files": files})
     with pytest.raises(BundleError, match=message):
-        bundles.read_origin(bundle)
+        bundle_reader.read_origin(bundle)
 
 
 @pytest.mark.parametrize("sha256", ["../secret", "", None, SHA256.replace("0", "A")])
@@ -217,7 +217,7 @@ def test_a_file_in_a_store_is_named_by_a_hash(bundle: Path, sha256: object) -> N
 def test_a_bundle_names_no_server(bundle: Path) -> None:
     write_origin(bundle, outside={"store": "http://127.0.0.1/", "files": {}})
     with pytest.raises(BundleError, match="a folder and the sizes of files are expected"):
-        bundles.read_origin(bundle)
+        bundle_reader.read_origin(bundle)
 
 
 def test_a_link_in_a_bundle_leads_nothing_out(bundle: Path, tmp_path: Path) -> None:
@@ -236,16 +236,16 @@ def test_a_link_of_an_artifact_stays_in_the_bundle(tmp_path: Path) -> None:
     (folder / "artifact" / "latest").symlink_to("data")
     write_origin(folder, sha256=bundle_files.hashes(str(folder)))
     stores.move_out(str(folder), str(tmp_path / "store"))
-    assert stored(folder).name == bundles.read_origin(folder).sha256["artifact/data"]
+    assert stored(folder).name == bundle_reader.read_origin(folder).sha256["artifact/data"]
     whole = completed(folder)
     assert (whole / "artifact" / "latest").read_bytes() == LARGE
-    assert not bundle_files.changed_files(str(whole), bundles.read_origin(folder).sha256)
+    assert not bundle_files.changed_files(str(whole), bundle_reader.read_origin(folder).sha256)
     with pytest.raises(BundleError, match=r"no archive .*: artifact/latest is a link"):
         bundle_archives.pack(folder)
 
 
 def test_there_must_be_room(bundle: Path, tmp_path: Path) -> None:
-    noted = bundles.read_origin(bundle).outside
+    noted = bundle_reader.read_origin(bundle).outside
     (file,) = noted.files
     noted = noted._replace(files=[file._replace(size=10**18)])
     with pytest.raises(StoreError, match=r"have 1000000000000000000 bytes, and .* has room for"):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_modelroundtrip.portable import own_copy
+from pytest_modelroundtrip.portable.processes import own_copy
 from pytest_modelroundtrip.portable.protocol import LoadFailure, Reloaded
 
 

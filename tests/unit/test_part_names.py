@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_modelroundtrip import model, part_names, settings
-from pytest_modelroundtrip.model import ModelError
+from pytest_modelroundtrip import settings
 from pytest_modelroundtrip.portable.formats import faults_of
 from pytest_modelroundtrip.portable.formats.h5 import H5Format
+from pytest_modelroundtrip.reference import model, part_names
+from pytest_modelroundtrip.reference.model import ModelError
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ import pytest
 
 from pytest_modelroundtrip.environments import HERE, provisioning
 from pytest_modelroundtrip.environments.kinds import Startable
+from pytest_modelroundtrip.environments.passed_variables import EVERYWHERE, ON_THIS_MACHINE
 from pytest_modelroundtrip.environments.specification import parse
-from pytest_modelroundtrip.environments.variables import EVERYWHERE, ON_THIS_MACHINE
 
 SECRETS = (
     *("TF_AZURE_STORAGE_KEY", "TF_VAR_password", "TF_TOKEN_app", "TF_CONFIG", "KERAS_BACKEND_KEY"),

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_modelroundtrip.portable import model_weights, optimizers, places
-from pytest_modelroundtrip.portable.plain_attributes import MAX_BYTES, plain_attributes
+from pytest_modelroundtrip.portable.models import model_weights, optimizers, places
+from pytest_modelroundtrip.portable.models.plain_attributes import MAX_BYTES, plain_attributes
 
 
 class Holder:

@@ -13,15 +13,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pytest_modelroundtrip.environments.install_hints import install_hint
-from pytest_modelroundtrip.environments.kinds import (
-    HERE,
-    Command,
-    HostCommand,
-    HostPython,
-    Kind,
-    LocalPython,
-    Requirements,
-)
+from pytest_modelroundtrip.environments.kinds import Kind
+from pytest_modelroundtrip.environments.kinds.command import Command
+from pytest_modelroundtrip.environments.kinds.host import HostCommand, HostPython
+from pytest_modelroundtrip.environments.kinds.local import HERE, LocalPython
+from pytest_modelroundtrip.environments.kinds.requirements import Requirements
 from pytest_modelroundtrip.environments.specification import SpecificationError, parse
 
 PYTHON = sys.executable

@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from pytest_modelroundtrip.portable import (
+from pytest_modelroundtrip.portable.confinement.confining import NOTHING
+from pytest_modelroundtrip.portable.processes import (
     imported_files,
     own_copy,
-    processes,
+    process_tree,
     standby,
     warm_up,
     watching,
 )
-from pytest_modelroundtrip.portable.confinement import NOTHING
+from pytest_modelroundtrip.portable.processes.standby import StandBy
 from pytest_modelroundtrip.portable.protocol import Job, Setup
-from pytest_modelroundtrip.portable.standby import StandBy
 
 SETUP = Setup([], [], {}, None, "auto", [])
 
@@ -63,7 +63,7 @@ def test_a_job_of_its_setup_gets_it(stand_by: StandBy, job: Job) -> None:
     assert (copy / "model.keras").read_text() == "weights"
     assert stand_by.take(job) is None  # there was one
     watching.end(waits)
-    assert pid not in processes.descendants(os.getpid())
+    assert pid not in process_tree.descendants(os.getpid())
 
 
 def _linked(job: Job) -> Job:

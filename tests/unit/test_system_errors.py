@@ -16,10 +16,10 @@ import pytest
 
 from pytest_modelroundtrip import roundtrip, system_errors
 from pytest_modelroundtrip.environments import BrokenEnvironmentError
-from pytest_modelroundtrip.model import ModelGroup
 from pytest_modelroundtrip.plan import Plan, Stop, recognized, system_error
 from pytest_modelroundtrip.portable.formats import Format
 from pytest_modelroundtrip.portable.protocol import ChildEnd, LoadFailure, Reloaded
+from pytest_modelroundtrip.reference.model import ModelGroup
 from pytest_modelroundtrip.reporting import failure
 from pytest_modelroundtrip.result import RoundTrip, Verdict
 from pytest_modelroundtrip.settings import Settings

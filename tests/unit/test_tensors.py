@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_modelroundtrip.portable import calling, codec
+from pytest_modelroundtrip.portable import codec
 from pytest_modelroundtrip.portable.aliases import Array, DType, Nest
+from pytest_modelroundtrip.portable.models import calling
 from pytest_modelroundtrip.portable.tensors import (
     DTYPES,
     Fields,

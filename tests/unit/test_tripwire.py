@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pytest_modelroundtrip.portable import tripwire
-from pytest_modelroundtrip.portable.tripwire import Tripwire
+from pytest_modelroundtrip.portable.confinement import tripwire
+from pytest_modelroundtrip.portable.confinement.tripwire import Tripwire
 
 
 def test_the_first_notes_are_enough() -> None:

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pytest_modelroundtrip.portable import processes, watching
-from pytest_modelroundtrip.portable.child import STEP
+from pytest_modelroundtrip.portable.processes import process_tree, watching
+from pytest_modelroundtrip.portable.processes.child import STEP
 from pytest_modelroundtrip.portable.protocol import TIMED_OUT
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
@@ -23,7 +23,7 @@ def waits(_folder: str, _link: int) -> int:
         try:
             signal.pause()
         finally:
-            processes.exit_now(1)
+            process_tree.exit_now(1)
     return pid
 
 
@@ -31,7 +31,7 @@ def waits(_folder: str, _link: int) -> int:
 def test_a_child_is_ended_and_collected_where_there_is_no_proc(
     is_stopped: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processes, "descendants", lambda *_: [])
+    monkeypatch.setattr(process_tree, "descendants", lambda *_: [])
     child = watching.begun(waits, str(tmp_path))
     if is_stopped:
         os.kill(child.pid, signal.SIGSTOP)

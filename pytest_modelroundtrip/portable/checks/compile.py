@@ -7,10 +7,11 @@ import math
 import re
 from typing import Dict, List, NamedTuple, Optional
 
-from .. import compiling, keras_libs, optimizers, places
+from .. import keras_libs
 from ..aliases import Json, Model, Module, Optimizer
 from ..comparing import Comparison, Tolerance
 from ..comparing.json import compare_json
+from ..models import compiling, optimizers, places
 from ..subject import Subject
 from . import Check
 

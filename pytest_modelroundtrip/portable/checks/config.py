@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from .. import compiling, keras_libs, optimizers, places
+from .. import keras_libs
 from ..aliases import Json, Layer, Model, Plain
 from ..comparing import EXACT, Comparison, Tolerance
 from ..comparing.json import compare_json
 from ..comparing.values import value_difference
-from ..places import Place
-from ..plain_attributes import plain_attributes
+from ..models import compiling, optimizers, places
+from ..models.places import Place
+from ..models.plain_attributes import plain_attributes
 from ..subject import Subject
 from . import Check
 

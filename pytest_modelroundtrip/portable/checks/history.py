@@ -9,8 +9,8 @@ from ..comparing import Comparison, Tolerance
 from ..comparing.trainings import compare_trainings
 from ..comparing.variables import compare_variables
 from ..subject import Subject
-from ..training_run import Epoch, History
-from ..training_state import ResumedTraining
+from ..training.training_run import Epoch, History
+from ..training.training_state import ResumedTraining
 from . import Check
 
 

@@ -6,10 +6,11 @@ from typing import Any, List, NamedTuple, Optional
 
 import numpy as np
 
-from .. import calling, tensors, variables
+from .. import tensors
 from ..aliases import Function, Model, Plain, Variable
 from ..comparing import Comparison, Tolerance
 from ..comparing.nests import compare_nests
+from ..models import calling, variables
 from ..subject import Subject
 from . import Check
 

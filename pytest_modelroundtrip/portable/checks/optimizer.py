@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import List, Optional
 
-from .. import optimizers
 from ..comparing import Comparison, Tolerance
 from ..comparing.variables import compare_variables
 from ..known_arrays import has_values
+from ..models import optimizers
 from ..protocol import WeightValue
 from ..subject import Subject
 from . import Check

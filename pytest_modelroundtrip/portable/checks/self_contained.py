@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Optional
 
 from ..comparing import Comparison, Tolerance
+from ..confinement.tripwire import TRIPWIRE, Reached
 from ..subject import Subject
-from ..tripwire import TRIPWIRE, Reached
 from . import Check
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
-from .. import keras_libs, restored_calls
+from .. import keras_libs
 from ..aliases import Function, Model, Tensor
 from ..comparing import Comparison, Tolerance
 from ..comparing.shapes import Shape, accepts
+from ..models import restored_calls
 from ..subject import Subject
 from . import Check
 

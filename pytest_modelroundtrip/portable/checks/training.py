@@ -6,13 +6,14 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from .. import keras_libs, targets, tensors, training_step
+from .. import keras_libs, tensors
 from ..aliases import Array, Model, Plain
 from ..comparing import Comparison, Tolerance, arrays
 from ..comparing.variables import paired
+from ..models.randomness import has_drawing_operation
 from ..protocol import Batch, WeightValue
-from ..randomness import has_drawing_operation
 from ..subject import Subject, short_message
+from ..training import targets, training_step
 from . import Check, NotCheckableError
 
 RTOL = 1e-5  # of a change, relative to the largest in the same variable; of a log, to itself

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import List, Optional, Sequence
 
-from .. import model_weights, variables
 from ..comparing import Comparison, Tolerance
 from ..comparing.variables import compare_variables
+from ..models import model_weights, variables
 from ..protocol import WeightValue
 from ..subject import Subject
 from . import Check

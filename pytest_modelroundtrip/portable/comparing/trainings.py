@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import List
 
-from ..training_state import STEP_COUNTER, ResumedTraining, TrainingState, is_count
+from ..training.training_state import STEP_COUNTER, ResumedTraining, TrainingState, is_count
 from . import EXACT, Comparison, Tolerance
 from .variables import compare_variables
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from ..aliases import Array, Plain
 from ..bits import same_bits
+from ..models.variables import sentinel_values
 from ..protocol import WeightValue
 from ..tensors import KnownArray, dtype_named
-from ..variables import sentinel_values
 from . import EXACT, Comparison, Origin, Tolerance, arrays
 
 ORIGINS = {  # the kind of an origin -> how the message ends

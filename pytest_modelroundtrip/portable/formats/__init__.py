@@ -34,7 +34,7 @@ from ..aliases import Model, Nest, Plain
 from ..format_names import BUILT_IN
 from ..protocol import Batch, Interpreter
 from ..subject import Subject, keras_subject
-from ..training_run import Train
+from ..training.training_run import Train
 
 # What formats keep, as names of checks. No Keras format keeps the states of seed generators.
 WHOLE_MODEL: Tuple[str, ...] = tuple(name for name in checks.NAMES if name != "history")

@@ -7,12 +7,13 @@ from typing import Callable, ClassVar, Dict, List, Mapping, NamedTuple, Optional
 
 import numpy as np
 
-from .. import keras_libs, restored_calls
+from .. import keras_libs
 from ..aliases import Array, DType, Model, Plain
-from ..calling import NumpyCall
+from ..models import restored_calls
+from ..models.calling import NumpyCall
+from ..models.variables import layers
 from ..subject import Subject, keras_subject
 from ..tensors import Ragged, Sparse
-from ..variables import layers
 from . import Format, LoadOptions, UnsupportedError
 
 NARROW = ("float16", "bfloat16", "float8")

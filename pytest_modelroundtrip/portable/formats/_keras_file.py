@@ -6,8 +6,9 @@ import inspect
 import os
 from typing import ClassVar, Dict, Optional
 
-from .. import creation, keras_libs
+from .. import keras_libs
 from ..aliases import Model
+from ..models import creation
 from ..protocol import Interpreter
 from . import WHOLE_MODEL, Format, LoadOptions, not_a_keras_model, other_keras
 

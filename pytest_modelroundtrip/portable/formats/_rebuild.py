@@ -11,9 +11,10 @@ import json
 import os
 from typing import List, NamedTuple, Optional
 
-from .. import calling, creation, keras_libs
+from .. import keras_libs
 from ..aliases import Json, Layer, Model, Nest
-from ..layer_alone import in_a_model
+from ..models import calling, creation
+from ..models.layer_alone import in_a_model
 from ..protocol import Batch, Interpreter
 from . import WEIGHTS, Format, LoadOptions, other_keras
 

@@ -6,8 +6,9 @@ import json
 import os
 from typing import Optional
 
-from .. import keras_libs, optimizers
+from .. import keras_libs
 from ..aliases import Json, Model
+from ..models import optimizers
 from . import LoadOptions
 from ._rebuild import RebuiltFormat, rebuilt, save_architecture
 

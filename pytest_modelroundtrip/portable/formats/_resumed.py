@@ -11,12 +11,13 @@ import contextlib
 import inspect
 from typing import Iterator, List, Optional
 
-from .. import keras_libs, randomness, variables
+from .. import keras_libs
 from ..aliases import Model
+from ..models import randomness, variables
 from ..protocol import Interpreter
 from ..subject import Subject
-from ..training_run import History, Train
-from ..undoing import undone
+from ..training.training_run import History, Train
+from ..training.undoing import undone
 from . import WEIGHTS, Format, LoadOptions, UnsupportedError, other_keras
 
 RANDOM = (

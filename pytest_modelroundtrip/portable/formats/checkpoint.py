@@ -6,8 +6,8 @@ import functools
 import os
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
-from .. import creation, optimizers, variables
 from ..aliases import Model, Nest
+from ..models import creation, optimizers, variables
 from . import WEIGHTS, LoadOptions, other_backend
 from ._rebuild import RebuiltFormat, part_of, rebuilt, save_architecture, with_variables
 

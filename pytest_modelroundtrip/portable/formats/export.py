@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Optional
 
-from .. import calling, keras_libs, model_weights
+from .. import keras_libs
 from ..aliases import Model
+from ..models import calling, model_weights
 from ..subject import Subject
 from . import LoadOptions, not_a_keras_model
 from .saved_model import SavedModelFormat

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar, List, Optional
 
-from .. import calling, keras_libs
+from .. import keras_libs
 from ..aliases import Model, Nest
+from ..models import calling
 from ..subject import Subject
 from . import LoadOptions
 from .export import ExportFormat

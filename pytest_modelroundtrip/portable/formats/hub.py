@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.util
 from typing import Optional
 
-from .. import calling, keras_libs
+from .. import keras_libs
 from ..aliases import Model
+from ..models import calling
 from ..subject import Subject
 from . import LoadOptions
 from .saved_model import SavedModelFormat

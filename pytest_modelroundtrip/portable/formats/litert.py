@@ -13,8 +13,9 @@ from typing import ClassVar, Collection, Dict, Iterator, List, Mapping, Optional
 
 import numpy as np
 
-from .. import keras_libs, object_graph, restored_calls, tensors
+from .. import keras_libs, tensors
 from ..aliases import Array, Model, Module
+from ..models import object_graph, restored_calls
 from ..protocol import Interpreter
 from . import LoadOptions, UnsupportedError
 from ._converted import ConvertedFormat, ConvertedModel, Input, narrow_dtype

@@ -8,8 +8,8 @@ from typing import ClassVar, Dict, Mapping, Optional
 
 import numpy as np
 
-from .. import restored_calls
 from ..aliases import Model, Tensor
+from ..models import restored_calls
 from . import UnsupportedError
 from ._converted import Input, named_arrays
 from .litert import (

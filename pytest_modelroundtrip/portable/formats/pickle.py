@@ -6,8 +6,9 @@ import os
 import pickle
 from typing import ClassVar, Optional
 
-from .. import creation, keras_libs
+from .. import keras_libs
 from ..aliases import Model
+from ..models import creation
 from . import LoadOptions
 from .keras import KerasFormat
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 from typing import ClassVar, List, Optional
 
-from .. import calling, keras_libs, variables
+from .. import keras_libs
 from ..aliases import Layer, Model
-from ..model_weights import Weight, numbered_weights
+from ..models import calling, variables
+from ..models.model_weights import Weight, numbered_weights
+from ..models.randomness import is_seed
 from ..protocol import Batch
-from ..randomness import is_seed
 from ..subject import Subject
 from . import LoadOptions
 from ._keras3 import Keras3Format

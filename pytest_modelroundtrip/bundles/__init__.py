@@ -1,0 +1,1 @@
+"""Bundles: an artifact with what was observed of its model, recorded and checked."""

@@ -1,0 +1,1 @@
+"""The files of a bundle, as each side reads them."""

@@ -1,0 +1,225 @@
+"""Large files of an artifact outside of its bundle, in a store.
+
+A store is a folder of files, each of which has its SHA-256 as its name; or a URL, below which a
+server has the files of such a folder. A bundle names the folder that it was recorded with. A URL
+comes only from who checks: a bundle of somebody else makes no connection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from http.client import HTTPException
+from typing import Dict, Generator, List, NamedTuple
+
+from .. import plain_files, transfer
+from .bundle_files import ARTIFACT, NO_FILE, ORIGIN, PIECE_BYTES, is_url, sha256_of
+
+MIN_BYTES = 1_000_000  # of a file that goes into a store
+MAX_BYTES = 1 << 63  # no file system has larger files
+KEY = "outside"  # in `roundtrip.json`
+SHA256 = re.compile("[0-9a-f]{64}")
+
+SECONDS = 30  # that a server may be silent; its answer must begin within twice that
+BYTES_PER_SECOND = 50_000  # of the slowest server
+
+
+class OutsideFile(NamedTuple):
+    """A file of an artifact that is in a store."""
+
+    path: str  # in the bundle, with slashes
+    size: int  # bytes
+    sha256: str
+
+
+class Outside(NamedTuple):
+    """The files of an artifact that are in a store."""
+
+    store: str  # where they were put; "" where there are none
+    files: List[OutsideFile]
+
+
+class StoreError(Exception):
+    """A file cannot be had from its store. The text says which, and why."""
+
+
+class ChangedError(StoreError):
+    """The store has another file under that name."""
+
+
+def move_out(bundle: str, store: str) -> None:
+    """Move the large files of a bundle's artifact into a store, and note that in the bundle.
+
+    Args:
+        bundle: its folder.
+        store: a folder, which is made if it is not there.
+
+    Raises:
+        OSError: where it cannot be written.
+    """
+    with open(os.path.join(bundle, ORIGIN), encoding="utf-8") as source:
+        origin = json.load(source)
+    moved: Dict[str, int] = {}
+    for name, sha256 in origin["sha256"].items():
+        path = os.path.join(bundle, name)
+        size = 0 if sha256 == NO_FILE else os.path.getsize(path)
+        if size >= MIN_BYTES:
+            _put(path, store, sha256)
+            os.remove(path)
+            moved[name] = size
+    if moved:
+        origin[KEY] = {"store": os.path.abspath(store), "files": moved}
+        with open(os.path.join(bundle, ORIGIN), "w", encoding="utf-8") as out:
+            out.write(f"{json.dumps(origin, indent=1)}\n")
+
+
+def _put(path: str, store: str, sha256: str) -> None:
+    """Copy a file into the store; it is there as a whole, or not at all."""
+    os.makedirs(store, exist_ok=True)
+    target = os.path.join(store, sha256)
+    if os.path.isfile(target) and sha256_of(target) == sha256:
+        return
+    with tempfile.TemporaryDirectory(prefix=".", dir=store) as scratch:
+        copy = os.path.join(scratch, sha256)
+        shutil.copyfile(path, copy)
+        os.replace(copy, target)
+
+
+def outside(origin: Dict[str, object]) -> Outside:
+    """What `roundtrip.json` says of files in a store.
+
+    Raises:
+        ValueError: where that cannot be so, as for a path that leads out of the artifact.
+    """
+    noted, hashes = origin.get(KEY), origin.get("sha256")
+    if noted is None:
+        return Outside("", [])
+    if not isinstance(noted, dict) or not isinstance(hashes, dict):
+        raise ValueError(f"{ORIGIN}: an object is expected as {KEY!r}")
+    store, files = noted.get("store"), noted.get("files")
+    if not isinstance(store, str) or is_url(store) or not isinstance(files, dict):
+        raise ValueError(f"{ORIGIN}: a folder and the sizes of files are expected in {KEY!r}")
+    return Outside(store, [_file(path, size, hashes.get(path)) for path, size in files.items()])
+
+
+def _file(path: str, size: object, sha256: object) -> OutsideFile:
+    first, *others = transfer.names_in(path)
+    if first != ARTIFACT or not others:
+        raise ValueError(f"{ORIGIN}: {repr(path)[:80]} is no file of the artifact")
+    if type(size) is not int or not 0 <= size < MAX_BYTES:
+        raise ValueError(f"{ORIGIN}: the size of {repr(path)[:80]} is no number of bytes")
+    if not isinstance(sha256, str) or not SHA256.fullmatch(sha256):
+        raise ValueError(f"{ORIGIN}: the hash of {repr(path)[:80]} is no SHA-256")
+    return OutsideFile(path, size, sha256)
+
+
+def missing(bundle: str, noted: Outside) -> List[OutsideFile]:
+    """The files in a store that are not in the bundle too."""
+    return [file for file in noted.files if not os.path.lexists(os.path.join(bundle, file.path))]
+
+
+def completed(bundle: str, noted: Outside, store: str, folder: str) -> str:
+    """The bundle's folder if it has all files of its artifact; else `folder`, a copy that has.
+
+    Args:
+        bundle: its folder.
+        noted: what it says of files in a store.
+        store: a folder or a URL with these files; "" for that of the bundle.
+        folder: an empty one, for a copy of the bundle.
+
+    Raises:
+        StoreError: where a file cannot be had.
+        OSError: where the copy cannot be written.
+    """
+    wanted = missing(bundle, noted)
+    if not wanted:
+        return bundle
+    needed, free = sum(file.size for file in wanted), shutil.disk_usage(folder).free
+    if needed > free:
+        raise StoreError(
+            f"the files outside of the bundle have {needed} bytes, and {folder} has room for {free}"
+        )
+    for file in wanted:
+        _fetch(file, store or noted.store, os.path.join(folder, file.path))
+    shutil.copytree(bundle, folder, symlinks=True, dirs_exist_ok=True)
+    return folder
+
+
+def _fetch(file: OutsideFile, store: str, target: str) -> None:
+    """Copy a file from a store, and see meanwhile that it is the one that was recorded."""
+    place = f"{store.rstrip('/')}/{file.sha256}"
+    size, found = 0, hashlib.sha256()
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    try:
+        seconds = SECONDS + file.size / BYTES_PER_SECOND
+        with open(target, "xb") as out, contextlib.closing(_pieces(place, seconds)) as pieces:
+            for piece in pieces:
+                size += len(piece)
+                if size > file.size:
+                    raise ChangedError(f"{place} has more than the {file.size} bytes recorded")
+                found.update(piece)
+                out.write(piece)
+        if size < file.size:
+            raise StoreError(f"{place} ends after {size} of {file.size} bytes")
+        if found.hexdigest() != file.sha256:
+            raise ChangedError(f"{place} was changed: it has not the SHA-256 of its name")
+    except StoreError as error:
+        raise type(error)(f"the file {file.path} is outside of the bundle, and {error}") from None
+
+
+def _pieces(place: str, seconds: float) -> Generator[bytes, None, None]:
+    """The bytes of the file at that path or URL.
+
+    Raises:
+        StoreError: where they cannot be read, or not within this time.
+    """
+    end = time.monotonic() + seconds
+    try:
+        with _opened(place) as source:
+            while True:
+                piece = source.read1(PIECE_BYTES)  # what is there: it waits for no more
+                if not piece:
+                    return
+                yield piece
+                if time.monotonic() > end:
+                    raise TimeoutError(f"it takes more than {seconds:.0f} s")
+    except (OSError, ValueError, HTTPException) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise StoreError(f"{place} cannot be read: {reason}") from error
+
+
+def _opened(place: str) -> io.BufferedIOBase:
+    if not is_url(place):
+        return plain_files.opened(os.path.realpath(place))
+    answers: List[io.BufferedIOBase] = []
+    errors: List[BaseException] = []
+
+    def ask() -> None:
+        try:
+            answers.append(urllib.request.urlopen(place, timeout=SECONDS))
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=ask, daemon=True)  # headers may come without an end
+    try:
+        thread.start()
+    except RuntimeError as refused:  # this machine cannot start another one
+        raise OSError(str(refused)) from refused
+    thread.join(2 * SECONDS)
+    for error in errors:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # it is an answer, too
+        raise error
+    if not answers:
+        raise TimeoutError(f"its answer has not begun within {2 * SECONDS} s")
+    return answers[0]

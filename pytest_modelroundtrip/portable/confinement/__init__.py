@@ -1,0 +1,1 @@
+"""What a reload may use of its machine: files, folders, hosts."""

@@ -1,0 +1,1 @@
+"""A live model: how it is called, and what stands in it."""

@@ -1,0 +1,1 @@
+"""The original: models, their inputs, and what they return."""
