@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import pytest_modelroundtrip
 from pytest_modelroundtrip.portable.confinement import (
     allowed_paths,
     confining,
@@ -24,7 +25,7 @@ from pytest_modelroundtrip.portable.confinement import (
 from pytest_modelroundtrip.portable.confinement.confining import Cage, ConfinementError, Grant
 from pytest_modelroundtrip.portable.confinement.landlock import NETWORK_ABI
 
-PACKAGE = Path(confining.__file__).parents[1]
+PACKAGE = Path(pytest_modelroundtrip.__file__).parent
 with tempfile.TemporaryDirectory() as folder:
     GRANT = confining.granted(folder)
 with_namespaces = pytest.mark.skipif(not GRANT.namespaces, reason=str(GRANT))
