@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +35,21 @@ def test_it_imports_nothing_from_outside(path: Path) -> None:
                 light = name == "numpy" or name in sys.stdlib_module_names
                 inside = id(node) not in at_import and name in INSIDE_FUNCTIONS
                 assert light or inside, name
+
+
+def test_its_folders_import_one_way() -> None:
+    """A folder that needs another is not needed by it: docs/architecture.md has the order."""
+    needs: dict[str, set[str]] = {}
+    for path in MODULES:
+        *folders, _ = parts = path.relative_to(PORTABLE).with_suffix("").parts
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                above = folders[: len(folders) + 1 - node.level]
+                names = (node.module or "").split(".") if node.module else []
+                names = [*above, *names] or [alias.name for alias in node.names]
+                imported = names[:1] if above or node.module else names
+                needs.setdefault(parts[0], set()).update({*imported} - {parts[0]})
+    list(graphlib.TopologicalSorter(needs).static_order())  # CycleError
 
 
 def _imported(node: ast.Import | ast.ImportFrom) -> Iterator[str]:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ..portable import START_SECONDS
-from ..portable.processes import process_tree, standby, watching
+from ..portable.processes import process_tree
 from ..portable.protocol import FailedError, Interpreter, Job, Probe, Reload, Reloaded
+from ..portable.reload_processes import standby, watching
 from . import jobs_there, launch
 from .connection import Connection, ConnectionEndedError
 from .install_hints import install_hint

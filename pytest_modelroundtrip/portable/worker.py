@@ -20,7 +20,7 @@ from typing import Any, Callable, Dict, Iterator, Optional, Protocol, Type, Unio
 
 from . import START_SECONDS, checks, formats, keras_libs, machine, protocol, reload, transfer
 from .confinement import confining
-from .processes import child, own_copy, process_tree, standby, watching
+from .processes import process_tree
 from .protocol import (
     CHUNK_BYTES,
     Answer,
@@ -37,6 +37,7 @@ from .protocol import (
     SendFolder,
     Setup,
 )
+from .reload_processes import child, own_copy, standby, watching
 
 NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)  # which says nothing of a file
 BEFORE_THE_END = 5  # seconds before an import is broken off, where it stands is printed

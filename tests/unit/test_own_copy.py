@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_modelroundtrip.portable.processes import own_copy
 from pytest_modelroundtrip.portable.protocol import LoadFailure, Reloaded
+from pytest_modelroundtrip.portable.reload_processes import own_copy
 
 
 @pytest.fixture

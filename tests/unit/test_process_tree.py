@@ -229,7 +229,7 @@ def test_where_the_parent_stays_it_reads_how_the_asked_one_ended(tree: Tree) -> 
 STANDALONE = """
 import sys, time
 from pytest_modelroundtrip.portable.bundles import standalone
-from pytest_modelroundtrip.portable.processes import child
+from pytest_modelroundtrip.portable.reload_processes import child
 
 def wait(folder):
     print(folder, flush=True)

@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 
 from pytest_modelroundtrip.portable.confinement.confining import NOTHING
-from pytest_modelroundtrip.portable.processes import (
+from pytest_modelroundtrip.portable.processes import process_tree
+from pytest_modelroundtrip.portable.protocol import Job, Setup
+from pytest_modelroundtrip.portable.reload_processes import (
     imported_files,
     own_copy,
-    process_tree,
     standby,
     warm_up,
     watching,
 )
-from pytest_modelroundtrip.portable.processes.standby import StandBy
-from pytest_modelroundtrip.portable.protocol import Job, Setup
+from pytest_modelroundtrip.portable.reload_processes.standby import StandBy
 
 SETUP = Setup([], [], {}, None, "auto", [])
 

@@ -9,9 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from pytest_modelroundtrip.portable.processes import process_tree, watching
-from pytest_modelroundtrip.portable.processes.child import STEP
+from pytest_modelroundtrip.portable.processes import process_tree
 from pytest_modelroundtrip.portable.protocol import TIMED_OUT
+from pytest_modelroundtrip.portable.reload_processes import watching
+from pytest_modelroundtrip.portable.reload_processes.child import STEP
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 

@@ -16,8 +16,9 @@ from typing import List, Mapping, NamedTuple, Optional, Sequence
 from .. import checks, formats, keras_libs, machine, protocol, reload, tensors
 from ..comparing import CheckOutcome, Comparison, Comparisons, differing, merged
 from ..confinement import confining
-from ..processes import child, own_copy, process_tree
+from ..processes import process_tree
 from ..protocol import Interpreter, Job, Reloaded
+from ..reload_processes import child, own_copy
 from . import bundle_files, origins, recorded, stores
 from .recorded import Recorded
 

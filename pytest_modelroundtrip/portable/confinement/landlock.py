@@ -12,7 +12,7 @@ import stat
 import sys
 from typing import Sequence
 
-from . import trial
+from ..processes import trial
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # system calls, on every architecture
 VERSION_FLAG, PATH_BENEATH = 1, 1

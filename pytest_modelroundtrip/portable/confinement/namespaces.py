@@ -12,7 +12,7 @@ import sys
 import tempfile
 from typing import Iterable, List, Set
 
-from . import trial
+from ..processes import trial
 
 MOUNTS, USERS, NETWORK = 0x00020000, 0x10000000, 0x40000000
 NO_SETUID, NO_DEVICES, BIND, RECURSIVE, PRIVATE = 2, 4, 4096, 16384, 1 << 18

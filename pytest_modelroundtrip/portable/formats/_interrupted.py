@@ -15,8 +15,8 @@ from typing import Any, NamedTuple, Optional
 
 from .. import keras_libs
 from ..aliases import Model
+from ..models.undoing import undone
 from ..training.training_run import FIRST_PART, Epoch, History, TrainingRun
-from ..training.undoing import undone
 from . import LoadOptions, UnsupportedError, not_a_keras_model
 from ._resumed import ResumedFormat
 

@@ -14,10 +14,10 @@ from typing import Iterator, List, Optional
 from .. import keras_libs
 from ..aliases import Model
 from ..models import randomness, variables
+from ..models.undoing import undone
 from ..protocol import Interpreter
 from ..subject import Subject
 from ..training.training_run import History, Train
-from ..training.undoing import undone
 from . import WEIGHTS, Format, LoadOptions, UnsupportedError, other_keras
 
 RANDOM = (

@@ -11,9 +11,9 @@ from typing import Any, Optional
 from ..aliases import Model
 from ..comparing import EXACT
 from ..comparing.trainings import compare_states
+from ..models.undoing import undone
 from ..training.training_run import FIRST_PART, History
 from ..training.training_state import ResumedTraining, TrainingState, observed
-from ..training.undoing import undone
 from . import LoadOptions, UnsupportedError, other_backend
 from ._recompiled import RecompiledFormat, recompiled, save_recipe
 from ._resumed import ResumedFormat

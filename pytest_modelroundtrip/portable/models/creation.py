@@ -16,8 +16,7 @@ import numpy as np
 
 from .. import keras_libs
 from ..aliases import Array, Model, Variable
-from ..training import undoing
-from . import model_weights, places, variables
+from . import model_weights, places, undoing, variables
 
 Build = Callable[[], List[Model]]  # makes models, with all their variables
 KERAS_2 = "_SEED_GENERATOR"  # what its backend calls the holder of its own generator

@@ -1,1 +1,1 @@
-"""A process for each reload: its start, its limits, its end."""
+"""Processes of this machine: those below one, and what they use."""

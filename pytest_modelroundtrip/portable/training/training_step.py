@@ -12,8 +12,8 @@ import numpy as np
 from .. import keras_libs, tensors
 from ..aliases import Array, Model, Nest, Plain
 from ..models import calling, model_weights, optimizers, randomness, variables
+from ..models.undoing import training_state, undone
 from ..protocol import WeightValue
-from .undoing import training_state, undone
 
 # the rounding of numbers that a layer computes with; that of float32 elsewhere
 PRECISIONS = {"float16": 2.0**-10, "bfloat16": 2.0**-7}

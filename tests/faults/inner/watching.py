@@ -19,7 +19,7 @@ from pytest_modelroundtrip import RoundTrip, current_session
 from pytest_modelroundtrip.environments import environment, launch
 from pytest_modelroundtrip.environments.kinds import Kind
 from pytest_modelroundtrip.portable.formats import Format
-from pytest_modelroundtrip.portable.processes import child
+from pytest_modelroundtrip.portable.reload_processes import child
 from pytest_modelroundtrip.session import Session
 
 TOKEN = "ROUNDTRIP_FAULTS"  # the variable that marks all processes of a run

@@ -16,6 +16,7 @@ import time
 from typing import Callable, FrozenSet, NamedTuple, Optional, Type, TypeVar
 
 from .. import plain_files, protocol
+from ..processes import memory, process_tree
 from ..protocol import (
     MAX_ANSWER,
     MEMORY_LIMIT,
@@ -26,7 +27,6 @@ from ..protocol import (
     Reloaded,
     StepReached,
 )
-from . import memory, process_tree
 from .child import ANSWER, JOB, OUTPUT, STEP
 
 TAIL = 4000  # characters of what a child printed that are sent back

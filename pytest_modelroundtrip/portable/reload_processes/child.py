@@ -20,8 +20,9 @@ from typing import Callable, NoReturn, Optional
 from .. import FOLDERS, keras_libs, protocol, reload
 from ..confinement import confining
 from ..confinement.confining import Cage, Grant
+from ..processes import process_tree
 from ..protocol import Job, Reloaded, Setup, StepReached
-from . import imported_files, own_copy, process_tree, warm_up
+from . import imported_files, own_copy, warm_up
 
 # the files in a child's folder
 JOB, STEP, ANSWER, OUTPUT = "job", "step", "answer", "output"
@@ -91,7 +92,7 @@ def start(folder: str, link: int, grant: Grant, archive: str) -> int:
         "from pytest_modelroundtrip.portable.confinement import confining; "
         f"grant = confining.entered(confining.Grant{tuple(grant)!r}); "
         # it imports NumPy, which starts threads
-        "from pytest_modelroundtrip.portable.processes import child; "
+        "from pytest_modelroundtrip.portable.reload_processes import child; "
         f"child.become_child({folder!r}, {link}, grant)"
     )
     with open(os.path.join(folder, OUTPUT), "ab") as output:

@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import keras_libs
 from ..aliases import Model, Variable
-from ..models import model_weights, optimizers, variables
+from . import model_weights, optimizers, variables
 
 Held = Any  # what an attribute or a container holds
 

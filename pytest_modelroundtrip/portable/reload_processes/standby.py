@@ -14,8 +14,9 @@ import time
 from typing import FrozenSet, Optional
 
 from ..confinement.confining import OFF, Grant
+from ..processes import memory
 from ..protocol import Job, Setup
-from . import child, imported_files, memory, own_copy, watching
+from . import child, imported_files, own_copy, watching
 
 NEEDED_MEMORY = 2_000_000_000  # bytes that have to be free for one more process
 READY_SECONDS = 0.1  # for it to be set up when a job comes: another one would lose as much

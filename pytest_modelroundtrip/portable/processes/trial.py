@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import Callable
 
-from ..processes import process_tree
+from . import process_tree
 
 
 def refusal(attempt: Callable[[], object]) -> str:

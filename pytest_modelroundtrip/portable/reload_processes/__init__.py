@@ -1,0 +1,1 @@
+"""A process for each reload: its start, its life, its limits, its end."""
