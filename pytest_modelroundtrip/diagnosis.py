@@ -163,9 +163,10 @@ def _missed_files(evidence: Evidence) -> Iterator[str]:
 
 def _about_handles(evidence: Evidence) -> str:
     """What to do where the reload looked for a hub module."""
-    accesses = evidence.comparisons.get(SELF_CONTAINED, Comparison()).differences
-    if not accesses:
+    if SELF_CONTAINED not in differing(evidence.comparisons):
         return ""
+    sides = [seen for seen in evidence.actual.values() if SELF_CONTAINED in seen]
+    accesses = [access for seen in sides for access in seen[SELF_CONTAINED].used]
     return handle_hint(evidence.models.models.values(), evidence.format, accesses)
 
 

@@ -17,10 +17,10 @@ from .portable.aliases import Array
 from .portable.bundles import bundle_files
 from .portable.checks import Observations
 from .portable.comparing import CheckOutcome, Tolerance
-from .portable.confinement.tripwire import Reached
+from .portable.confinement.tripwire import Access, AccessKind, Reached
 from .portable.known_arrays import with_known
 from .portable.models import calling
-from .portable.protocol import Job, LoadFailure, PartJob, Reloaded, Setup
+from .portable.protocol import HowEnded, Job, LoadFailure, PartJob, Reloaded, Setup, Step
 from .portable.subject import PREDICT
 from .portable.tensors import KnownArray
 from .reference.calls import OUTPUTS
@@ -116,26 +116,28 @@ def _classify_failed_reload(plan: Plan, job: Job, reloaded: Reloaded, trip: Roun
     ended = reloaded.ended
     if ended is None:
         return Stop(Verdict.BAD_ANSWER, "it has neither an observation nor an error")
-    if ended.how.startswith(protocol.UNREADABLE_ANSWER):
-        return Stop(Verdict.BAD_ANSWER, f"the clean interpreter wrote {ended.how}")
-    if ended.how.startswith(protocol.MEMORY_LIMIT):
+    if ended.how is HowEnded.UNREADABLE:
+        unreadable = f"the clean interpreter wrote an answer that cannot be read: {ended.detail}"
+        return Stop(Verdict.BAD_ANSWER, unreadable)
+    if ended.how is HowEnded.MEMORY_LIMIT:
         return Stop(
             Verdict.CRASHED,
-            f"the reload went {ended.how} in the step {ended.step!r}; it was killed",
+            f"the reload went beyond the memory limit: {ended.detail} in the step '{ended.step}'; "
+            "it was killed",
             hint="If it only needs more, pass memory_limit=... or set the ini option "
             "roundtrip_memory_limit.",
         )
-    if ended.how != protocol.TIMED_OUT:
-        died = f"the clean interpreter died in the step {ended.step!r}: {ended.how}"
+    if ended.how is HowEnded.DIED:
+        died = f"the clean interpreter died in the step '{ended.step}': {ended.detail}"
         return Stop(Verdict.CRASHED, died, hint=crash_hint(reloaded.output))
-    if ended.step == "start":
+    if ended.step is Step.START:
         return Stop(
             Verdict.TIMED_OUT,
             "the imports of TensorFlow and Keras did not come to an end; they were killed",
         )
     return Stop(
         Verdict.TIMED_OUT,
-        f"the reload took more than {plan.settings.timeout:g} s, in the step {ended.step!r}; it "
+        f"the reload took more than {plan.settings.timeout:g} s, in the step '{ended.step}'; it "
         "was killed",
         hint="If it only needs longer, pass timeout=... or set the ini option roundtrip_timeout.",
     )
@@ -145,9 +147,9 @@ def _classify_error(plan: Plan, job: Job, failure: LoadFailure, trip: RoundTrip)
     """What an error means that the reload raised."""
     if failure.unsupported:
         return Stop(Verdict.UNSUPPORTED, failure.message)
-    if failure.step == "confine":
+    if failure.step is Step.CONFINE:
         return Stop(Verdict.ENVIRONMENT_BROKEN, failure.message)
-    if failure.step == protocol.ANSWERING:
+    if failure.step is Step.ANSWER:
         unwritten = f"the clean interpreter could not write its answer: {failure.message}"
         return Stop(Verdict.CRASHED, unwritten, detail=failure.traceback)
     check = checks.table()[SELF_CONTAINED]
@@ -161,7 +163,7 @@ def _classify_error(plan: Plan, job: Job, failure: LoadFailure, trip: RoundTrip)
     if any(_is_reason(access, failure.message) for access in failure.reached):
         hint = check.hint if accesses else f"{check.hint} {IF_IT_IS_THERE}"
     hint = handle_hint(loading.models, plan.format, failure.reached, failure.message) or hint
-    if failure.step == "observe":
+    if failure.step is Step.OBSERVE:
         trip.checks[OUTPUTS] = CheckOutcome.DIFFERS
         unusable = "it was reloaded, but cannot be used as the original can"
         problems = [*accesses, unusable, failure.message]
@@ -169,11 +171,11 @@ def _classify_error(plan: Plan, job: Job, failure: LoadFailure, trip: RoundTrip)
     return Stop(Verdict.LOAD_ERROR, *accesses, error, hint=hint, detail=failure.traceback)
 
 
-def _is_reason(access: str, message: str) -> bool:
+def _is_reason(access: Access, message: str) -> bool:
     """Whether an error comes from what could not be accessed, by its message."""
-    if access.startswith("the network"):
+    if access.kind is AccessKind.NETWORK:
         return bool(NO_NETWORK.search(message))
-    return access.split(" ", 2)[-1] in message  # "the file /path"
+    return access.path in message
 
 
 def reloader(plan: Plan, task: Task) -> diagnosis.ReloadAgain:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ..portable import keras_libs
 from ..portable.aliases import Layer, Model
+from ..portable.confinement.tripwire import Access
 from ..portable.formats import Format
 from ..portable.formats.keras_saved_model import KerasSavedModelFormat
 from ..portable.models import places
@@ -29,14 +30,14 @@ URL = (
 
 
 def handle_hint(
-    models: Iterable[Model], fmt: Format, accesses: Sequence[str], error: str = ""
+    models: Iterable[Model], fmt: Format, accesses: Sequence[Access], error: str = ""
 ) -> str:
     """What to do where a reload looked for the module of a layer; "" where it did not.
 
     Args:
         models: the originals.
         fmt: the format of the round trip.
-        accesses: what the reload used or looked for, in words.
+        accesses: what the reload used or looked for.
         error: the message of what it raised.
     """
     for layer in _hub_layers(models):
@@ -49,10 +50,10 @@ def handle_hint(
     return ""
 
 
-def _is_sought(handle: str, accesses: Sequence[str], error: str) -> bool:
+def _is_sought(handle: str, accesses: Sequence[Access], error: str) -> bool:
     # a relative path is looked for below the reload's own folder, which is no access
     is_place = "://" in handle or os.path.isabs(handle)
-    is_accessed = is_place and any(handle in access for access in accesses)
+    is_accessed = is_place and any(handle in access.path for access in accesses)
     return is_accessed or f"{handle} does not exist" in error
 
 

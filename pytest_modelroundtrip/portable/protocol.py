@@ -6,6 +6,7 @@ A request names what it wants, `{"do": "reload", ...}`, and has one kind of answ
 
 from __future__ import annotations
 
+import enum
 import re
 from typing import Dict, List, NamedTuple, Optional, Tuple, Type, TypeVar, Union
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from . import codec, records
 from .aliases import Nest, Plain
+from .confinement.tripwire import Access
 from .tensors import KnownArray
 
 CHUNK_BYTES = 1 << 26  # of an answer in one message
@@ -100,30 +102,46 @@ class LayerOutput(NamedTuple):
     outputs: List[Plain]  # one leaf each
 
 
+class Step(str, enum.Enum):
+    """The steps of a reload, in their order."""
+
+    START = "start"
+    IMPORT = "import"
+    CONFINE = "confine"
+    LOAD = "load"
+    OBSERVE = "observe"
+    SAVE_AGAIN = "save again"
+    ANSWER = "answer"  # it writes what came of it
+
+    __str__ = str.__str__
+
+
 class LoadFailure(NamedTuple):
     """What a reload raised."""
 
-    step: str  # "import", "confine", "load", "observe", "save again" or `ANSWERING`
+    step: Step
     type: str
     message: str
     traceback: str
-    reached: List[str]  # what it used until then, or wanted, that a deployment does not have
+    reached: List[Access]  # what it used until then, or wanted, that a deployment does not have
     unsupported: bool = False  # whether the message says why the format cannot hold the model
 
 
-TIMED_OUT = "timed out"
-MEMORY_LIMIT = "beyond the memory limit"
-ANSWERING = "answer"  # the step in which a reload writes what came of it
-UNREADABLE_ANSWER = "an answer that cannot be read"
+class HowEnded(str, enum.Enum):
+    """Why a reload gave no answer."""
+
+    DIED = "died"
+    TIMED_OUT = "timed out"
+    MEMORY_LIMIT = "memory limit"
+    UNREADABLE = "unreadable"  # it wrote an answer that cannot be read
 
 
 class ChildEnd(NamedTuple):
     """How a reload ended that gave no answer."""
 
-    step: str
-    # "signal 9 (SIGKILL)", "exit status 3", ..., `TIMED_OUT`, or begins with `MEMORY_LIMIT` or
-    # `UNREADABLE_ANSWER`
-    how: str
+    step: Step
+    how: HowEnded
+    detail: str = ""  # "signal 9 (SIGKILL)", the memory that it had, or what cannot be read
 
 
 class Machine(NamedTuple):
@@ -257,7 +275,7 @@ Answer = Union[Interpreter, Readable, Done, Reloaded, Refused, Failed]
 class StepReached(NamedTuple):
     """What a reload's process writes as each step begins, so that one that kills it is known."""
 
-    step: str
+    step: Step
     versions: Dict[str, str]  # of what it had imported by then
 
 

@@ -1,12 +1,13 @@
 """Typed records <-> plain nests, which are checked against the annotations of the record.
 
 A record is a NamedTuple. Its plain form is a dict of its fields: `codec` can encode it, and the
-other side reads it without the sender's code. A record with a method `verify` raises ValueError
-there where its fields contradict each other.
+other side reads it without the sender's code. A member of an enum of strings is its string there. A
+record with a method `verify` raises ValueError there where its fields contradict each other.
 """
 
 from __future__ import annotations
 
+import enum
 import functools
 import reprlib
 from typing import Any, Dict, Set, Tuple, Type, TypeVar, Union, get_type_hints
@@ -20,9 +21,11 @@ R = TypeVar("R")
 
 
 def to_plain(value: Any) -> Plain:
-    """The same nest with each record as a dict of its fields."""
+    """The same nest with each record as a dict of its fields, and each enum member as its value."""
     if isinstance(value, LEAVES):
         return value
+    if isinstance(value, enum.Enum):
+        return value.value
     if hasattr(value, "_fields"):
         return {name: to_plain(getattr(value, name)) for name in value._fields}
     if isinstance(value, dict):
@@ -36,7 +39,8 @@ def from_plain(kind: Type[R], plain: Plain, where: str = "") -> R:
     """The record, list or dict of that type that a plain nest holds.
 
     Args:
-        kind: a NamedTuple, or a `typing` form of lists, dicts, tuples, optional and plain values.
+        kind: a NamedTuple, an enum of strings, or a `typing` form of lists, dicts, tuples, optional
+            and plain values.
         plain: what was decoded.
         where: the path to it, for the message.
 
@@ -71,7 +75,16 @@ def _parsed(kind: Any, plain: Plain, where: str) -> Any:
             for position, item in enumerate(plain)
         ]
         return items if origin is list else tuple(items)
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return _member(kind, plain, where)
     return _scalar(kind, plain, where)
+
+
+def _member(kind: Type[enum.Enum], plain: Plain, where: str) -> enum.Enum:
+    values = [member.value for member in kind]
+    known = isinstance(plain, str) and plain in values
+    _expect(known, where, "one of " + ", ".join(map(repr, values)), plain)
+    return kind(plain)
 
 
 def _record(kind: Any, plain: Plain, where: str) -> Any:

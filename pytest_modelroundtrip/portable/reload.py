@@ -19,10 +19,10 @@ from .confinement.tripwire import TRIPWIRE, text_of
 from .known_arrays import without_known
 from .models import calling, model_weights
 from .processes import process_tree
-from .protocol import ANSWERING, Job, LayerOutput, LoadFailure, PartJob, Reloaded, Setup
+from .protocol import Job, LayerOutput, LoadFailure, PartJob, Reloaded, Setup, Step
 from .subject import PREDICT, CallError, Subject, answer, resolved
 
-EnteringStep = Callable[[str], None]
+EnteringStep = Callable[[Step], None]
 
 
 class Warmed(NamedTuple):
@@ -63,7 +63,7 @@ def reload(job: Job, cage: Cage, entering: EnteringStep) -> Reloaded:
     Args:
         job: what is loaded, how, and what is looked at.
         cage: is closed when all is imported that the test declares, unless it is closed already.
-        entering: is called with the name of each step as it begins, so that a step that kills the
+        entering: is called with each step as it begins, so that a step that kills the
             process is known.
     """
     checks.table()  # imported before code of the model's can change the path
@@ -92,11 +92,11 @@ def reload(job: Job, cage: Cage, entering: EnteringStep) -> Reloaded:
 
 def unwritten(reloaded: Reloaded, error: OSError) -> Reloaded:
     """What is answered instead of what could not be written."""
-    failure = _failure(ANSWERING, error)
+    failure = _failure(Step.ANSWER, error)
     return Reloaded(reloaded.versions, reloaded.seconds, failure=failure)
 
 
-def _failure(step: str, error: BaseException) -> LoadFailure:
+def _failure(step: Step, error: BaseException) -> LoadFailure:
     raised = error.__cause__ if isinstance(error, CallError) and error.__cause__ else error
     frames = _beyond_us(raised.__traceback__)
     unsupported = isinstance(raised, formats.UnsupportedError)
@@ -121,7 +121,7 @@ def _beyond_us(frames: Optional[TracebackType]) -> Optional[TracebackType]:
 
 
 def _observed(job: Job, cage: Cage, timer: _StepTimer) -> _Seen:
-    timer.enter("import")
+    timer.enter(Step.IMPORT)
     if cage.paths is None:
         _import_declared(job.setup)
     fmt = formats.referred(job.format)
@@ -131,17 +131,17 @@ def _observed(job: Job, cage: Cage, timer: _StepTimer) -> _Seen:
     if job.save_to:
         process_tree.remove(job.save_to)  # of an earlier reload that broke off there
         os.mkdir(job.save_to)
-    timer.enter("confine")
+    timer.enter(Step.CONFINE)
     saved = [job.save_to] if job.save_to else []
     paths = cage.paths or cage.close(job.artifact, job.setup.pythonpath, saved, job.setup.modules)
     TRIPWIRE.arm([*paths.readable, *paths.writable, job.artifact])
-    timer.enter("load")
+    timer.enter(Step.LOAD)
     models = fmt.load_all(job.artifact, options)
     subjects = {name: _subject(fmt, models[name], its) for name, its in options.items()}
-    timer.enter("observe")
+    timer.enter(Step.OBSERVE)
     seen = _each_part(subjects, job, shares_variables=fmt.holds_groups)
     if job.save_to:
-        timer.enter("save again")
+        timer.enter(Step.SAVE_AGAIN)
         fmt.save_all(models, job.save_to)
     return seen
 
@@ -241,12 +241,12 @@ class _StepTimer:
     """Measures the steps of a reload, and reports each as it begins."""
 
     def __init__(self, entering: EnteringStep) -> None:
-        self.step = "start"
+        self.step = Step.START
         self._entering = entering
         self._since = time.perf_counter()
         self._seconds: Dict[str, float] = {}
 
-    def enter(self, step: str) -> None:
+    def enter(self, step: Step) -> None:
         """End the step that was, and begin this one."""
         self.stop()
         self.step = step
@@ -255,7 +255,7 @@ class _StepTimer:
     def stop(self) -> Dict[str, float]:
         """End the step that was; the seconds of each so far."""
         now = time.perf_counter()
-        if self.step != "start":
-            self._seconds[self.step] = now - self._since
+        if self.step is not Step.START:
+            self._seconds[self.step.value] = now - self._since
         self._since = now
         return self._seconds

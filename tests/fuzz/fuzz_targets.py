@@ -34,7 +34,7 @@ ANSWERS: list[Nest] = [
     far_side.honest(["weights", "config"]),
     protocol.Readable(True),
     protocol.Done(),
-    protocol.StepReached("load", {"keras": "3.15"}),
+    protocol.StepReached(protocol.Step.LOAD, {"keras": "3.15"}),
     Entry("sub/file", 3, True),
 ]
 WORDS = (

@@ -19,7 +19,7 @@ from pytest_modelroundtrip.portable import checks, codec, protocol
 from pytest_modelroundtrip.portable.aliases import Plain
 from pytest_modelroundtrip.portable.comparing import Tolerance
 from pytest_modelroundtrip.portable.comparing.nests import compare_nests
-from pytest_modelroundtrip.portable.protocol import LoadFailure
+from pytest_modelroundtrip.portable.protocol import LoadFailure, Step
 from pytest_modelroundtrip.result import RoundTrip
 from pytest_modelroundtrip.setting_values import SettingsError
 
@@ -57,6 +57,7 @@ def test_the_honest_answer_passes(tmp_path: Path) -> None:
     assert (trip.verdict, trip.problems) == ("exact", [])
 
 
+FAILED = LoadFailure("confined", "ValueError", "", "", [])  # type: ignore[arg-type]
 REASON = {"not_checked": "own step raises ValueError"}
 
 
@@ -75,6 +76,10 @@ REASON = {"not_checked": "own step raises ValueError"}
         ((*SEEN, "compile", "arguments", "loss"), HUGE, "JSON is expected, not ndarray"),
         ((*SEEN, "training", "logs", "loss"), [1.5], "an array is expected, not list"),
         (("fields", "ended"), {"step": "load", "how": "timed out"}, "of which there can be one"),
+        (("fields", "ended"), {"step": "load", "how": "signal 9"}, "Reloaded.ended.how: one of"),
+        (("fields", "failure"), FAILED._asdict(), "Reloaded.failure.step: one of 'start'"),
+        (("fields", "failure"), {**FAILED._asdict(), "step": "load", "reached": ["the file /a"]},
+         "Reloaded.failure.reached[0]: a dict is expected, not str"),
         (("fields", "x" * 10**6), 1, "no field xxx"),
         ((*SEEN, "training", "noise"), {"k" * 10**6: None}, "kkk...kkk"),
     ],
@@ -156,7 +161,7 @@ def test_memory_is_bounded_by_the_bytes_that_came(
 @pytest.mark.parametrize("text", ["/", "x", "Could not interpret ", "identifier: {", "'"])
 def test_an_error_as_long_as_an_artifact_is_searched_in_part(text: str, tmp_path: Path) -> None:
     """With patterns that go back over it again and again, this test would take hours."""
-    failure = LoadFailure("load", "ValueError", text * 1_000_000, "", [])
+    failure = LoadFailure(Step.LOAD, "ValueError", text * 1_000_000, "", [])
     data = protocol.encode_record(protocol.Reloaded({}, {}, failure=failure))
     assert far_side.judged(lambda _: data, tmp_path).verdict == "load error"
 

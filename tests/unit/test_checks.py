@@ -22,7 +22,7 @@ from pytest_modelroundtrip.portable.checks.signature import (
 )
 from pytest_modelroundtrip.portable.checks.training import TrainingSighting
 from pytest_modelroundtrip.portable.comparing import EXACT, Comparison, Tolerance
-from pytest_modelroundtrip.portable.confinement.tripwire import Reached
+from pytest_modelroundtrip.portable.confinement.tripwire import Access, AccessKind, Reached
 from pytest_modelroundtrip.portable.protocol import WeightValue
 from pytest_modelroundtrip.portable.subject import Subject
 from pytest_modelroundtrip.portable.training.training_run import Epoch, History
@@ -54,7 +54,9 @@ SIGHTINGS = {
     "losses": LossesSighting([BIAS], [Constrained("dense/kernel", BIAS)]),
     "optimizer": [WEIGHT._replace(path="optimizer/dense/bias/momentum")],
     "outputs": {"": {"": {"logits": [BIAS, 1.5]}, "training=True": None}},
-    "self_contained": Reached(["the file /somewhere", "the network: localhost"], ["/else"]),
+    "self_contained": Reached(
+        [Access(AccessKind.FILE, "/somewhere"), Access(AccessKind.NETWORK, "localhost")], ["/else"]
+    ),
     "training": TrainingSighting(
         {"loss": np.array(0.5)},
         [WEIGHT],

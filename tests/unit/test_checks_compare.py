@@ -18,7 +18,7 @@ from pytest_modelroundtrip.portable.checks.signature import (
 )
 from pytest_modelroundtrip.portable.checks.training import TrainingSighting
 from pytest_modelroundtrip.portable.comparing import EXACT, Comparison, Tolerance
-from pytest_modelroundtrip.portable.confinement.tripwire import Reached
+from pytest_modelroundtrip.portable.confinement.tripwire import Access, AccessKind, Reached
 from pytest_modelroundtrip.portable.protocol import WeightValue
 from pytest_modelroundtrip.portable.subject import TRAINING
 
@@ -421,7 +421,8 @@ def test_training_across_backends() -> None:
 def test_what_the_reload_accessed() -> None:
     nothing = Reached([], [])
     assert compared("self_contained", nothing, Reached([], ["/x"])).outcome == "exact"
-    accessed = Reached(["the file /x", "the network: ('localhost', 9)"], [])
+    used = [Access(AccessKind.FILE, "/x"), Access(AccessKind.NETWORK, "('localhost', 9)")]
+    accessed = Reached(used, [])
     assert differences("self_contained", nothing, accessed) == [
         "the reload read the file /x",
         "the reload accessed the network: ('localhost', 9)",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_modelroundtrip.portable.protocol import LoadFailure, Reloaded
+from pytest_modelroundtrip.portable.protocol import LoadFailure, Reloaded, Step
 from pytest_modelroundtrip.portable.reload_processes import own_copy
 
 
@@ -46,7 +46,7 @@ def test_where_it_cannot_be_made(artifact: Path, tmp_path: Path, fault: str) -> 
 
 
 def test_its_paths_are_shown_as_those_of_the_artifact() -> None:
-    failure = LoadFailure("load", "OSError", "no /own/artifact/a", "in /own/artifact/b", [])
+    failure = LoadFailure(Step.LOAD, "OSError", "no /own/artifact/a", "in /own/artifact/b", [])
     reloaded = Reloaded({}, {}, output="reads /own/artifact/c", failure=failure)
     named = own_copy.named_as_given(reloaded, "/own/artifact", "/given")
     assert named.failure is not None

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pytest_modelroundtrip.portable import codec, protocol
 from pytest_modelroundtrip.portable.aliases import Nest, Plain
+from pytest_modelroundtrip.portable.confinement.tripwire import Access, AccessKind
 from pytest_modelroundtrip.portable.protocol import (
     Batch,
     CanRead,
@@ -19,6 +20,7 @@ from pytest_modelroundtrip.portable.protocol import (
     Done,
     Entry,
     Failed,
+    HowEnded,
     Interpreter,
     Job,
     LayerOutput,
@@ -34,6 +36,7 @@ from pytest_modelroundtrip.portable.protocol import (
     Reloaded,
     SendFolder,
     Setup,
+    Step,
     StepReached,
     WeightValue,
     decode_record,
@@ -90,9 +93,11 @@ RECORDS: list[Nest] = [
     Done(),
     Entry("sub", None),
     Entry("sub/model.keras", 12, True),
-    ChildEnd("load", "signal 9 (SIGKILL)"),
+    ChildEnd(Step.LOAD, HowEnded.DIED, "signal 9 (SIGKILL)"),
     LayerOutput("dense", "Dense", ["an output"]),
-    LoadFailure("load", "ValueError", "a message", "a traceback", ["the file /a"]),
+    LoadFailure(
+        *(Step.LOAD, "ValueError", "a message", "a traceback"), [Access(AccessKind.FILE, "/a")]
+    ),
     Reloaded({"keras": "3.15"}, {"load": 0.5}),
     Reloaded(
         {},
@@ -103,9 +108,9 @@ RECORDS: list[Nest] = [
         {"": [LayerOutput("dense", "Dense", [])]},
         confinement="Landlock 7",
     ),
-    Reloaded({}, {}, failure=LoadFailure("load", "ValueError", "", "", [])),
-    Reloaded({}, {}, ended=ChildEnd("load", "timed out")),
-    StepReached("load", {"keras": "3.15"}),
+    Reloaded({}, {}, failure=LoadFailure(Step.LOAD, "ValueError", "", "", [])),
+    Reloaded({}, {}, ended=ChildEnd(Step.LOAD, HowEnded.TIMED_OUT)),
+    StepReached(Step.LOAD, {"keras": "3.15"}),
 ]
 KINDS = {
     held
@@ -151,7 +156,7 @@ INTERPRETER = Interpreter({"keras": "3.15"}, [], MACHINE, [], 2.5, "none", True)
     ("record", "error"),
     [
         (
-            Reloaded({}, {}, observation={"": {}}, ended=ChildEnd("load", "timed out")),
+            Reloaded({}, {}, observation={"": {}}, ended=ChildEnd(Step.LOAD, HowEnded.TIMED_OUT)),
             "it has observation and ended, of which there can be one",
         ),
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Any, List, NamedTuple  # noqa: UP035 (as in portable)
 
 import numpy as np
@@ -21,6 +22,13 @@ class Point(NamedTuple):
     y: float = 0.5
 
 
+class Color(str, enum.Enum):
+    """A closed set."""
+
+    RED = "red"
+    BLUE = "blue"
+
+
 class Everything(NamedTuple):
     """Each kind of annotation."""
 
@@ -28,6 +36,7 @@ class Everything(NamedTuple):
     number: int
     size: float
     text: str
+    color: Color
     array: Array
     anything: Plain
     maybe: Point | None
@@ -43,6 +52,7 @@ RECORD = Everything(
     number=3,
     size=2.5,
     text="text",
+    color=Color.RED,
     array=np.ones(2),
     anything={"x": [1, RAGGED, PartOutput("encoder")]},
     maybe=Point(1),
@@ -62,6 +72,7 @@ def test_a_record_becomes_dicts_and_lists() -> None:
         "names": ["a", "b"],
     }
     assert plain["anything"]["x"][1] is RAGGED
+    assert type(plain["color"]) is str
     assert to_plain((Point(1), {"key": [Point(2)]})) == [
         {"x": 1, "y": 0.5},
         {"key": [{"x": 2, "y": 0.5}]},
@@ -73,6 +84,7 @@ def test_it_comes_back_with_the_types_of_its_annotations() -> None:
     assert record == RECORD
     assert type(record) is Everything
     assert [type(point) for point in record.points] == [Point, Point]
+    assert record.color is Color.RED and from_plain(Color, "blue") is Color.BLUE
     assert type(record.maybe) is Point and type(record.names) is tuple
 
 
@@ -89,6 +101,9 @@ def test_it_comes_back_with_the_types_of_its_annotations() -> None:
         ("size", 10**400, "Everything.size: float is expected, not int"),
         ("text", 1, "Everything.text: str is expected, not int"),
         ("text", None, "Everything.text: str is expected, not NoneType"),
+        ("color", "green", "Everything.color: one of 'red', 'blue' is expected, not str"),
+        ("color", ["red"], "Everything.color: one of 'red', 'blue' is expected, not list"),
+        ("color", np.ones(2), "Everything.color: one of 'red', 'blue' is expected, not ndarray"),
         ("array", [1], "Everything.array: an array is expected, not list"),
         ("array", RAGGED, "Everything.array: an array is expected, not Ragged"),
         ("maybe", [], "Everything.maybe: a dict is expected, not list"),

@@ -18,13 +18,20 @@ from pytest_modelroundtrip import roundtrip, system_errors
 from pytest_modelroundtrip.environments import BrokenEnvironmentError
 from pytest_modelroundtrip.plan import Plan, Stop, recognized, system_error
 from pytest_modelroundtrip.portable.formats import Format
-from pytest_modelroundtrip.portable.protocol import ChildEnd, LoadFailure, Reloaded
+from pytest_modelroundtrip.portable.protocol import (
+    ChildEnd,
+    HowEnded,
+    LoadFailure,
+    Reloaded,
+    Step,
+)
 from pytest_modelroundtrip.reference.model import ModelGroup
 from pytest_modelroundtrip.reporting import failure
 from pytest_modelroundtrip.result import RoundTrip, Verdict
 from pytest_modelroundtrip.settings import Settings
 
 Act = Callable[[], object]
+DIED = ChildEnd(Step.LOAD, HowEnded.DIED, "signal 6 (SIGABRT)")
 
 
 def nothing() -> None:
@@ -155,11 +162,14 @@ def test_a_folder_that_cannot_be_made_or_disappears_is_told(tmp_path: Path) -> N
         (raising(refused(errno.EMFILE)), Verdict.SYSTEM_ERROR),
         (raising(BrokenEnvironmentError("gone: [Errno 28] No space left on device")), None),
         (raising(BrokenEnvironmentError("gone")), Verdict.ENVIRONMENT_BROKEN),
-        (lambda: failed("load", "OSError", "[Errno 28] No space left on device: '/x'"), None),
-        (lambda: failed("answer", "OSError", "[Errno 28] No space left on device: '/x'"), None),
-        (lambda: failed("answer", "OSError", "[Errno 27] File too large: '/x'"), Verdict.CRASHED),
-        (lambda: failed("load", "ValueError", "no such layer"), Verdict.LOAD_ERROR),
-        (lambda: Reloaded({}, {}, ended=ChildEnd("load", "exit status 3")), Verdict.CRASHED),
+        (lambda: failed(Step.LOAD, "OSError", "[Errno 28] No space left on device: '/x'"), None),
+        (lambda: failed(Step.ANSWER, "OSError", "[Errno 28] No space left on device: '/x'"), None),
+        (
+            lambda: failed(Step.ANSWER, "OSError", "[Errno 27] File too large: '/x'"),
+            Verdict.CRASHED,
+        ),
+        (lambda: failed(Step.LOAD, "ValueError", "no such layer"), Verdict.LOAD_ERROR),
+        (lambda: Reloaded({}, {}, ended=DIED), Verdict.CRASHED),
     ],
 )
 def test_the_same_on_the_other_side(tmp_path: Path, answered: Act, verdict: Verdict | None) -> None:
@@ -172,13 +182,13 @@ def test_the_same_on_the_other_side(tmp_path: Path, answered: Act, verdict: Verd
     [("F0000 x.cc:234] Unknown flag in XLA_FLAGS: --xla_a=1\nmore", "know: --xla_a=1. "), ("", "")],
 )
 def test_a_crash_at_a_flag_that_xla_does_not_know(tmp_path: Path, printed: str, hint: str) -> None:
-    crashed = Reloaded({}, {}, output=printed, ended=ChildEnd("load", "signal 6 (SIGABRT)"))
+    crashed = Reloaded({}, {}, output=printed, ended=DIED)
     trip = tried(tmp_path / "trip", reload=lambda: crashed)
     assert trip.verdict is Verdict.CRASHED
     assert hint in trip.hint if hint else not trip.hint
 
 
-def failed(step: str, kind: str, message: str) -> Reloaded:
+def failed(step: Step, kind: str, message: str) -> Reloaded:
     return Reloaded({}, {}, failure=LoadFailure(step, kind, message, "", []))
 
 
@@ -205,8 +215,8 @@ def test_what_a_model_says_is_printable_and_bounded(tmp_path: Path) -> None:
     error = ValueError("\x1b[31mred \ud800\n" + "line\n" * 100_000)
     for save, reload in (
         (raising(error), nothing),
-        (nothing, lambda: failed("load", "\x1bError", str(error))),
-        (nothing, lambda: failed("observe", "\x1bError", str(error))),
+        (nothing, lambda: failed(Step.LOAD, "\x1bError", str(error))),
+        (nothing, lambda: failed(Step.OBSERVE, "\x1bError", str(error))),
         (nothing, lambda: Reloaded({"\ud800": "\x1b" * 10**6}, {"\x1b": 1.0}, str(error))),
     ):
         trip = tried(tmp_path / "trip", save, reload)

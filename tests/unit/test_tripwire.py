@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_modelroundtrip.portable.confinement import tripwire
-from pytest_modelroundtrip.portable.confinement.tripwire import Tripwire
+from pytest_modelroundtrip.portable.confinement.tripwire import Access, AccessKind, Tripwire
 
 
 def test_the_first_notes_are_enough() -> None:
@@ -11,7 +11,8 @@ def test_the_first_notes_are_enough() -> None:
     noting = Tripwire()
     paths = [f"/somewhere/{number}" for number in range(2 * tripwire.MAX_NOTES)]
     for path in [*paths, *paths]:
-        noting._used("file", path)
+        noting._used(AccessKind.FILE, path)
         noting._looked_for(path)
-    assert noting.reached.used == [f"the file {path}" for path in paths[: tripwire.MAX_NOTES]]
-    assert noting.reached.looked_for == paths[: tripwire.MAX_NOTES]
+    first = paths[: tripwire.MAX_NOTES]
+    assert noting.reached.used == [Access(AccessKind.FILE, path) for path in first]
+    assert noting.reached.looked_for == first

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from pytest_modelroundtrip.portable.processes import process_tree
-from pytest_modelroundtrip.portable.protocol import TIMED_OUT
+from pytest_modelroundtrip.portable.protocol import HowEnded
 from pytest_modelroundtrip.portable.reload_processes import watching
 from pytest_modelroundtrip.portable.reload_processes.child import STEP
 
@@ -57,8 +57,9 @@ def test_a_late_first_step_gives_no_more_time(
     child = watching.Child(0, str(tmp_path), 0, frozenset())
     watch = watching._Watch(child, watching.Limits(start_seconds, 2, None, lambda: False))
     now = step_at
-    assert watch._reason_to_end() == ""
+    assert watch._reason_to_end() is None
     (tmp_path / STEP).touch()
-    for seconds, reason in ((step_at, ""), (ends_at, ""), (ends_at + 0.1, TIMED_OUT)):
+    for seconds, reason in ((step_at, None), (ends_at, None), (ends_at + 0.1, HowEnded.TIMED_OUT)):
         now = seconds
-        assert watch._reason_to_end() == reason
+        found = watch._reason_to_end()
+        assert (found and found.how) is reason

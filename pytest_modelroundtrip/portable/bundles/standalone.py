@@ -114,7 +114,7 @@ def _reload_and_print(
         return 1
     if answer.failure:
         lines = [answer.failure.traceback, *changed, *_unreadable(job, answer)]
-        print("\n".join([*lines, *answer.failure.reached, "LOAD ERROR"]))
+        print("\n".join([*lines, *map(str, answer.failure.reached), "LOAD ERROR"]))
         return 1
     if record is not None:
         return _print_comparison(job, record, answer, changed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Optional
 
 from ..comparing import Comparison, Tolerance
-from ..confinement.tripwire import TRIPWIRE, Reached
+from ..confinement.tripwire import TRIPWIRE, AccessKind, Reached
 from ..subject import Subject
 from . import Check
 
@@ -36,6 +36,6 @@ class SelfContainedCheck(Check[Reached]):
         found = Comparison()
         found.compared = 1
         for access in actual.used:
-            verb = "accessed" if access.startswith("the network") else "read"
+            verb = "accessed" if access.kind is AccessKind.NETWORK else "read"
             found.differ(f"the reload {verb} {access}")
         return found

@@ -7,12 +7,13 @@ here; `confinement` makes it fail, and the error names the file.
 
 from __future__ import annotations
 
+import enum
 import functools
 import os
 import pathlib
 import re
 import sys
-from typing import Any, Callable, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Iterator, List, NamedTuple, Sequence, Tuple, TypeVar
 
 from .allowed_paths import Within
 
@@ -37,12 +38,35 @@ PATH = re.compile(r"'(/[^'\n]+)'|\"(/[^\"\n]+)\"|(?<![\w./:}])(/[^\s'\",;:()\[\]
 FRAME = re.compile(r'File "[^"\n]*", line')  # where the saver built an operation
 
 AuditArguments = Tuple[Any, ...]  # they differ from event to event
+N = TypeVar("N")
+
+
+class AccessKind(str, enum.Enum):
+    """What was accessed."""
+
+    FILE = "file"
+    FOLDER = "folder"
+    NETWORK = "network"
+
+    __str__ = str.__str__
+
+
+class Access(NamedTuple):
+    """One thing that a reload used, or wanted."""
+
+    kind: AccessKind
+    path: str  # of the network: a URL, or a host with what belongs to it
+
+    def __str__(self) -> str:
+        """How it is shown."""
+        is_network = self.kind is AccessKind.NETWORK
+        return f"the network: {self.path}" if is_network else f"the {self.kind} {self.path}"
 
 
 class Reached(NamedTuple):
     """What a reload used, or looked for, besides what a deployment has."""
 
-    used: List[str]  # "the file /path", "the folder /path", "the network: host"
+    used: List[Access]
     looked_for: List[str]  # paths whose existence was asked for
 
 
@@ -68,13 +92,13 @@ class Tripwire:
                 setattr(owner, name, self._noting(getattr(owner, name), self._looked_for))
         self._armed = True
 
-    def named_by(self, error: BaseException) -> Iterator[str]:
+    def named_by(self, error: BaseException) -> Iterator[Access]:
         """The files that an error says could not be opened, of those that are not allowed.
 
         This is how native code that is confined tells what it wanted. What Python itself used is
         noted already.
         """
-        noted = " ".join(self.reached.used)
+        noted = [access.path for access in self.reached.used]
         for raised in _chain(error):
             text = FRAME.sub("", f"{type(raised).__name__}: {text_of(raised)}")
             if not self._armed or not REFUSALS.search(text):
@@ -83,8 +107,8 @@ class Tripwire:
                 path = next(filter(None, match.groups())).rstrip(".")
                 # else it is the name of a layer or of a device
                 is_file = path.split(os.sep)[1] in self._top and self._is_outside(path)
-                if is_file and path not in noted:
-                    yield "the file " + path
+                if is_file and not any(path in other for other in noted):
+                    yield Access(AccessKind.FILE, path)
 
     def _audit(self, event: str, args: AuditArguments) -> None:
         if not self._armed:
@@ -93,12 +117,12 @@ class Tripwire:
             path, _, flags = args
             writing = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR)
             if not writing:
-                self._used("file", path)
+                self._used(AccessKind.FILE, path)
         elif event in FOLDER_EVENTS:
-            self._used("folder", args[0])
+            self._used(AccessKind.FOLDER, args[0])
         elif event in NETWORK_EVENTS and not _is_local_socket(event, args):
             words = [str(arg) for arg in args if isinstance(arg, (str, int, tuple))]
-            _note(self.reached.used, "the network: " + " ".join(words))
+            _note(self.reached.used, Access(AccessKind.NETWORK, " ".join(words)))
 
     def _watch_tensorflow(self) -> None:
         file_io = sys.modules.get("tensorflow.python.lib.io.file_io")
@@ -107,7 +131,7 @@ class Tripwire:
         opened = file_io.FileIO._preread_check
 
         def preread(file: Any) -> Any:
-            self._used("file", file.name)
+            self._used(AccessKind.FILE, file.name)
             return opened(file)
 
         file_io.FileIO._preread_check = preread
@@ -115,7 +139,7 @@ class Tripwire:
         for name in LOOKS_OF_TENSORFLOW:
             original = getattr(native, name, None)
             if original is not None:
-                used = functools.partial(self._used, "file")
+                used = functools.partial(self._used, AccessKind.FILE)
                 setattr(native, name, self._noting(original, used))
 
     def _noting(self, original: Callable[..., Any], note: Callable[[Any], None]) -> Any:
@@ -128,14 +152,14 @@ class Tripwire:
 
         return watched
 
-    def _used(self, what: str, path: Any) -> None:
+    def _used(self, kind: AccessKind, path: Any) -> None:
         path = _text(path)
         scheme, separator, _ = path.partition("//")
         if separator and scheme.endswith(":") and scheme[:-1].isalnum():
             if scheme not in IN_MEMORY:
-                _note(self.reached.used, "the network: " + path)
+                _note(self.reached.used, Access(AccessKind.NETWORK, path))
         elif path and self._is_outside(path):
-            _note(self.reached.used, f"the {what} {path}")
+            _note(self.reached.used, Access(kind, path))
 
     def _looked_for(self, path: Any) -> None:
         path = _text(path)
@@ -181,7 +205,7 @@ def _top_folders() -> List[str]:
         return []
 
 
-def _note(notes: List[str], what: str) -> None:
+def _note(notes: List[N], what: N) -> None:
     if len(notes) < MAX_NOTES and what not in notes:
         notes.append(what)
 

@@ -21,7 +21,7 @@ from .. import FOLDERS, keras_libs, protocol, reload
 from ..confinement import confining
 from ..confinement.confining import Cage, Grant
 from ..processes import process_tree
-from ..protocol import Job, Reloaded, Setup, StepReached
+from ..protocol import Job, Reloaded, Setup, Step, StepReached
 from . import imported_files, own_copy, warm_up
 
 # the files in a child's folder
@@ -141,7 +141,7 @@ def become_child(folder: str, link: int, grant: Grant, setup: Optional[Setup] = 
 
 
 def _do_job(folder: str, grant: Grant, cage: Optional[Cage]) -> None:
-    def entering(step: str) -> None:
+    def entering(step: Step) -> None:
         reached = StepReached(step, keras_libs.versions())
         with open(os.path.join(folder, STEP), "wb") as out:
             out.write(protocol.encode_record(reached))

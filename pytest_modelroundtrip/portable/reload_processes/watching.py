@@ -19,12 +19,11 @@ from .. import plain_files, protocol
 from ..processes import memory, process_tree
 from ..protocol import (
     MAX_ANSWER,
-    MEMORY_LIMIT,
-    TIMED_OUT,
-    UNREADABLE_ANSWER,
     ChildEnd,
+    HowEnded,
     Job,
     Reloaded,
+    Step,
     StepReached,
 )
 from .child import ANSWER, JOB, OUTPUT, STEP
@@ -53,6 +52,13 @@ class Child(NamedTuple):
     folder: str
     link: int  # it reads a byte when its job is there, and writes one when its answer is
     others: FrozenSet[int]  # processes that were there before it
+
+
+class _Ended(NamedTuple):
+    """How a child ended that gave no answer: what a `ChildEnd` has besides its step."""
+
+    how: HowEnded
+    detail: str = ""
 
 
 def begun(start: Start, scratch: str) -> Child:
@@ -153,28 +159,30 @@ class _Watch:
         self._begun = False
         self._deadline = time.monotonic() + limits.start_seconds + limits.seconds
 
-    def ended(self) -> str:
+    def ended(self) -> Optional[_Ended]:
         """Wait for the answer of the child, or its end, or end it.
 
         Returns:
-            "" when the answer is there, or it ended by itself with status 0; else how it ended.
+            None when the answer is there, or it ended by itself with status 0; else how it ended.
         """
-        pause, reason = 0.002, ""
+        pause, reason = 0.002, None
         while not self._has_ended():
             reason = self._reason_to_end()
-            if reason:
+            if reason is not None:
                 break
             self._bound_output()
             if self._has_answered(pause):
-                return ""
+                return None
             pause = min(pause * 1.5, 0.05)
-        if reason == TIMED_OUT:
+        if reason is not None and reason.how is HowEnded.TIMED_OUT:
             self._print_trace()
         if not self._has_ended():
             process_tree.kill(self._pid)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._pid, signal.SIGKILL)
-        return reason or process_tree.described(self._status or 0)
+        if reason is None and self._status:
+            return _Ended(HowEnded.DIED, process_tree.described(self._status))
+        return reason
 
     def _has_answered(self, seconds: float) -> bool:
         """Wait for that time at most; whether the child says that its answer is there."""
@@ -193,20 +201,20 @@ class _Watch:
             self._status = status if ended else None
         return self._status is not None
 
-    def _reason_to_end(self) -> str:
-        """Which limit it is beyond; "" where it may go on."""
+    def _reason_to_end(self) -> Optional[_Ended]:
+        """Which limit it is beyond; None where it may go on."""
         if not self._begun and os.path.lexists(os.path.join(self._folder, STEP)):
             self._begun = True
             # never later: a fork, whose start has no time of its own, may come to its step late
             self._deadline = min(self._deadline, time.monotonic() + self._limits.seconds)
         if time.monotonic() > self._deadline or self._limits.has_hung_up():
-            return TIMED_OUT
+            return _Ended(HowEnded.TIMED_OUT)
         if self._limits.memory is not None:
             pids = [self._pid, *process_tree.descendants(self._pid)]
             used = sum(map(memory.memory_of, pids))
             if used > self._limits.memory:
-                return f"{MEMORY_LIMIT}: {used / 1e9:.2f} GB"
-        return ""
+                return _Ended(HowEnded.MEMORY_LIMIT, f"{used / 1e9:.2f} GB")
+        return None
 
     def _bound_output(self) -> None:
         """Forget what it printed where that is too much; its end is all that is ever shown."""
@@ -224,24 +232,23 @@ class _Watch:
             time.sleep(0.01)
 
 
-def _result(folder: str, ended: str) -> Reloaded:
+def _result(folder: str, ended: Optional[_Ended]) -> Reloaded:
     """What the child answered, or how it ended without an answer."""
     output = _printed(os.path.join(folder, OUTPUT))
-    if ended == TIMED_OUT:
+    if ended is not None and ended.how is HowEnded.TIMED_OUT:
         output = output.replace("Fatal Python error: Aborted\n\n", "It was here:\n")
-    how = ended or "exit status 0, before it answered"
-    if not ended:
+    if ended is None:
         try:
             return _written(Reloaded, os.path.join(folder, ANSWER))._replace(output=output)
         except OSError:
-            pass
+            ended = _Ended(HowEnded.DIED, "exit status 0, before it answered")
         except ValueError as error:
-            how = f"{UNREADABLE_ANSWER}: {error}"
+            ended = _Ended(HowEnded.UNREADABLE, str(error))
     try:
         last = _written(StepReached, os.path.join(folder, STEP))
     except (OSError, ValueError):
-        last = StepReached("start", {})
-    return Reloaded(last.versions, {}, output, ended=ChildEnd(last.step, how))
+        last = StepReached(Step.START, {})
+    return Reloaded(last.versions, {}, output, ended=ChildEnd(last.step, *ended))
 
 
 def _written(kind: Type[R], path: str) -> R:
