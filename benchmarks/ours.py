@@ -76,6 +76,7 @@ def reloads(
     task = reloading.make_task(plan, names, expected, 1)
 
     def reload(other: Environment) -> None:
-        reloading.reload(plan._replace(environment=other), task, trip)  # raises where it fails
+        there = plan._replace(environment=other)
+        reloading.observations(there, task, reloading.reload(there, task))  # raises where it fails
 
     return reload

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -23,6 +23,14 @@ from .reporting.reporter import PROPERTY
 from .result import FormatFailedError, RoundTrip, RoundTripError, Verdict
 from .roundtrip import not_begun, not_kept, round_trip
 from .session import RoundTripCase, Session
+
+
+class Kept(NamedTuple):
+    """What was kept of a round trip."""
+
+    artifact: bool = False  # whether that was
+    command: str = ""  # that reloads it without pytest
+    error: OSError | None = None  # why nothing could be kept
 
 
 class RoundTripFixture:
@@ -93,26 +101,28 @@ class RoundTripFixture:
         self.trips.append(trip)
         if trip.model_changed:
             session.release()
-        test, command = printable(self._item.nodeid), ""
-        is_kept = self._is_kept(trip) and trip.artifact.exists()
-        if is_kept:
-            try:
-                command = self._write_beside(test, trip, models)
-            except OSError as error:
-                is_kept = False
-                not_kept(trip, error)
-                _discard(trip.artifact.parent)
-        if trip.passed:
-            try:
-                self._record(test, trip, models)
-            except OSError as error:
-                is_kept = False
-                not_kept(trip, error)
+        kept = self._keep(trip, models)
+        if kept.error is not None:
+            trip = self.trips[-1] = not_kept(trip, kept.error)
         unsupported = trip.verdict is Verdict.UNSUPPORTED
         failed = not trip.passed and not (unsupported and not case.settings.marker_names_formats)
-        text = failure.failure_text(trip, is_kept, command) if failed else ""
+        text = failure.failure_text(trip, kept.artifact, kept.command) if failed else ""
         conclude(self._item, case.id, trip, text, pytrace)
         return trip
+
+    def _keep(self, trip: RoundTrip, models: ModelGroup) -> Kept:
+        """Write what is kept of a round trip; where that fails, delete it."""
+        test, command = printable(self._item.nodeid), ""
+        is_kept = self._is_kept(trip) and trip.artifact.exists()
+        try:
+            if is_kept:
+                command = self._write_beside(test, trip, models)
+            if trip.passed:
+                self._record(test, trip, models)
+        except OSError as error:
+            _discard(trip.artifact.parent)
+            return Kept(error=error)
+        return Kept(is_kept, command)
 
     def _record(self, test: str, trip: RoundTrip, models: ModelGroup) -> None:
         """Copy the bundle to where it was asked for; from another environment it may be there."""

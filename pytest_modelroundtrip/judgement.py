@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from . import diagnosis
 from .plan import Plan, Stop
@@ -60,22 +61,33 @@ def compare_parts(
     )
 
 
-def fill_in(trip: RoundTrip, comparisons: Comparisons, names: Sequence[str]) -> None:
-    """Put the outcome of each check into the result; distances are of all generations."""
+class Outcomes(NamedTuple):
+    """What the checks came to, by name: see `RoundTrip`, which has the same fields."""
+
+    checks: dict[str, CheckOutcome]
+    not_checked: dict[str, str]
+    distances: dict[str, int]
+
+
+def outcomes(comparisons: Comparisons, names: Sequence[str]) -> Outcomes:
+    """What each check came to, of which those of these names were made."""
     found = {name: comparisons.get(name, Comparison()) for name in checks.NAMES}
-    trip.checks = {
-        name: comparison.outcome if name in names else CheckOutcome.NOT_APPLICABLE
-        for name, comparison in found.items()
-    }
-    trip.not_checked = {
-        name: "; ".join(comparison.not_checked)
-        for name, comparison in found.items()
-        if comparison.not_checked
-    }
-    for name, comparison in found.items():
-        if comparison.max_ulp is not None:
-            trip.distances[name] = max(trip.distances.get(name, 0), comparison.max_ulp)
-    trip.max_ulp = trip.distances.get(OUTPUTS, 0)
+    return Outcomes(
+        checks={
+            name: comparison.outcome if name in names else CheckOutcome.NOT_APPLICABLE
+            for name, comparison in found.items()
+        },
+        not_checked={
+            name: "; ".join(comparison.not_checked)
+            for name, comparison in found.items()
+            if comparison.not_checked
+        },
+        distances={
+            name: comparison.max_ulp
+            for name, comparison in found.items()
+            if comparison.max_ulp is not None
+        },
+    )
 
 
 def bits_were_expected(plan: Plan, trip: RoundTrip) -> bool:

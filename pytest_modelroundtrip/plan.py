@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from . import system_errors
 from .environments import Environment
+from .portable.comparing import CheckOutcome
 from .portable.formats import Format
 from .reference.model import ModelGroup
 from .result import Verdict
@@ -33,7 +35,7 @@ class Plan(NamedTuple):
 
 
 class Stop(Exception):  # noqa: N818  it ends a round trip, not always by an error
-    """The round trip ends here, with this verdict."""
+    """The round trip ends here, with this verdict, and these outcomes of checks."""
 
     def __init__(
         self,
@@ -42,10 +44,27 @@ class Stop(Exception):  # noqa: N818  it ends a round trip, not always by an err
         hint: str = "",
         detail: str = "",
         model_changed: bool = False,
+        checks: Mapping[str, CheckOutcome] | None = None,
     ) -> None:
         super().__init__(verdict, *problems)
-        self.verdict, self.problems = verdict, list(problems)
+        self.verdict, self.problems = verdict, problems
         self.hint, self.detail, self.model_changed = hint, detail, model_changed
+        self.checks = checks or {}
+
+    def replaced(self, verdict: Verdict, problems: Iterable[str], hint: str) -> Stop:
+        """The same with another verdict and its reasons."""
+        return Stop(
+            verdict,
+            *problems,
+            hint=hint,
+            detail=self.detail,
+            model_changed=self.model_changed,
+            checks=self.checks,
+        )
+
+    def following(self, *problems: str) -> Stop:
+        """The same after these problems."""
+        return self.replaced(self.verdict, [*problems, *self.problems], self.hint)
 
 
 def system_error(error: OSError, folder: Path) -> Stop:
@@ -67,8 +86,8 @@ def recognized(stop: Stop, plan: Plan) -> Stop:
         facts, advice = system_errors.facts(code, [plan.folder]), system_errors.advice(code)
         if stop.verdict is not Verdict.SAVE_ERROR and not plan.environment.is_local:
             facts, advice = [], f"It is not this machine: {plan.environment.description}."
-        stop.verdict, stop.hint = Verdict.SYSTEM_ERROR, advice
-        stop.problems = [f"{os.strerror(code)}:", *facts, *stop.problems]
+        problems = [f"{os.strerror(code)}:", *facts, *stop.problems]
+        return stop.replaced(Verdict.SYSTEM_ERROR, problems, advice)
     return stop
 
 

@@ -24,7 +24,7 @@ from .portable.protocol import HowEnded, Job, LoadFailure, PartJob, Reloaded, Se
 from .portable.subject import PREDICT
 from .portable.tensors import KnownArray
 from .reference.calls import OUTPUTS
-from .result import RoundTrip, Verdict
+from .result import Verdict
 
 SELF_CONTAINED = "self_contained"
 NO_NETWORK = re.compile(r"connect|resol|unreachable|refused|urlopen|network", re.IGNORECASE)
@@ -88,31 +88,36 @@ def _keras_majors(plan: Plan) -> list[int | None]:
     return [part.keras_major for part in plan.models.parts.values()]
 
 
-def reload(plan: Plan, task: Task, trip: RoundTrip) -> Observations:
-    """What the checks saw of the reloaded parts; versions, seconds and output go into the result.
+def reload(plan: Plan, task: Task) -> Reloaded:
+    """What came of the reload.
 
     Raises:
-        Stop: where it did not come to an observation, or that cannot be read.
+        Stop: where it could not be done in this environment, or the answer cannot be read.
     """
-    job = task.job
+    settings = plan.settings
     try:
-        reloaded = plan.environment.reload(job, plan.settings.timeout, plan.settings.memory_limit)
+        return plan.environment.reload(task.job, settings.timeout, settings.memory_limit)
     except BrokenEnvironmentError as error:
         raise Stop(Verdict.ENVIRONMENT_BROKEN, str(error)) from error
     except BadAnswerError as error:
         raise Stop(Verdict.BAD_ANSWER, str(error)) from error
-    trip.versions = trip.versions._replace(reloaded=reloaded.versions)
-    trip.seconds.update({f"reload: {step}": spent for step, spent in reloaded.seconds.items()})
-    trip.detail, trip.confinement = reloaded.output, reloaded.confinement
+
+
+def observations(plan: Plan, task: Task, reloaded: Reloaded) -> Observations:
+    """What the checks saw of the reloaded parts.
+
+    Raises:
+        Stop: where it did not come to an observation, or that cannot be read.
+    """
     if reloaded.observation is None:
-        raise _classify_failed_reload(plan, job, reloaded, trip)
+        raise _classify_failed_reload(plan, task.job, reloaded)
     return _observations(reloaded, task)
 
 
-def _classify_failed_reload(plan: Plan, job: Job, reloaded: Reloaded, trip: RoundTrip) -> Stop:
+def _classify_failed_reload(plan: Plan, job: Job, reloaded: Reloaded) -> Stop:
     """What a reload without an observation means."""
     if reloaded.failure is not None:
-        return _classify_error(plan, job, reloaded.failure, trip)
+        return _classify_error(plan, job, reloaded.failure)
     ended = reloaded.ended
     if ended is None:
         return Stop(Verdict.BAD_ANSWER, "it has neither an observation nor an error")
@@ -143,7 +148,7 @@ def _classify_failed_reload(plan: Plan, job: Job, reloaded: Reloaded, trip: Roun
     )
 
 
-def _classify_error(plan: Plan, job: Job, failure: LoadFailure, trip: RoundTrip) -> Stop:
+def _classify_error(plan: Plan, job: Job, failure: LoadFailure) -> Stop:
     """What an error means that the reload raised."""
     if failure.unsupported:
         return Stop(Verdict.UNSUPPORTED, failure.message)
@@ -158,17 +163,17 @@ def _classify_error(plan: Plan, job: Job, failure: LoadFailure, trip: RoundTrip)
     error = f"{failure.type}: {failure.message}"
     loading = Loading([*plan.models.models.values()], plan.settings, plan.format)
     hint = load_hint(error, loading)
-    if accesses:
-        trip.checks[SELF_CONTAINED] = CheckOutcome.DIFFERS
     if any(_is_reason(access, failure.message) for access in failure.reached):
         hint = check.hint if accesses else f"{check.hint} {IF_IT_IS_THERE}"
     hint = handle_hint(loading.models, plan.format, failure.reached, failure.message) or hint
+    verdict, problems = Verdict.LOAD_ERROR, [*accesses, error]
+    differ = [SELF_CONTAINED] if accesses else []
     if failure.step is Step.OBSERVE:
-        trip.checks[OUTPUTS] = CheckOutcome.DIFFERS
         unusable = "it was reloaded, but cannot be used as the original can"
-        problems = [*accesses, unusable, failure.message]
-        return Stop(Verdict.DIFFERS, *problems, hint=hint, detail=failure.traceback)
-    return Stop(Verdict.LOAD_ERROR, *accesses, error, hint=hint, detail=failure.traceback)
+        verdict, problems = Verdict.DIFFERS, [*accesses, unusable, failure.message]
+        differ.append(OUTPUTS)
+    outcomes = dict.fromkeys(differ, CheckOutcome.DIFFERS)
+    return Stop(verdict, *problems, hint=hint, detail=failure.traceback, checks=outcomes)
 
 
 def _is_reason(access: Access, message: str) -> bool:

@@ -1,11 +1,13 @@
 """The flow: observe -> save -> move -> reload in a clean interpreter -> observe -> compare.
 
-Read `_run` from top to bottom. Each step returns a value, or raises `Stop` with the verdict.
+Read `_run` from top to bottom. Each step returns a value, or raises `Stop` with the verdict; this
+module alone puts what they return into the result.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +19,8 @@ from .portable import keras_libs
 from .portable.bundles.stores import ChangedError, StoreError
 from .portable.checks import Observations
 from .portable.comparing import differing
+from .portable.protocol import Reloaded
+from .reference.calls import OUTPUTS
 from .reloading import Task
 from .result import RoundTrip, Verdict, Versions
 from .settings import Settings
@@ -72,8 +76,7 @@ def _checked(
         verdict = _judged(plan, task, expected, trip)
     except Stop as stop:
         unreadable = _unreadable(plan, task) if stop.verdict is Verdict.LOAD_ERROR else []
-        stop.problems[:0] = [*changed, *unreadable]
-        raise
+        raise stop.following(*changed, *unreadable) from stop
     if changed:
         raise Stop(Verdict.DIFFERS, *changed, hint=CHANGED_HINT)
     return verdict
@@ -123,18 +126,20 @@ def not_begun(format_name: str, environment: str, error: OSError) -> RoundTrip:
     return trip
 
 
-def not_kept(trip: RoundTrip, error: OSError) -> None:
-    """Add that the artifact could not be kept; a round trip that passed fails then."""
+def not_kept(trip: RoundTrip, error: OSError) -> RoundTrip:
+    """The result where the artifact could not be kept; a round trip that passed fails then."""
     stop = system_error(error, trip.artifact)
-    problems = [*trip.problems, "the artifact could not be kept:", *stop.problems]
+    lines = [*trip.problems, "the artifact could not be kept:", *stop.problems]
+    problems = presentable.bounded_lines(lines)
     if trip.passed:
-        trip.verdict, trip.hint = stop.verdict, stop.hint
-    trip.problems = presentable.bounded_lines(problems)
+        return dataclasses.replace(trip, verdict=stop.verdict, hint=stop.hint, problems=problems)
+    return dataclasses.replace(trip, problems=problems)
 
 
 def _end(trip: RoundTrip, stop: Stop) -> None:
-    trip.verdict, trip.problems, trip.hint = stop.verdict, stop.problems, stop.hint
+    trip.verdict, trip.problems, trip.hint = stop.verdict, [*stop.problems], stop.hint
     trip.detail, trip.model_changed = stop.detail or trip.detail, stop.model_changed
+    trip.checks.update(stop.checks)
 
 
 def _make_presentable(trip: RoundTrip) -> None:
@@ -177,18 +182,34 @@ def _judged(plan: Plan, task: Task, expected: Observations, trip: RoundTrip) -> 
     """Reload, and compare with what is expected."""
     clock, names = Clock(trip.seconds), task.job.checks
     with clock.phase("reload"):
-        actual = reloading.reload(plan, task, trip)
+        reloaded = reloading.reload(plan, task)
+        _add_reload(trip, reloaded)
+        actual = reloading.observations(plan, task, reloaded)
     with clock.phase("compare"):
         trip.outputs = judgement.given_outputs(actual)
         tolerance = judgement.tolerance_of(plan.settings, trip.versions, plan.format)
         again = reloading.reloader(plan, task)
         comparisons = judgement.compare(expected, actual, tolerance, again)
-        judgement.fill_in(trip, comparisons, names)
+        _add_outcomes(trip, judgement.outcomes(comparisons, names))
     with clock.phase("diagnose" if differing(comparisons) else "compare"):
         evidence = diagnosis.Evidence(
             plan.format, comparisons, expected, actual, plan.models, tolerance, again
         )
         return judgement.decide(plan, names, evidence)
+
+
+def _add_reload(trip: RoundTrip, reloaded: Reloaded) -> None:
+    trip.versions = trip.versions._replace(reloaded=reloaded.versions)
+    trip.seconds.update({f"reload: {step}": spent for step, spent in reloaded.seconds.items()})
+    trip.detail, trip.confinement = reloaded.output, reloaded.confinement
+
+
+def _add_outcomes(trip: RoundTrip, found: judgement.Outcomes) -> None:
+    """The outcomes are those of the last generation; distances are of all."""
+    trip.checks, trip.not_checked = found.checks, found.not_checked
+    for name, distance in found.distances.items():
+        trip.distances[name] = max(trip.distances.get(name, 0), distance)
+    trip.max_ulp = trip.distances.get(OUTPUTS, 0)
 
 
 @contextlib.contextmanager
@@ -197,9 +218,10 @@ def _named(generation: int, settings: Settings) -> Iterator[None]:
     try:
         yield
     except Stop as stop:
-        if settings.generations > 1:
-            stop.problems.insert(0, f"in generation {generation} of {settings.generations}:")
-        raise
+        if settings.generations == 1:
+            raise
+        where = f"in generation {generation} of {settings.generations}:"
+        raise stop.following(where) from stop
 
 
 class Clock:

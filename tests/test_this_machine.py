@@ -42,7 +42,7 @@ def test_an_artifact_that_was_to_be_kept_and_cannot_be(
 
 def test_a_loss_stays_one_where_its_artifact_cannot_be_kept(tmp_path: Path) -> None:
     lost = RoundTrip("h5", "here", tmp_path / "artifact", Verdict.DIFFERS, problems=["lost"])
-    not_kept(lost, OSError(errno.EROFS, os.strerror(errno.EROFS)))
-    assert lost.verdict is Verdict.DIFFERS
-    assert lost.problems[:2] == ["lost", "the artifact could not be kept:"]
-    assert str(tmp_path) in lost.problems[2]
+    trip = not_kept(lost, OSError(errno.EROFS, os.strerror(errno.EROFS)))
+    assert trip.verdict is Verdict.DIFFERS
+    assert trip.problems[:2] == ["lost", "the artifact could not be kept:"]
+    assert str(tmp_path) in trip.problems[2]

@@ -17,6 +17,7 @@ import pytest
 from pytest_modelroundtrip import roundtrip, system_errors
 from pytest_modelroundtrip.environments import BrokenEnvironmentError
 from pytest_modelroundtrip.plan import Plan, Stop, recognized, system_error
+from pytest_modelroundtrip.portable.comparing import CheckOutcome
 from pytest_modelroundtrip.portable.formats import Format
 from pytest_modelroundtrip.portable.protocol import (
     ChildEnd,
@@ -204,6 +205,17 @@ def test_values_that_speak_of_a_full_disk_are_values() -> None:
     plan: Any = None
     found = recognized(Stop(Verdict.DIFFERS, "'ok', expected 'No space left on device'"), plan)
     assert found.verdict is Verdict.DIFFERS
+
+
+def test_what_stopped_is_not_changed_where_the_machine_is_to_blame(tmp_path: Path) -> None:
+    plan: Any = SimpleNamespace(folder=tmp_path, environment=SimpleNamespace(is_local=True))
+    outcomes = {"outputs": CheckOutcome.DIFFERS}
+    full = "No space left on device"
+    stop = Stop(Verdict.LOAD_ERROR, full, detail="where", model_changed=True, checks=outcomes)
+    found = recognized(stop, plan)
+    assert (stop.verdict, stop.problems, stop.hint) == (Verdict.LOAD_ERROR, (full,), "")
+    assert found.verdict is Verdict.SYSTEM_ERROR and found.problems[-1] == full
+    assert (found.detail, found.model_changed, found.checks) == ("where", True, outcomes)
 
 
 def test_what_was_written_to_is_found_where_it_is_gone(tmp_path: Path) -> None:
