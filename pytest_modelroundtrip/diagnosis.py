@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from .hints.augmentation import random_where_served
@@ -53,15 +52,20 @@ class Evidence(NamedTuple):
     reload_again: ReloadAgain
 
 
-@dataclass
-class Diagnosis:
+class Diagnosis(NamedTuple):
     """Lines to be read before the differences, what to do, and a verdict that replaces "differs"
     where persistence is not to blame.
     """
 
-    lines: list[str] = field(default_factory=list)
+    lines: Sequence[str]
     hint: str = ""
     verdict: Verdict = Verdict.DIFFERS
+
+    def followed_by(self, other: Diagnosis | None) -> Diagnosis:
+        """Both; what was found later is nearer to the cause."""
+        if other is None:
+            return self
+        return Diagnosis([*self.lines, *other.lines], other.hint or self.hint, other.verdict)
 
 
 def without_accidents(
@@ -86,20 +90,27 @@ def diagnose(evidence: Evidence) -> Diagnosis:
     lines = [*missed, *_wrong_weights(evidence.comparisons), *_lost_slots(evidence)]
     hint = checks.table()[SELF_CONTAINED].hint if missed else _hint(differ)
     found = Diagnosis(lines, _about_handles(evidence) or hint)
-    if OUTPUTS in differ and WEIGHTS not in differ and _explain_augmentation(found, evidence):
-        return found
+    if OUTPUTS in differ and WEIGHTS not in differ:
+        augmentation = _augmentation(evidence)
+        if augmentation is not None:
+            return found.followed_by(augmentation)
     if evidence.format.trains or not {WEIGHTS, OUTPUTS} & differ.keys():
         return found  # where it trains, `history` has the cause
     second = evidence.reload_again([name for name in (WEIGHTS, OUTPUTS) if name in differ])
     if second is None:
         return found
+    return found.followed_by(_shown_by_another_reload(evidence, second))
+
+
+def _shown_by_another_reload(evidence: Evidence, second: Reloading) -> Diagnosis:
+    differ, found = differing(evidence.comparisons), Diagnosis([])
     if WEIGHTS in differ:
-        found.lines += _unstable_weights(evidence.actual, second.observations)
-    elif evidence.comparisons[WEIGHTS].compared if WEIGHTS in evidence.comparisons else 0:
-        found.lines.append("the weights are equal, the outputs differ")
-        _check_reload_determinism(found, evidence, second)
+        found = Diagnosis([*_unstable_weights(evidence.actual, second.observations)])
+    elif evidence.comparisons.get(WEIGHTS, Comparison()).compared:
+        equal = Diagnosis(["the weights are equal, the outputs differ"])
+        found = equal.followed_by(_nondeterminism(evidence, second))
     if OUTPUTS in differ and found.verdict is Verdict.DIFFERS:
-        found.lines += _first_differing_layer(evidence, second.layers)
+        return found.followed_by(Diagnosis([*_first_differing_layer(evidence, second.layers)]))
     return found
 
 
@@ -115,21 +126,21 @@ def _hint(differ: Comparisons) -> str:
     return differ[ordered[0]].hint or table[ordered[0]].hint if ordered else ""
 
 
-def _explain_augmentation(found: Diagnosis, evidence: Evidence) -> bool:
-    """Say so where the saved function augments its inputs at random; whether it does."""
+def _augmentation(evidence: Evidence) -> Diagnosis | None:
+    """Whether the saved function augments its inputs at random."""
     if not isinstance(evidence.format, SavedModelFormat):
-        return False
+        return None
     layers = [path for part in evidence.models.parts.values() for path in random_where_served(part)]
-    if layers:
-        found.lines.append(
+    if not layers:
+        return None
+    return Diagnosis(
+        [
             f"the saved function augments its inputs at random in {_listed(layers)}: it was traced "
             "without training=False, and so the original differs from itself too"
-        )
-        found.hint = (
-            "A server would augment what it is sent. Leave augmentation layers out of the model "
-            "that you save for serving, or save a function that passes training=False."
-        )
-    return bool(layers)
+        ],
+        "A server would augment what it is sent. Leave augmentation layers out of the model "
+        "that you save for serving, or save a function that passes training=False.",
+    )
 
 
 def _wrong_weights(comparisons: Comparisons) -> Iterator[str]:
@@ -196,33 +207,33 @@ def _changed(one: Plain, other: Plain) -> bool:
     return bool(one.dtype != object and not arrays.same_leaf(one, other))
 
 
-def _check_reload_determinism(found: Diagnosis, evidence: Evidence, second: Reloading) -> None:
+def _nondeterminism(evidence: Evidence, second: Reloading) -> Diagnosis | None:
     """Whether the reloaded model differs from itself, from call to call or with Python's hash seed.
 
     That is not a loss of the format.
     """
     if _outputs_differ(evidence, second):
-        found.verdict = Verdict.NOT_DETERMINISTIC
-        found.lines.append(
-            "reloaded twice, it returns different outputs: they depend on something that is not in "
-            "the artifact and changes from run to run"
-        )
-        found.hint = (
+        return Diagnosis(
+            [
+                "reloaded twice, it returns different outputs: they depend on something that is "
+                "not in the artifact and changes from run to run"
+            ],
             "Look for random numbers whose seed is not in the config, the time, a process number "
-            "or a temporary name; or return the part of it that does not depend on them."
+            "or a temporary name; or return the part of it that does not depend on them.",
+            Verdict.NOT_DETERMINISTIC,
         )
-        return
     third = evidence.reload_again([OUTPUTS], OTHER_HASH_SEED)
-    if third is not None and _outputs_differ(evidence, third):
-        found.verdict = Verdict.NOT_DETERMINISTIC
-        found.lines.append(
+    if third is None or not _outputs_differ(evidence, third):
+        return None
+    return Diagnosis(
+        [
             "reloaded under two values of PYTHONHASHSEED, it returns different outputs: it depends "
             "on hash() or on the order of a set"
-        )
-        found.hint = (
-            "Use a stable hash (hashlib, tf.strings.to_hash_bucket_fast), and sort what comes out "
-            "of a set."
-        )
+        ],
+        "Use a stable hash (hashlib, tf.strings.to_hash_bucket_fast), and sort what comes out of a "
+        "set.",
+        Verdict.NOT_DETERMINISTIC,
+    )
 
 
 def _outputs_differ(evidence: Evidence, again: Reloading) -> bool:

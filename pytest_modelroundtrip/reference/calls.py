@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..portable import checks, keras_libs
 from ..portable.aliases import Model, Plain
@@ -21,38 +23,16 @@ from . import free_axes
 OUTPUTS, LOSSES = "outputs", "losses"  # names of checks
 
 
+@dataclass(frozen=True)
 class Calls:
-    """The ways to call a model, the batches, and what it returned for them, twice.
+    """The ways to call a model, the batches, and what it returned for them, twice."""
 
-    Attributes:
-        ways: by name what calls it for its outputs; the usual one is "".
-        losses: what calls it for its losses; None where it has none.
-        batches: what it is called with; the first one is what was given.
-        seen: what the checks that call the model saw of it.
-        unstable: what the first and the second call showed differently.
-
-    Raises:
-        CallError: when it cannot be called with what was given.
-    """
-
-    def __init__(self, model: Model, args: list[Plain], kwargs: dict[str, Plain]) -> None:
-        self._model = model
-        usual, self.losses = calling.callers(model)
-        self.ways: dict[str, NumpyCall] = {"": usual}
-        self.batches = [Batch(GIVEN, args, kwargs)]
-        is_keras = keras_libs.keras_major(model) is not None
-        if is_keras and not model.built:
-            usual(args, kwargs)  # weights that do not exist yet cannot be restored
-        self.seen = self._observed(self.batches)
-        self._add_resized(free_axes.Sizes(model, args, kwargs))
-        if is_keras and kwargs == {"training": False}:
-            self._add_training()
-            self._add_predict()
-        second = self._observed(self.batches)
-        self.unstable: Comparisons = checks.compare(self.seen, second, Tolerance())
-        if LOSSES in differing(self.unstable) and OUTPUTS not in differing(self.unstable):
-            del self.unstable[LOSSES]
-            self.seen[LOSSES] = NotChecked("losses differ from call to call")
+    model: Model
+    ways: dict[str, NumpyCall]  # what calls it for its outputs, by name; the usual one is ""
+    losses: NumpyCall | None  # calls it for its losses; None where it has none
+    batches: Sequence[Batch]  # what it is called with; the first one is what was given
+    seen: Observation  # what the checks that call the model saw of it
+    unstable: Comparisons  # what the first and the second call showed differently
 
     @property
     def expected(self) -> Plain:
@@ -64,72 +44,113 @@ class Calls:
         """How far the outputs for the same inputs are apart, in ULP, by what was compared."""
         twice = self.unstable.get(OUTPUTS, Comparison())
         found = {"between two calls": twice.max_ulp or 0}
-        eager = calling.eager_call(self._model)
+        eager = calling.eager_call(self.model)
         if eager is not None:
             with contextlib.suppress(CallError):  # some models run in a graph only
-                outputs = self._returned("", eager, self.batches[0])
+                outputs = _returned(self.model, eager, self.batches[0])
                 compared = compare_nests("", self.expected, outputs, Tolerance())
                 found["between graph and eager"] = compared.max_ulp or 0
         return found
 
-    def _observed(self, batches: list[Batch]) -> Observation:
-        """What each check that calls the model sees of it, in one way whatever the format."""
-        weights = model_weights.keras_weights(self._model) if self.losses else []
-        subject = Subject(self._model, self.ways, weights, self.losses, batches)
-        calling_it = [name for name, check in checks.table().items() if check.calls_model]
-        return checks.observe(subject, calling_it)
 
-    def _returned(self, way: str, call: NumpyCall, batch: Batch) -> Plain:
-        return Subject(self._model, {way: call}, []).called(way, batch)
+class _Taken(NamedTuple):
+    """A batch that the model takes, and what it returns for it."""
 
-    def _add_resized(self, sizes: free_axes.Sizes) -> None:
-        """Add a batch in which all free axes have other sizes, else some in which one has."""
-        if not self._add_first(sizes.together()):
-            for batches in sizes.apart():
-                self._add_first(batches)
+    batch: Batch
+    outputs: Plain
 
-    def _add_first(self, batches: Iterable[Batch]) -> bool:
-        """Add the first batch that the model takes; whether there is one."""
-        return any(self._add(batch) for batch in batches)
 
-    def _add(self, batch: Batch) -> bool:
-        """Add a batch where the model takes it; whether it does."""
-        try:
-            outputs = self._returned("", self.ways[""], batch)
-        except CallError:
-            return False  # that axis is fixed, or it cannot train: then nothing is promised there
-        self.seen[OUTPUTS][""][batch.name] = outputs
-        self.batches.append(batch)
-        return True
+def calls_of(model: Model, args: list[Plain], kwargs: dict[str, Plain]) -> Calls:
+    """Call a model in its ways with batches of several kinds, all of it twice.
 
-    def _add_training(self) -> None:
-        """Add the given inputs in training mode, where that draws no random numbers."""
-        batch, call = Batch(TRAINING, self.batches[0].args, {"training": True}), self.ways[""]
-        if self._repeats_itself(call, batch) and not has_drawing_operation(call, batch):
-            self._add(batch)
+    Raises:
+        CallError: when it cannot be called with what was given.
+    """
+    usual, losses = calling.callers(model)
+    given = Batch(GIVEN, args, kwargs)
+    is_keras = keras_libs.keras_major(model) is not None
+    if is_keras and not model.built:
+        usual(args, kwargs)  # weights that do not exist yet cannot be restored
+    first = _observed(model, {"": usual}, losses, [given])
+    more = _resized(model, usual, free_axes.Sizes(model, args, kwargs))
+    predict = None
+    if is_keras and kwargs == {"training": False}:
+        more += _in_training(model, usual, given)
+        predict = _own_predict(model, given)
+    outputs = {"": {**first[OUTPUTS][""], **{taken.batch.name: taken.outputs for taken in more}}}
+    ways = {"": usual}
+    if predict is not None:
+        ways[PREDICT] = predict
+        outputs[PREDICT] = {GIVEN: _returned(model, predict, given, PREDICT)}
+    batches = [given, *(taken.batch for taken in more)]
+    seen = {**first, OUTPUTS: outputs}
+    unstable = checks.compare(seen, _observed(model, ways, losses, batches), Tolerance())
+    if LOSSES in differing(unstable) and OUTPUTS not in differing(unstable):
+        del unstable[LOSSES]
+        seen[LOSSES] = NotChecked("losses differ from call to call")
+    return Calls(model, ways, losses, batches, seen, unstable)
 
-    def _add_predict(self) -> None:
-        """Call it by `predict` too, where its class has its own that draws no random numbers."""
-        given = self.batches[0]
-        if len(given.args) == 1 and keras_libs.has_own_predict(self._model):
-            call = calling.predict_call(self._model)
-            if self._repeats_itself(call, given):
-                self.ways[PREDICT] = call
-                self.seen[OUTPUTS][PREDICT] = {GIVEN: self._returned(PREDICT, call, given)}
 
-    def _repeats_itself(self, call: NumpyCall, batch: Batch) -> bool:
-        """Whether two calls in a row return the same tensors, and move no seed.
+def _observed(
+    model: Model, ways: dict[str, NumpyCall], losses: NumpyCall | None, batches: list[Batch]
+) -> Observation:
+    """What each check that calls the model sees of it, in one way whatever the format."""
+    weights = model_weights.keras_weights(model) if losses else []
+    subject = Subject(model, ways, weights, losses, batches)
+    calling_it = [name for name, check in checks.table().items() if check.calls_model]
+    return checks.observe(subject, calling_it)
 
-        The state is restored after both: what depends on it, such as the numbers that Keras draws,
-        differs.
-        """
-        snapshot = variables.StateSnapshot(variables.state_of(self._model))
-        try:
-            first, second = ({"": {GIVEN: call(batch.args, batch.kwargs)}} for _ in range(2))
-            draws = any(map(is_seed, snapshot.changed()))
-        except Exception:  # whatever the model raises: it takes other arguments, or cannot train
-            return False
-        finally:
-            snapshot.restore()
-        found = checks.compare({OUTPUTS: first}, {OUTPUTS: second}, Tolerance())
-        return not draws and not differing(found)
+
+def _returned(model: Model, call: NumpyCall, batch: Batch, way: str = "") -> Plain:
+    return Subject(model, {way: call}, []).called(way, batch)
+
+
+def _resized(model: Model, call: NumpyCall, sizes: free_axes.Sizes) -> list[_Taken]:
+    """A batch in which all free axes have other sizes, else some in which one has."""
+    together = _first_taken(model, call, sizes.together())
+    if together:
+        return together
+    return [taken for batches in sizes.apart() for taken in _first_taken(model, call, batches)]
+
+
+def _first_taken(model: Model, call: NumpyCall, batches: Iterable[Batch]) -> list[_Taken]:
+    """The first of the batches that the model takes, if there is one."""
+    for batch in batches:
+        # else that axis is fixed, or it cannot train: then nothing is promised there
+        with contextlib.suppress(CallError):
+            return [_Taken(batch, _returned(model, call, batch))]
+    return []
+
+
+def _in_training(model: Model, call: NumpyCall, given: Batch) -> list[_Taken]:
+    """The given inputs in training mode, where that draws no random numbers."""
+    batch = Batch(TRAINING, given.args, {"training": True})
+    if _repeats_itself(model, call, batch) and not has_drawing_operation(call, batch):
+        return _first_taken(model, call, [batch])
+    return []
+
+
+def _own_predict(model: Model, given: Batch) -> NumpyCall | None:
+    """What calls it by `predict`, where its class has its own that draws no random numbers."""
+    if len(given.args) == 1 and keras_libs.has_own_predict(model):
+        call = calling.predict_call(model)
+        return call if _repeats_itself(model, call, given) else None
+    return None
+
+
+def _repeats_itself(model: Model, call: NumpyCall, batch: Batch) -> bool:
+    """Whether two calls in a row return the same tensors, and move no seed.
+
+    The state is restored after both: what depends on it, such as the numbers that Keras draws,
+    differs.
+    """
+    snapshot = variables.StateSnapshot(variables.state_of(model))
+    try:
+        first, second = ({"": {GIVEN: call(batch.args, batch.kwargs)}} for _ in range(2))
+        draws = any(map(is_seed, snapshot.changed()))
+    except Exception:  # whatever the model raises: it takes other arguments, or cannot train
+        return False
+    finally:
+        snapshot.restore()
+    found = checks.compare({OUTPUTS: first}, {OUTPUTS: second}, Tolerance())
+    return not draws and not differing(found)

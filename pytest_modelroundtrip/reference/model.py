@@ -21,7 +21,7 @@ from ..portable.protocol import Batch, LayerOutput
 from ..portable.subject import GIVEN, CallError, Subject, resolved
 from ..portable.tensors import PartOutput, leaves, map_leaves, to_numpy
 from . import inputs, part_names
-from .calls import Calls
+from .calls import calls_of
 
 CONFIG = "config"  # the name of a check
 
@@ -74,7 +74,7 @@ class ReferenceModel:
 
     def _call_it(self) -> None:
         before = self._attributes()
-        self.calls = Calls(self.model, self.args, self.kwargs)
+        self.calls = calls_of(self.model, self.args, self.kwargs)
         self._slow: Observation = {}  # what slow checks saw; None where they saw nothing
         after = self._attributes()
         self._changed_by_calls = [

@@ -54,6 +54,7 @@ def test_what_differs_after_each_reload_need_not_be_random() -> None:
     assert found.verdict == "not deterministic"
     assert "changes from run to run" in found.lines[-1] and "random" not in found.lines[-1]
     assert "the time" in found.hint
+    assert found.lines[:-1] == ["the weights are equal, the outputs differ"]
     assert diagnosed(KerasFormat(), seen(1), seen(2), 2).verdict == "differs"
 
 
