@@ -10,8 +10,9 @@ from .hints.augmentation import random_where_served
 from .hints.hub_handles import handle_hint
 from .portable import checks
 from .portable.aliases import Plain
-from .portable.checks import Observations
+from .portable.checks import CONFIG, OPTIMIZER, OUTPUTS, SELF_CONTAINED, WEIGHTS, Observations
 from .portable.checks.config import reproducible
+from .portable.checks.outputs import observation_of, usual_outputs
 from .portable.comparing import Comparison, Comparisons, Tolerance, arrays, differing
 from .portable.formats import Format
 from .portable.formats.saved_model import SavedModelFormat
@@ -21,8 +22,6 @@ from .portable.subject import GIVEN
 from .reference.model import ModelGroup, ReferenceModel
 from .result import Verdict
 
-WEIGHTS, CONFIG, OPTIMIZER, OUTPUTS = "weights", "config", "optimizer", "outputs"  # checks
-SELF_CONTAINED = "self_contained"
 OTHER_HASH_SEED = "5"  # other than the clean interpreter's
 
 
@@ -239,17 +238,13 @@ def _nondeterminism(evidence: Evidence, second: Reloading) -> Diagnosis | None:
 def _outputs_differ(evidence: Evidence, again: Reloading) -> bool:
     """Whether another reload of the same artifact returned other outputs."""
     sides = (evidence.actual, again.observations)
-    first, second = ({name: _outputs(seen) for name, seen in side.items()} for side in sides)
+    first, second = ({name: usual_outputs(seen) for name, seen in side.items()} for side in sides)
     return any(_differ(first[name], second.get(name), evidence.tolerance) for name in first)
-
-
-def _outputs(seen: checks.Observation) -> Plain:
-    return seen.get(OUTPUTS, {}).get("", {})
 
 
 def _differ(expected: Plain, actual: Plain, tolerance: Tolerance) -> bool:
     """Whether two outputs differ, by name of the batch."""
-    first, second = ({OUTPUTS: {"": outputs}} for outputs in (expected, actual))
+    first, second = observation_of(expected), observation_of(actual)
     return bool(differing(checks.compare(first, second, tolerance)))
 
 

@@ -9,7 +9,8 @@ from . import diagnosis
 from .plan import Plan, Stop
 from .portable import checks
 from .portable.aliases import Plain
-from .portable.checks import Observations
+from .portable.checks import CONFIG, OUTPUTS, Observations
+from .portable.checks.outputs import usual_outputs
 from .portable.comparing import (
     CheckOutcome,
     Comparison,
@@ -20,15 +21,13 @@ from .portable.comparing import (
 )
 from .portable.formats import Format
 from .portable.subject import GIVEN
-from .reference.calls import OUTPUTS
-from .reference.model import CONFIG
 from .result import RoundTrip, Verdict, Versions
 from .settings import Settings
 
 
 def given_outputs(actual: Observations) -> Plain:
     """The outputs for the given inputs; by name where there are several parts."""
-    found = {name: seen.get(OUTPUTS, {}).get("", {}).get(GIVEN) for name, seen in actual.items()}
+    found = {name: usual_outputs(seen).get(GIVEN) for name, seen in actual.items()}
     return found.get("", found)
 
 

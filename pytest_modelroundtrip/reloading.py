@@ -15,7 +15,7 @@ from .plan import Plan, Stop
 from .portable import checks, protocol
 from .portable.aliases import Array
 from .portable.bundles import bundle_files
-from .portable.checks import Observations
+from .portable.checks import OUTPUTS, SELF_CONTAINED, WEIGHTS, Observations
 from .portable.comparing import CheckOutcome, Tolerance
 from .portable.confinement.tripwire import Access, AccessKind, Reached
 from .portable.known_arrays import with_known
@@ -23,10 +23,8 @@ from .portable.models import calling
 from .portable.protocol import HowEnded, Job, LoadFailure, PartJob, Reloaded, Setup, Step
 from .portable.subject import PREDICT
 from .portable.tensors import KnownArray
-from .reference.calls import OUTPUTS
 from .result import Verdict
 
-SELF_CONTAINED = "self_contained"
 NO_NETWORK = re.compile(r"connect|resol|unreachable|refused|urlopen|network", re.IGNORECASE)
 IF_IT_IS_THERE = (
     'Or, if a deployment has it at the same path, pass confinement="off", or put its folder into '
@@ -68,7 +66,7 @@ def make_task(plan: Plan, names: Sequence[str], expected: Observations, generati
                 name=name,
                 keras_major=part.keras_major,
                 structure=calling.structure_of(part.expected),
-                weight_paths=[weight.path for weight in expected[name].get("weights", [])],
+                weight_paths=[weight.path for weight in expected[name].get(WEIGHTS, [])],
                 batches=[part.with_placeholders, *part.calls.batches[1:]],
                 predicts=PREDICT in part.calls.ways,
             )

@@ -17,10 +17,9 @@ from .bundles.bundle_reader import Bundle
 from .plan import Plan, Stop, recognized, system_error
 from .portable import keras_libs
 from .portable.bundles.stores import ChangedError, StoreError
-from .portable.checks import Observations
+from .portable.checks import OUTPUTS, Observations
 from .portable.comparing import differing
 from .portable.protocol import Reloaded
-from .reference.calls import OUTPUTS
 from .reloading import Task
 from .result import RoundTrip, Verdict, Versions
 from .settings import Settings

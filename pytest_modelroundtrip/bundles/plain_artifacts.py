@@ -24,6 +24,7 @@ from ..portable.aliases import Array, Plain
 from ..portable.bundles import bundle_files, recorded
 from ..portable.bundles.origins import SCHEMA
 from ..portable.bundles.recorded import Recorded
+from ..portable.checks.outputs import observation_of
 from ..portable.formats import Format
 from ..portable.known_arrays import Digests
 from ..portable.models import calling
@@ -32,7 +33,6 @@ from ..portable.subject import GIVEN
 
 SECONDS = 300  # for the first reload
 FORMATS = {".keras": "keras", ".h5": "h5", ".hdf5": "h5"}  # by the end of a file's name
-OUTPUTS = "outputs"  # the name of a check
 EXPECTED = "a .keras, .h5 or .hdf5 file or the folder of a SavedModel is expected"
 
 
@@ -162,7 +162,7 @@ def _parts(seen: dict[str, dict[str, Plain]], given: Given) -> dict[str, dict[st
     parts = {part: recorded.hashed(plain, digests) for part, plain in seen.items()}
     if given.outputs is not None:
         for plain in parts.values():
-            plain[OUTPUTS] = {"": {GIVEN: _read(given.outputs)}}
+            plain.update(observation_of({GIVEN: _read(given.outputs)}))
     return parts
 
 

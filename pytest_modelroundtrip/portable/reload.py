@@ -14,13 +14,14 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Se
 
 from . import checks, formats, keras_libs, records
 from .aliases import Model, Plain
+from .checks.outputs import usual_outputs
 from .confinement.confining import Cage
 from .confinement.tripwire import TRIPWIRE, text_of
 from .known_arrays import without_known
 from .models import calling, model_weights
 from .processes import process_tree
 from .protocol import Job, LayerOutput, LoadFailure, PartJob, Reloaded, Setup, Step
-from .subject import PREDICT, CallError, Subject, answer, resolved
+from .subject import PREDICT, USUAL, CallError, Subject, resolved
 
 EnteringStep = Callable[[Step], None]
 
@@ -185,7 +186,9 @@ def _each_part(subjects: Dict[str, Subject], job: Job, shares_variables: bool) -
         if job.layers:
             seen.layers[name] = subject.layer_outputs()
         if len(subjects) > 1:
-            answers[name] = answer(subject, subject.batches[0], observation)
+            given, returned = subject.batches[0], usual_outputs(observation)
+            is_seen = given.name in returned
+            answers[name] = returned[given.name] if is_seen else subject.called(USUAL, given)
         if shares_variables:
             other_parts += model_weights.named_for_part(name, subject.weights)
     return seen

@@ -16,7 +16,8 @@ from .training.training_run import History
 # names of batches
 GIVEN, RESIZED, TRAINING = "", "a batch of another size", "training=True"
 ALL_RESIZED = "other sizes of all free axes"
-PREDICT = "predict"  # a way to call a Keras model whose `predict` is not that of Keras
+# ways to call a model; `PREDICT` is one of a Keras model whose `predict` is not that of Keras
+USUAL, PREDICT = "", "predict"
 
 
 class CallError(Exception):
@@ -27,7 +28,7 @@ class Subject(NamedTuple):
     """A live model, how it is called and with what, and its weights."""
 
     model: Model
-    calls: Dict[str, NumpyCall]  # the ways to call it, by name: mostly the one way, ""
+    calls: Dict[str, NumpyCall]  # the ways to call it, by name: mostly the one way, `USUAL`
     weights: List[Weight]
     losses: Optional[NumpyCall] = None  # returns its losses; only Keras models have any
     batches: Sequence[Batch] = ()
@@ -75,13 +76,13 @@ class Subject(NamedTuple):
 def keras_subject(model: Model) -> Subject:
     """A Keras model by Keras' own names; anything else as TensorFlow's object graph has it."""
     call, losses = calling.callers(model)
-    return Subject(model, {"": call}, model_weights.weights_of(model), losses)
+    return Subject(model, {USUAL: call}, model_weights.weights_of(model), losses)
 
 
 def object_subject(model: Model, structure: Plain = None, paths: Sequence[str] = ()) -> Subject:
     """Any trackable object by the paths of TensorFlow's object graph, which SavedModels keep."""
     call = calling.caller(model, structure)
-    return Subject(model, {"": call}, model_weights.object_weights(model, paths))
+    return Subject(model, {USUAL: call}, model_weights.object_weights(model, paths))
 
 
 def resolved(value: Plain, answers: Mapping[str, Plain]) -> Plain:
@@ -91,17 +92,6 @@ def resolved(value: Plain, answers: Mapping[str, Plain]) -> Plain:
         return answers[leaf.part] if isinstance(leaf, tensors.PartOutput) else leaf
 
     return tensors.map_leaves(of_part, value)
-
-
-def answer(subject: Subject, batch: Batch, seen: Mapping[str, Plain]) -> Plain:
-    """What the model returns for a batch, which the check `outputs` may have seen already.
-
-    Raises:
-        CallError: when the model raises.
-    """
-    if "outputs" in seen:
-        return seen["outputs"][""][batch.name]
-    return subject.called("", batch)
 
 
 def short_message(error: Exception) -> str:

@@ -10,17 +10,16 @@ from typing import NamedTuple
 
 from ..portable import checks, keras_libs
 from ..portable.aliases import Model, Plain
-from ..portable.checks import NotChecked, Observation
+from ..portable.checks import LOSSES, OUTPUTS, NotChecked, Observation
+from ..portable.checks.outputs import observation_of, usual_outputs
 from ..portable.comparing import Comparison, Comparisons, Tolerance, differing
 from ..portable.comparing.nests import compare_nests
 from ..portable.models import calling, model_weights, variables
 from ..portable.models.calling import NumpyCall
 from ..portable.models.randomness import has_drawing_operation, is_seed
 from ..portable.protocol import Batch
-from ..portable.subject import GIVEN, PREDICT, TRAINING, CallError, Subject
+from ..portable.subject import GIVEN, PREDICT, TRAINING, USUAL, CallError, Subject
 from . import free_axes
-
-OUTPUTS, LOSSES = "outputs", "losses"  # names of checks
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Calls:
     """The ways to call a model, the batches, and what it returned for them, twice."""
 
     model: Model
-    ways: dict[str, NumpyCall]  # what calls it for its outputs, by name; the usual one is ""
+    ways: dict[str, NumpyCall]  # what calls it for its outputs, by name
     losses: NumpyCall | None  # calls it for its losses; None where it has none
     batches: Sequence[Batch]  # what it is called with; the first one is what was given
     seen: Observation  # what the checks that call the model saw of it
@@ -37,7 +36,7 @@ class Calls:
     @property
     def expected(self) -> Plain:
         """The outputs for the given inputs, in NumPy form."""
-        return self.seen[OUTPUTS][""][GIVEN]
+        return usual_outputs(self.seen)[GIVEN]
 
     @functools.cached_property
     def own_distances(self) -> dict[str, int]:
@@ -71,14 +70,14 @@ def calls_of(model: Model, args: list[Plain], kwargs: dict[str, Plain]) -> Calls
     is_keras = keras_libs.keras_major(model) is not None
     if is_keras and not model.built:
         usual(args, kwargs)  # weights that do not exist yet cannot be restored
-    first = _observed(model, {"": usual}, losses, [given])
+    first = _observed(model, {USUAL: usual}, losses, [given])
     more = _resized(model, usual, free_axes.Sizes(model, args, kwargs))
     predict = None
     if is_keras and kwargs == {"training": False}:
         more += _in_training(model, usual, given)
         predict = _own_predict(model, given)
-    outputs = {"": {**first[OUTPUTS][""], **{taken.batch.name: taken.outputs for taken in more}}}
-    ways = {"": usual}
+    returned = {**usual_outputs(first), **{taken.batch.name: taken.outputs for taken in more}}
+    outputs, ways = {USUAL: returned}, {USUAL: usual}
     if predict is not None:
         ways[PREDICT] = predict
         outputs[PREDICT] = {GIVEN: _returned(model, predict, given, PREDICT)}
@@ -101,7 +100,7 @@ def _observed(
     return checks.observe(subject, calling_it)
 
 
-def _returned(model: Model, call: NumpyCall, batch: Batch, way: str = "") -> Plain:
+def _returned(model: Model, call: NumpyCall, batch: Batch, way: str = USUAL) -> Plain:
     return Subject(model, {way: call}, []).called(way, batch)
 
 
@@ -146,11 +145,11 @@ def _repeats_itself(model: Model, call: NumpyCall, batch: Batch) -> bool:
     """
     snapshot = variables.StateSnapshot(variables.state_of(model))
     try:
-        first, second = ({"": {GIVEN: call(batch.args, batch.kwargs)}} for _ in range(2))
+        first, second = (observation_of({GIVEN: call(batch.args, batch.kwargs)}) for _ in range(2))
         draws = any(map(is_seed, snapshot.changed()))
     except Exception:  # whatever the model raises: it takes other arguments, or cannot train
         return False
     finally:
         snapshot.restore()
-    found = checks.compare({OUTPUTS: first}, {OUTPUTS: second}, Tolerance())
+    found = checks.compare(first, second, Tolerance())
     return not draws and not differing(found)

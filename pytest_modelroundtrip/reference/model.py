@@ -9,7 +9,7 @@ from .. import warning_filters
 from ..portable import checks, codec, keras_libs, records
 from ..portable.aliases import Array, Model, Nest, Plain
 from ..portable.bundles.recorded import Recorded, recorded
-from ..portable.checks import Observation, Observations
+from ..portable.checks import CONFIG, Observation, Observations
 from ..portable.checks.config import attributes
 from ..portable.comparing import Comparisons, Tolerance, merged
 from ..portable.comparing.values import value_difference
@@ -22,8 +22,6 @@ from ..portable.subject import GIVEN, CallError, Subject, resolved
 from ..portable.tensors import PartOutput, leaves, map_leaves, to_numpy
 from . import inputs, part_names
 from .calls import calls_of
-
-CONFIG = "config"  # the name of a check
 
 
 class ModelError(Exception):

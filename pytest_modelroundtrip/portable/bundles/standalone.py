@@ -119,7 +119,7 @@ def _reload_and_print(
     if record is not None:
         return _print_comparison(job, record, answer, changed)
     for name, seen in (answer.observation or {}).items():
-        for nest, leaf in tensors.leaves(seen.get("outputs")):
+        for nest, leaf in tensors.leaves(seen.get(checks.OUTPUTS)):
             print(name + nest, leaf)
     return 0
 
@@ -178,5 +178,5 @@ def _outcome(found: Comparison) -> str:
 def _verdict(comparisons: Comparisons, lines: Sequence[str]) -> str:
     if lines or differing(comparisons):
         return CheckOutcome.DIFFERS
-    close = comparisons.get("outputs", Comparison()).bits_differ
+    close = comparisons.get(checks.OUTPUTS, Comparison()).bits_differ
     return CheckOutcome.CLOSE if close else CheckOutcome.EXACT

@@ -17,10 +17,13 @@ from ..aliases import Plain
 from ..comparing import Comparison, Comparisons, Tolerance, differing
 from ..subject import Subject
 
+# the names that other modules ask for
+WEIGHTS, CONFIG, LOSSES, OPTIMIZER, OUTPUTS = "weights", "config", "losses", "optimizer", "outputs"
+SELF_CONTAINED = "self_contained"
 # the order in which they are made and shown: causes before consequences
 NAMES = (
-    "history", "signature", "weights", "config", "compile", "losses", "optimizer", "outputs",
-    "self_contained", "training",
+    "history", "signature", WEIGHTS, CONFIG, "compile", LOSSES, OPTIMIZER, OUTPUTS,
+    SELF_CONTAINED, "training",
 )  # fmt: skip
 
 S = TypeVar("S")  # what a check sees: a record, or lists and dicts of records (see `records`)

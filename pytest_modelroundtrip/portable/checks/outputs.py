@@ -7,10 +7,21 @@ from typing import Any, Dict, Optional
 from .. import keras_libs
 from ..comparing import Comparison, Tolerance
 from ..comparing.nests import compare_nests
-from ..subject import GIVEN, PREDICT, TRAINING, Subject
-from . import Check
+from ..subject import GIVEN, PREDICT, TRAINING, USUAL, Subject
+from . import OUTPUTS, Check, Observation
 
 Outputs = Dict[str, Dict[str, Any]]  # nests, by the way of calling, by the name of the batch
+
+
+def usual_outputs(seen: Observation) -> Dict[str, Any]:
+    """What the model returned in the usual way, by batch; nothing where that was not looked at."""
+    outputs: Outputs = seen.get(OUTPUTS, {})
+    return outputs.get(USUAL, {})
+
+
+def observation_of(returned: Dict[str, Any]) -> Observation:
+    """What is observed of a model that returned this in the usual way, by batch."""
+    return {OUTPUTS: {USUAL: returned}}
 
 
 class OutputsCheck(Check[Outputs]):
@@ -57,7 +68,7 @@ class OutputsCheck(Check[Outputs]):
         if not actual:
             found.differ("outputs are missing after the reload")
         for way, others in actual.items():
-            originals = expected.get(way, expected.get("", {}))
+            originals = expected.get(way, expected.get(USUAL, {}))
             for batch in {**originals, **others}:
                 if found.differences or (batch == TRAINING and batch not in others):
                     continue
