@@ -1,4 +1,4 @@
-"""What comes of a round trip: `RoundTrip`, `Verdict`, `Versions`, `RoundTripError`."""
+"""What comes of a round trip: `RoundTrip`, and what it holds; `RoundTripError`."""
 
 from __future__ import annotations
 
@@ -64,6 +64,13 @@ class Versions(NamedTuple):
         return versions_differ(self.saved, self.reloaded)
 
 
+class OwnDistances(NamedTuple):
+    """How far the original's own outputs for your batch are apart, in ULP."""
+
+    between_calls: int
+    graph_from_eager: int | None = None  # of a Keras model that runs in both ways
+
+
 @dataclass
 class RoundTrip:
     """One model, one format, one environment, and the result.
@@ -82,8 +89,8 @@ class RoundTrip:
         not_checked: by name of the check why it could not be made of the original.
         distances: by name of the check the largest distance, where one was measured, in ULP.
         own_distances: where outputs are close though bits were expected (in the environment `here`,
-            with the same versions): how far the original's own outputs for your batch are apart, in
-            ULP, "between two calls" and, of a Keras model, "between graph and eager".
+            with the same versions): how far the original's own outputs for your batch are apart,
+            from call to call and, of a Keras model, from graph to eager; None otherwise.
         problems: what was lost or went wrong, one line each. Like all text here it is printable,
             and within bounds.
         hint: what to do about it.
@@ -107,7 +114,7 @@ class RoundTrip:
     checks: dict[str, CheckOutcome] = field(default_factory=dict)
     not_checked: dict[str, str] = field(default_factory=dict)
     distances: dict[str, int] = field(default_factory=dict)
-    own_distances: dict[str, int] = field(default_factory=dict)
+    own_distances: OwnDistances | None = None
     problems: list[str] = field(default_factory=list)
     hint: str = ""
     detail: str = ""

@@ -19,6 +19,7 @@ from ..portable.models.calling import NumpyCall
 from ..portable.models.randomness import has_drawing_operation, is_seed
 from ..portable.protocol import Batch
 from ..portable.subject import GIVEN, PREDICT, TRAINING, USUAL, CallError, Subject
+from ..result import OwnDistances
 from . import free_axes
 
 
@@ -39,17 +40,16 @@ class Calls:
         return usual_outputs(self.seen)[GIVEN]
 
     @functools.cached_property
-    def own_distances(self) -> dict[str, int]:
-        """How far the outputs for the same inputs are apart, in ULP, by what was compared."""
-        twice = self.unstable.get(OUTPUTS, Comparison())
-        found = {"between two calls": twice.max_ulp or 0}
+    def own_distances(self) -> OwnDistances:
+        """How far the outputs for the same inputs are apart."""
+        between_calls = self.unstable.get(OUTPUTS, Comparison()).max_ulp or 0
         eager = calling.eager_call(self.model)
         if eager is not None:
             with contextlib.suppress(CallError):  # some models run in a graph only
                 outputs = _returned(self.model, eager, self.batches[0])
                 compared = compare_nests("", self.expected, outputs, Tolerance())
-                found["between graph and eager"] = compared.max_ulp or 0
-        return found
+                return OwnDistances(between_calls, compared.max_ulp or 0)
+        return OwnDistances(between_calls)
 
 
 class _Taken(NamedTuple):

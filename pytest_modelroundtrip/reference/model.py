@@ -20,6 +20,7 @@ from ..portable.models.layer_alone import in_a_model
 from ..portable.protocol import Batch, LayerOutput
 from ..portable.subject import GIVEN, CallError, Subject, resolved
 from ..portable.tensors import PartOutput, leaves, map_leaves, to_numpy
+from ..result import OwnDistances
 from . import inputs, part_names
 from .calls import calls_of
 
@@ -154,13 +155,11 @@ class ModelGroup:
         return found.get("", found)
 
     @property
-    def own_distances(self) -> dict[str, int]:
-        """How far the originals differ from themselves, in ULP, by what was compared."""
-        found: dict[str, int] = {}
-        for part in self.parts.values():
-            for what, ulp in part.calls.own_distances.items():
-                found[what] = max(ulp, found.get(what, 0))
-        return found
+    def own_distances(self) -> OwnDistances:
+        """How far the originals differ from themselves: the largest distances of the parts."""
+        found = [part.calls.own_distances for part in self.parts.values()]
+        eager = [own.graph_from_eager for own in found if own.graph_from_eager is not None]
+        return OwnDistances(max(own.between_calls for own in found), max(eager, default=None))
 
     def observe(self, fmt: Format, names: Sequence[str], *, again: bool = False) -> Observations:
         """What the checks see of each part, as the format looks at it.

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ..presentable import printable
-from ..result import RoundTrip, Verdict, Versions
+from ..result import OwnDistances, RoundTrip, Verdict, Versions
 
 T = TypeVar("T")
+
+OWN_DISTANCES = ("between two calls", "between graph and eager")  # their names in JSON
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +31,7 @@ class Record:
     checks: dict[str, str]
     not_checked: dict[str, str] = field(default_factory=dict)
     distances: dict[str, int] = field(default_factory=dict)
-    own_distances: dict[str, int] = field(default_factory=dict)
+    own_distances: OwnDistances | None = None
     problems: list[str]
     text: str  # of the failure, as the terminal shows it; empty without one
     detail: str = ""  # the traceback or what was printed, of which the text has the end
@@ -98,6 +100,7 @@ class Record:
         """What JSON holds of it; without pytest's outcome as long as that is not known."""
         plain = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
         plain |= {"verdict": self.verdict.value, "versions": versions_to_dict(self.versions)}
+        plain["own_distances"] = _own_distances_to_dict(self.own_distances)
         unknown = () if self.outcome else ("outcome", "expected_failure")
         return {name: value for name, value in plain.items() if name not in unknown}
 
@@ -120,6 +123,12 @@ def versions_to_dict(versions: Versions) -> dict[str, dict[str, str]]:
     """Both sides as JSON holds them; without "reloaded" where it did not come to a reload."""
     sides = {"saved": dict(versions.saved), "reloaded": dict(versions.reloaded)}
     return {side: modules for side, modules in sides.items() if modules or side == "saved"}
+
+
+def _own_distances_to_dict(own: OwnDistances | None) -> dict[str, int]:
+    """Those that were measured, as JSON holds them."""
+    named = zip(OWN_DISTANCES, own or (), strict=False)
+    return {name: distance for name, distance in named if distance is not None}
 
 
 def worst(records: Iterable[Record]) -> Record:
@@ -184,6 +193,12 @@ def _versions(value: object) -> Versions:
     return Versions(sides.get("saved", {}), sides.get("reloaded", {}))
 
 
+def _own_distances(value: object) -> OwnDistances | None:
+    distances = _by_name(value, _number)
+    between_calls, graph_from_eager = (distances.get(name) for name in OWN_DISTANCES)
+    return None if between_calls is None else OwnDistances(between_calls, graph_from_eager)
+
+
 def _verdict(value: object) -> Verdict:
     text = _text(value)
     if text not in [verdict.value for verdict in Verdict]:
@@ -200,7 +215,7 @@ _PARSERS: dict[str, Callable[[object], object]] = {
     "checks": _texts_by_name,
     "not_checked": _texts_by_name,
     "distances": lambda value: _by_name(value, _number),
-    "own_distances": lambda value: _by_name(value, _number),
+    "own_distances": _own_distances,
     "problems": _texts,
     "text": _text,
     "detail": _text,

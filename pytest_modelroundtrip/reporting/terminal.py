@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import pytest
 
-from ..result import Verdict
+from ..result import OwnDistances, Verdict
 from ..setting_values import case_id
 from .names import formats_in_order, short_names
 from .record import Record, worst
@@ -138,9 +138,8 @@ def _reason_lines(records: Iterable[Record]) -> list[str]:
             reasons.setdefault(("n/a", text), {})[record.format] = None
         elif record.expected_failure is not None:
             reasons.setdefault(("( )", record.expected_failure), {})[record.format] = None
-        elif record.own_distances:
-            apart = [f"by {ulp} ulp {what}" for what, ulp in record.own_distances.items()]
-            text = f"the original itself differs {', '.join(apart)}"
+        elif record.own_distances is not None:
+            text = f"the original itself differs {_own_distances(record.own_distances)}"
             reasons.setdefault(("ulp", text), {})[record.format] = None
         for check, reason in record.not_checked.items():
             text = _shortened(f"{check} not checked: {reason}")
@@ -148,6 +147,13 @@ def _reason_lines(records: Iterable[Record]) -> list[str]:
     return [
         f"{mark}  {', '.join(formats)}: {reason}" for (mark, reason), formats in reasons.items()
     ]
+
+
+def _own_distances(own: OwnDistances) -> str:
+    between_calls = f"by {own.between_calls} ulp between two calls"
+    if own.graph_from_eager is None:
+        return between_calls
+    return f"{between_calls}, by {own.graph_from_eager} ulp between graph and eager"
 
 
 def _shortened(problem: str) -> str:

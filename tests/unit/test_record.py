@@ -14,7 +14,7 @@ from pytest_modelroundtrip.portable.keras_libs import backends_differ
 from pytest_modelroundtrip.reporting import failure, json_report, listing, versions
 from pytest_modelroundtrip.reporting.names import short_names
 from pytest_modelroundtrip.reporting.record import Record, worst
-from pytest_modelroundtrip.result import RoundTrip, Verdict, Versions
+from pytest_modelroundtrip.result import OwnDistances, RoundTrip, Verdict, Versions
 
 SAVED = {"python": "3.11.7", "tensorflow": "2.21.0", "keras": "3.15.1"}
 
@@ -34,7 +34,7 @@ def test_the_json_of_a_record_is_that_of_schema_1() -> None:
     made = trip(
         checks={"weights": CheckOutcome.EXACT, "outputs": CheckOutcome.DIFFERS},
         distances={"outputs": 3},
-        own_distances={"between two calls": 0},
+        own_distances=OwnDistances(0, 2),
         max_ulp=3,
         problems=["outputs: no"],
         seconds={"save": 0.123456},
@@ -52,7 +52,7 @@ def test_the_json_of_a_record_is_that_of_schema_1() -> None:
         "checks": {"weights": "exact", "outputs": "differs"},
         "not_checked": {},
         "distances": {"outputs": 3},
-        "own_distances": {"between two calls": 0},
+        "own_distances": {"between two calls": 0, "between graph and eager": 2},
         "problems": ["outputs: no"],
         "text": "the text",
         "detail": "",
@@ -103,6 +103,17 @@ def test_a_record_without_a_field_is_refused(missing: str) -> None:
 def test_a_field_of_the_wrong_type_is_refused(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"wrong type: {name}$"):
         Record.from_dict({**record().to_dict(), name: value})
+
+
+@pytest.mark.parametrize(
+    ("own", "plain"), [(None, {}), (OwnDistances(0), {"between two calls": 0})]
+)
+def test_only_distances_that_were_measured_are_written(
+    own: OwnDistances | None, plain: dict[str, int]
+) -> None:
+    found = record(own_distances=own)
+    assert found.to_dict()["own_distances"] == plain
+    assert Record.from_json(found.to_json()) == found
 
 
 def test_seconds_may_be_words() -> None:
