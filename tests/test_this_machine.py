@@ -46,3 +46,4 @@ def test_a_loss_stays_one_where_its_artifact_cannot_be_kept(tmp_path: Path) -> N
     assert trip.verdict is Verdict.DIFFERS
     assert trip.problems[:2] == ["lost", "the artifact could not be kept:"]
     assert str(tmp_path) in trip.problems[2]
+    assert lost.problems == ["lost"]  # the flow had ended: its result is not changed
