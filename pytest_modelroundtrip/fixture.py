@@ -153,8 +153,7 @@ class RoundTripFixture:
             (folder / bundle_files.RELOAD).write_bytes(self._session.archive)
         if trip.observed is not None:
             recording.write_expected(folder, models, trip, self._case.settings)
-        origin = provenance.Origin(test, command, self._case.settings.imports)
-        provenance.write(folder, origin, trip, models)
+        provenance.write(trip, models, test, command, self._case.settings.imports)
         return command
 
     def finish(self) -> None:

@@ -28,8 +28,9 @@ def test_a_folder_that_cannot_be_made(run: Run, pytester: pytest.Pytester) -> No
 def test_an_artifact_that_was_to_be_kept_and_cannot_be(
     run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def write(folder: Path, *_: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / "roundtrip.json"))
+    def write(trip: RoundTrip, *_: object) -> None:
+        path = trip.artifact.with_name("roundtrip.json")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
     monkeypatch.setattr(provenance, "write", write)
     (record,) = reported(run, TEST, "--roundtrip-keep=all", "--basetemp=base")

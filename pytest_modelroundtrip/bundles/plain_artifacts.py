@@ -21,8 +21,8 @@ from ..environments import HERE, BadAnswerError, BrokenEnvironmentError, Environ
 from ..environments.archive import portable_archive
 from ..portable import checks, formats, keras_libs, protocol
 from ..portable.aliases import Array, Plain
-from ..portable.bundles import bundle_files, recorded
-from ..portable.bundles.origins import SCHEMA
+from ..portable.bundles import bundle_files, origins, recorded
+from ..portable.bundles.origins import Origin
 from ..portable.bundles.recorded import Recorded
 from ..portable.checks.outputs import observation_of
 from ..portable.formats import Format
@@ -82,11 +82,10 @@ def make_bundle(given: Given, folder: Path) -> Path:
     finally:
         environment.close()
     # what did not load the first time has nothing to be compared with: its check shows why
-    _write(
-        bundle,
-        fmt,
-        Recorded(seen.versions, _parts(seen.observation or {"": {}}, given), False, None, None),
-    )
+    parts = _parts(seen.observation or {"": {}}, given)
+    recorded.write(str(bundle), Recorded(seen.versions, parts, False, None, None))
+    hashes = bundle_files.hashes(str(bundle))
+    origins.write(str(bundle), Origin(test=bundle.name, format=fmt.name, sha256=hashes))
     return bundle
 
 
@@ -164,14 +163,3 @@ def _parts(seen: dict[str, dict[str, Plain]], given: Given) -> dict[str, dict[st
         for plain in parts.values():
             plain.update(observation_of({GIVEN: _read(given.outputs)}))
     return parts
-
-
-def _write(bundle: Path, fmt: Format, record: Recorded) -> None:
-    recorded.write(str(bundle), record)
-    origin = {
-        "schema": SCHEMA,
-        "test": bundle.name,
-        "format": fmt.name,
-        "sha256": bundle_files.hashes(str(bundle)),
-    }
-    (bundle / bundle_files.ORIGIN).write_text(json.dumps(origin), encoding="utf-8")

@@ -9,8 +9,7 @@ import importlib.metadata
 import json
 import sys
 from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from packaging.requirements import InvalidRequirement, Requirement
@@ -18,8 +17,9 @@ from packaging.utils import canonicalize_name
 
 from ..portable import codec, keras_libs, records, tensors
 from ..portable.aliases import Array, Json, Plain
-from ..portable.bundles.bundle_files import ORIGIN, hashes
-from ..portable.bundles.origins import SCHEMA
+from ..portable.bundles import origins
+from ..portable.bundles.bundle_files import hashes
+from ..portable.bundles.origins import Origin
 from ..portable.machine import machine
 from ..reporting.record import versions_to_dict
 from ..result import RoundTrip
@@ -30,45 +30,45 @@ if TYPE_CHECKING:
 MAX_ELEMENTS = 1000  # of a tensor whose elements are written out
 
 
-class Origin(NamedTuple):
-    """Which test made the artifact, and what reloads it."""
+def write(
+    trip: RoundTrip, group: ModelGroup, test: str, reproduce_command: str, imports: Iterable[str]
+) -> None:
+    """Write `roundtrip.json` and `requirements.txt` beside the artifact of a round trip.
 
-    test: str
-    reproduce_command: str
-    imports: Iterable[str]  # the modules that the reload imports
-
-
-def write(folder: Path, origin: Origin, trip: RoundTrip, group: ModelGroup) -> None:
-    """Write `roundtrip.json` and `requirements.txt` beside the artifact in `folder`."""
-    text = json.dumps(_provenance(folder, origin, trip, group), indent=1)
-    (folder / ORIGIN).write_text(f"{text}\n", encoding="utf-8")
+    Args:
+        trip: the round trip.
+        group: its models.
+        test: which test made the artifact, or what else did.
+        reproduce_command: what reloads it; "" where nothing does.
+        imports: the modules that the reload imports.
+    """
+    folder = str(trip.artifact.parent)
+    parts = group.parts.items()
+    origin = Origin(
+        test=test,
+        format=trip.format,
+        environment=trip.environment,
+        verdict=trip.verdict,
+        problems=trip.problems,
+        detail=trip.detail,
+        versions=versions_to_dict(trip.versions),
+        machine=records.to_plain(machine()),
+        reproduce=reproduce_command,
+        sha256=hashes(folder),
+        inputs={
+            name: {"args": described(part.args), "kwargs": described(part.kwargs)}
+            for name, part in parts
+        },
+        outputs={name: described(part.expected) for name, part in parts},
+    )
+    origins.write(folder, origin)
     lines = [
         f"# python=={sys.version_info[0]}.{sys.version_info[1]}",
-        f"# what saved {origin.test} ({trip.format})",
-        *requirements(tuple(sorted({name.split(".")[0] for name in origin.imports}))),
+        f"# what saved {test} ({trip.format})",
+        *requirements(tuple(sorted({name.split(".")[0] for name in imports}))),
     ]
-    (folder / "requirements.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _provenance(folder: Path, origin: Origin, trip: RoundTrip, group: ModelGroup) -> Json:
-    return {
-        "schema": SCHEMA,
-        "test": origin.test,
-        "format": trip.format,
-        "environment": trip.environment,
-        "verdict": trip.verdict,
-        "problems": trip.problems,
-        "detail": trip.detail,
-        "versions": versions_to_dict(trip.versions),
-        "machine": records.to_plain(machine()),
-        "reproduce": origin.reproduce_command,
-        "sha256": hashes(str(folder)),
-        "inputs": {
-            name: {"args": described(part.args), "kwargs": described(part.kwargs)}
-            for name, part in group.parts.items()
-        },
-        "outputs": {name: described(part.expected) for name, part in group.parts.items()},
-    }
+    path = trip.artifact.with_name("requirements.txt")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def described(value: Plain) -> Json:

@@ -175,8 +175,7 @@ def _recorded(plan: Plan) -> bool:
     reloading.make_task(plan, names, expected, generation=1)
     write_expected(plan.folder, plan.models, trip, plan.settings)
     (plan.folder / bundle_files.RELOAD).write_bytes(portable_archive([]))
-    origin = provenance.Origin("record()", RELOAD_COMMAND, plan.settings.imports)
-    provenance.write(plan.folder, origin, trip, plan.models)
+    provenance.write(trip, plan.models, "record()", RELOAD_COMMAND, plan.settings.imports)
     return True
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import io
-import json
 import os
 import tarfile
 from collections.abc import Callable
@@ -18,7 +17,8 @@ from pytest_modelroundtrip.bundles import bundle_archives, bundle_reader
 from pytest_modelroundtrip.bundles.bundle_reader import BundleError
 from pytest_modelroundtrip.bundles.recording import bundle_name, keep
 from pytest_modelroundtrip.portable import protocol
-from pytest_modelroundtrip.portable.bundles import bundle_files, recorded
+from pytest_modelroundtrip.portable.bundles import bundle_files, origins, recorded
+from pytest_modelroundtrip.portable.bundles.origins import Origin
 from pytest_modelroundtrip.portable.comparing import Tolerance
 from pytest_modelroundtrip.portable.known_arrays import Digests
 from pytest_modelroundtrip.portable.protocol import Job, Setup, WeightValue
@@ -39,13 +39,8 @@ def bundle(tmp_path: Path) -> Path:
     record = recorded.recorded(seen, Digests(), {"keras": "3.15.1"}, Tolerance())
     recorded.write(str(folder), record)
     (folder / "job").write_bytes(protocol.encode_record(JOB))
-    origin = {
-        "schema": 1,
-        "format": "weights",
-        "test": "record()",
-        "sha256": bundle_files.hashes(str(folder)),
-    }
-    (folder / "roundtrip.json").write_text(json.dumps(origin))
+    hashes = bundle_files.hashes(str(folder))
+    origins.write(str(folder), Origin(test="record()", format="weights", sha256=hashes))
     return folder
 
 

@@ -8,8 +8,8 @@ import pytest
 from pytest_modelroundtrip.portable.comparing import (
     CheckOutcome,
     Comparison,
-    Origin,
     Tolerance,
+    ValueOrigin,
     differing,
     merged,
 )
@@ -79,14 +79,14 @@ def test_the_largest_distance_is_kept() -> None:
 
 def test_parts_become_one() -> None:
     encoder = {"weights": comparison("lost", compared=2), "outputs": comparison(compared=1, ulp=5)}
-    encoder["weights"].origins["w"] = Origin("cast", "float16")
+    encoder["weights"].origins["w"] = ValueOrigin("cast", "float16")
     decoder = {"weights": comparison(compared=3), "outputs": comparison("far", compared=1, ulp=7)}
     whole = merged([("encoder", encoder), ("decoder", decoder), ("", {"config": comparison("c")})])
     assert list(whole) == ["weights", "outputs", "config"]
     weights, outputs = whole["weights"], whole["outputs"]
     assert (weights.differences, weights.compared) == (["encoder: lost"], 5)
     assert (weights.max_ulp, weights.bits_differ) == (None, False)
-    assert weights.origins == {"w": Origin("cast", "float16")}
+    assert weights.origins == {"w": ValueOrigin("cast", "float16")}
     assert (outputs.differences, outputs.compared) == (["decoder: far"], 2)
     assert (outputs.max_ulp, outputs.bits_differ) == (7, True)
     assert whole["config"].differences == ["c"]

@@ -12,7 +12,7 @@ from ml_dtype import dtype_or_skip
 
 from pytest_modelroundtrip.portable.aliases import Plain
 from pytest_modelroundtrip.portable.bits import digest
-from pytest_modelroundtrip.portable.comparing import EXACT, Comparison, Origin, Tolerance
+from pytest_modelroundtrip.portable.comparing import EXACT, Comparison, Tolerance, ValueOrigin
 from pytest_modelroundtrip.portable.comparing.variables import compare_variables, paired
 from pytest_modelroundtrip.portable.models.variables import sentinel_values
 from pytest_modelroundtrip.portable.protocol import WeightValue
@@ -152,7 +152,7 @@ def test_a_single_bit_is_a_difference_whatever_the_tolerance() -> None:
     (text,) = found.differences
     assert text.startswith("weight w differs in 2 of 2 elements; the largest difference at [")
     assert text.endswith("(1 ulp)")
-    assert (found.outcome, found.origins) == ("differs", {"w": Origin("", "")})
+    assert (found.outcome, found.origins) == ("differs", {"w": ValueOrigin("", "")})
     assert (found.max_ulp, found.bits_differ) == (None, False)
 
 
@@ -168,21 +168,21 @@ def test_of_another_dtype_or_shape_no_origin_is_known(other: Plain) -> None:
     for one, two in ((BIAS, other), (other, BIAS)):
         found = value_compared(one, two)
         assert len(found.differences) == 1
-        assert found.origins == {"w": Origin("", "")}
+        assert found.origins == {"w": ValueOrigin("", "")}
 
 
 def test_of_strings_no_origin_is_known() -> None:
     found = value_compared(STRINGS, STRINGS[[0, 0]])
-    assert found.origins == {"w": Origin("", "")}
+    assert found.origins == {"w": ValueOrigin("", "")}
     assert found.differences[0].endswith("at [1]: b'b' came back as b'a'")
 
 
 def test_it_holds_the_value_of_another_weight() -> None:
     other = weight("v", BIAS + 1)
     found = value_compared(BIAS, BIAS + 1, [weight("u", KERNEL), other])
-    assert found.origins == {"w": Origin("other", "v")}
+    assert found.origins == {"w": ValueOrigin("other", "v")}
     assert found.differences[0].endswith("ulp): it holds the value of v")
-    assert value_compared(BIAS, BIAS + 2, [other]).origins == {"w": Origin("", "")}
+    assert value_compared(BIAS, BIAS + 2, [other]).origins == {"w": ValueOrigin("", "")}
 
 
 def test_a_permutation_is_seen_from_both_sides() -> None:
@@ -198,14 +198,14 @@ def test_it_was_cast(dtype: str, narrow: str) -> None:
     with np.errstate(over="ignore"):
         cast = value.astype(dtype_or_skip(narrow)).astype(dtype)
     found = value_compared(value, cast)
-    assert found.origins == {"w": Origin("cast", narrow)}
+    assert found.origins == {"w": ValueOrigin("cast", narrow)}
     assert found.differences[0].endswith(f" ulp): it was cast through {narrow}")
 
 
 def test_other_dtypes_are_not_said_to_be_cast() -> None:
     value = np.array([2049, 4099], np.int32)
     cast = value.astype(np.float16).astype(np.int32)
-    assert value_compared(value, cast).origins == {"w": Origin("", "")}
+    assert value_compared(value, cast).origins == {"w": ValueOrigin("", "")}
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_other_dtypes_are_not_said_to_be_cast() -> None:
 def test_it_was_not_loaded(dtype: str, values: str) -> None:
     value = np.zeros(9).astype(dtype_or_skip(dtype))
     found = value_compared(value, sentinel_values(value))
-    assert found.origins == {"w": Origin("sentinel", "")}
+    assert found.origins == {"w": ValueOrigin("sentinel", "")}
     text = ": it was not loaded, it holds the value that the rebuilt model had before"
     assert found.differences[0].endswith(values + text)
 
@@ -229,13 +229,13 @@ def test_it_was_not_loaded_though_only_the_hash_of_the_original_is_known() -> No
     kernel = np.ones((32, 32), np.float32)
     known = KnownArray(digest(kernel), "float32", (32, 32))
     found = value_compared(known, sentinel_values(kernel))
-    assert found.origins == {"w": Origin("sentinel", "")}
+    assert found.origins == {"w": ValueOrigin("sentinel", "")}
     assert not value_compared(known, kernel).differences
 
 
 def test_it_was_initialized_again() -> None:
     found = value_compared(BIAS, np.zeros(2, np.float32))
-    assert found.origins == {"w": Origin("constant", "0.0")}
+    assert found.origins == {"w": ValueOrigin("constant", "0.0")}
     assert found.differences[0].endswith(" ulp): it was re-initialized, each element is 0.0")
     # that comes before another weight that holds the same constant
     zero = [weight("zero", np.zeros(2, np.float32))]
@@ -244,12 +244,12 @@ def test_it_was_initialized_again() -> None:
 
 def test_a_constant_that_has_become_another_has_no_origin() -> None:
     ones, zeros = np.ones(2, np.float32), np.zeros(2, np.float32)
-    assert value_compared(ones, zeros, [weight("z", zeros)]).origins == {"w": Origin("", "")}
+    assert value_compared(ones, zeros, [weight("z", zeros)]).origins == {"w": ValueOrigin("", "")}
 
 
 def test_of_a_single_element_no_origin_is_known() -> None:
     one, other = np.array([0.1], np.float32), np.array([3.0], np.float32)
-    assert value_compared(one, other, [weight("v", other)]).origins == {"w": Origin("", "")}
+    assert value_compared(one, other, [weight("v", other)]).origins == {"w": ValueOrigin("", "")}
     pair = np.array([0.1, 0.2], np.float32), np.array([3.0, 4.0], np.float32)
     assert value_compared(*pair).origins["w"].kind == "sentinel"
 

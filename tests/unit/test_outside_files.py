@@ -37,13 +37,12 @@ def bundle(tmp_path: Path) -> Path:
     return folder
 
 
-def write_origin(folder: Path, **changes: object) -> dict[str, object]:
-    """Write or change `roundtrip.json`; what it holds."""
+def write_origin(folder: Path, **changes: object) -> None:
+    """Write or change `roundtrip.json`."""
     path = folder / "roundtrip.json"
     origin = {"schema": 1, "format": "saved_model", "test": "record()"}
     origin = {**(json.loads(path.read_text()) if path.exists() else origin), **changes}
     path.write_text(json.dumps(origin))
-    return origin
 
 
 def stored(bundle: Path) -> Path:
@@ -73,6 +72,15 @@ def test_a_large_file_is_in_the_store_under_its_hash(bundle: Path) -> None:
     size = (bundle / "roundtrip.json").stat().st_size + 5
     line = f"encoder.saved_model: {size / 1e3:.1f} kB, and 2.6 MB in {bundle.parent / 'store'}"
     assert bundle_reader.size_line(bundle) == line
+
+
+def test_what_others_wrote_about_a_bundle_stays(bundle: Path, tmp_path: Path) -> None:
+    whole = completed(bundle)
+    theirs = {"inputs": [{"any": None}], "verdict": 5, "others": "ours", "approved by": ["Ada"]}
+    write_origin(whole, outside=None, **theirs)
+    stores.move_out(str(whole), str(tmp_path / "store"))
+    fields = json.loads((whole / "roundtrip.json").read_text())
+    assert {**fields, **theirs} == fields and bundle_reader.read_origin(whole).outside.files
 
 
 def test_a_damaged_file_in_a_store_is_written_again(bundle: Path, tmp_path: Path) -> None:
@@ -207,11 +215,10 @@ def test_a_bundle_names_only_files_of_its_artifact(
 @pytest.mark.parametrize("sha256", ["../secret", "", None, SHA256.replace("0", "A")])
 def test_a_file_in_a_store_is_named_by_a_hash(bundle: Path, sha256: object) -> None:
     files = {"artifact/x": 1}
-    origin = write_origin(
-        bundle, sha256={"artifact/x": sha256}, outside={"store": "/store", "files": files}
-    )
-    with pytest.raises(ValueError, match="the hash of 'artifact/x' is no SHA-256"):
-        stores.outside(origin)
+    hashes = {} if sha256 is None else {"artifact/x": sha256}
+    write_origin(bundle, sha256=hashes, outside={"store": "/store", "files": files})
+    with pytest.raises(BundleError, match="the hash of 'artifact/x' is no SHA-256"):
+        bundle_reader.read_origin(bundle)
 
 
 def test_a_bundle_names_no_server(bundle: Path) -> None:

@@ -10,9 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import json
 import os
-import re
 import shutil
 import tempfile
 import threading
@@ -20,33 +18,17 @@ import time
 import urllib.error
 import urllib.request
 from http.client import HTTPException
-from typing import Dict, Generator, List, NamedTuple
+from typing import Generator, List
 
-from .. import plain_files, transfer
-from .bundle_files import ARTIFACT, NO_FILE, ORIGIN, PIECE_BYTES, is_url, sha256_of
+from .. import plain_files
+from . import origins
+from .bundle_files import NO_FILE, PIECE_BYTES, is_url, sha256_of
+from .origins import Outside, OutsideFile
 
 MIN_BYTES = 1_000_000  # of a file that goes into a store
-MAX_BYTES = 1 << 63  # no file system has larger files
-KEY = "outside"  # in `roundtrip.json`
-SHA256 = re.compile("[0-9a-f]{64}")
 
 SECONDS = 30  # that a server may be silent; its answer must begin within twice that
 BYTES_PER_SECOND = 50_000  # of the slowest server
-
-
-class OutsideFile(NamedTuple):
-    """A file of an artifact that is in a store."""
-
-    path: str  # in the bundle, with slashes
-    size: int  # bytes
-    sha256: str
-
-
-class Outside(NamedTuple):
-    """The files of an artifact that are in a store."""
-
-    store: str  # where they were put; "" where there are none
-    files: List[OutsideFile]
 
 
 class StoreError(Exception):
@@ -67,20 +49,17 @@ def move_out(bundle: str, store: str) -> None:
     Raises:
         OSError: where it cannot be written.
     """
-    with open(os.path.join(bundle, ORIGIN), encoding="utf-8") as source:
-        origin = json.load(source)
-    moved: Dict[str, int] = {}
-    for name, sha256 in origin["sha256"].items():
+    origin = origins.read(bundle)
+    moved: List[OutsideFile] = []
+    for name, sha256 in origin.sha256.items():
         path = os.path.join(bundle, name)
         size = 0 if sha256 == NO_FILE else os.path.getsize(path)
         if size >= MIN_BYTES:
             _put(path, store, sha256)
             os.remove(path)
-            moved[name] = size
+            moved.append(OutsideFile(name, size, sha256))
     if moved:
-        origin[KEY] = {"store": os.path.abspath(store), "files": moved}
-        with open(os.path.join(bundle, ORIGIN), "w", encoding="utf-8") as out:
-            out.write(f"{json.dumps(origin, indent=1)}\n")
+        origins.write(bundle, origin._replace(outside=Outside(os.path.abspath(store), moved)))
 
 
 def _put(path: str, store: str, sha256: str) -> None:
@@ -93,34 +72,6 @@ def _put(path: str, store: str, sha256: str) -> None:
         copy = os.path.join(scratch, sha256)
         shutil.copyfile(path, copy)
         os.replace(copy, target)
-
-
-def outside(origin: Dict[str, object]) -> Outside:
-    """What `roundtrip.json` says of files in a store.
-
-    Raises:
-        ValueError: where that cannot be so, as for a path that leads out of the artifact.
-    """
-    noted, hashes = origin.get(KEY), origin.get("sha256")
-    if noted is None:
-        return Outside("", [])
-    if not isinstance(noted, dict) or not isinstance(hashes, dict):
-        raise ValueError(f"{ORIGIN}: an object is expected as {KEY!r}")
-    store, files = noted.get("store"), noted.get("files")
-    if not isinstance(store, str) or is_url(store) or not isinstance(files, dict):
-        raise ValueError(f"{ORIGIN}: a folder and the sizes of files are expected in {KEY!r}")
-    return Outside(store, [_file(path, size, hashes.get(path)) for path, size in files.items()])
-
-
-def _file(path: str, size: object, sha256: object) -> OutsideFile:
-    first, *others = transfer.names_in(path)
-    if first != ARTIFACT or not others:
-        raise ValueError(f"{ORIGIN}: {repr(path)[:80]} is no file of the artifact")
-    if type(size) is not int or not 0 <= size < MAX_BYTES:
-        raise ValueError(f"{ORIGIN}: the size of {repr(path)[:80]} is no number of bytes")
-    if not isinstance(sha256, str) or not SHA256.fullmatch(sha256):
-        raise ValueError(f"{ORIGIN}: the hash of {repr(path)[:80]} is no SHA-256")
-    return OutsideFile(path, size, sha256)
 
 
 def missing(bundle: str, noted: Outside) -> List[OutsideFile]:

@@ -91,7 +91,7 @@ class CheckOutcome(str, enum.Enum):
     __str__ = str.__str__
 
 
-class Origin(NamedTuple):
+class ValueOrigin(NamedTuple):
     """Where a wrong value comes from."""
 
     kind: str  # a key of `variables.ORIGINS`
@@ -110,7 +110,9 @@ class Comparison:
             None  # the largest distance of two arrays; None: none measured
         )
         self.bits_differ = False
-        self.origins: Dict[str, Origin] = {}  # path of a wrong weight -> where its value comes from
+        self.origins: Dict[
+            str, ValueOrigin
+        ] = {}  # path of a wrong weight -> where its value comes from
 
     def differ(self, message: str) -> None:
         """Note a difference."""

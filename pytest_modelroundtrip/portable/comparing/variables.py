@@ -13,7 +13,7 @@ from ..bits import same_bits
 from ..models.variables import sentinel_values
 from ..protocol import WeightValue
 from ..tensors import KnownArray, dtype_named
-from . import EXACT, Comparison, Origin, Tolerance, arrays
+from . import EXACT, Comparison, Tolerance, ValueOrigin, arrays
 
 ORIGINS = {  # the kind of an origin -> how the message ends
     "": "",
@@ -22,7 +22,7 @@ ORIGINS = {  # the kind of an origin -> how the message ends
     "sentinel": ": it was not loaded, it holds the value that the rebuilt model had before",
     "constant": ": it was re-initialized, each element is {}",
 }
-UNKNOWN = Origin("", "")
+UNKNOWN = ValueOrigin("", "")
 
 
 class Paired(NamedTuple):
@@ -172,7 +172,7 @@ def _shape(value: Plain) -> str:
     return arrays.dtype_and_shape(value) if is_array else repr(value)
 
 
-def _origin(path: str, originals: Dict[str, WeightValue], actual: Plain) -> Origin:
+def _origin(path: str, originals: Dict[str, WeightValue], actual: Plain) -> ValueOrigin:
     """Where a wrong value comes from, as far as that can be known."""
     expected = originals[path].value
     if not isinstance(actual, np.ndarray) or _shape(expected) != _shape(actual):
@@ -180,15 +180,15 @@ def _origin(path: str, originals: Dict[str, WeightValue], actual: Plain) -> Orig
     if actual.size < 2 or actual.dtype == object:
         return UNKNOWN
     if same_bits(actual, sentinel_values(actual)):
-        return Origin("sentinel", "")
+        return ValueOrigin("sentinel", "")
     if not isinstance(expected, np.ndarray):
         return UNKNOWN
     if _is_constant(actual):
-        constant = Origin("constant", str(actual.flat[0]))
+        constant = ValueOrigin("constant", str(actual.flat[0]))
         return UNKNOWN if _is_constant(expected) else constant
     for other, weight in originals.items():
         if arrays.same_leaf(actual, weight.value):
-            return Origin("other", other)
+            return ValueOrigin("other", other)
     return _cast_origin(expected, actual)
 
 
@@ -196,7 +196,7 @@ def _is_constant(array: Array) -> bool:
     return bool((array == array.flat[0]).all())
 
 
-def _cast_origin(expected: Array, actual: Array) -> Origin:
+def _cast_origin(expected: Array, actual: Array) -> ValueOrigin:
     if expected.dtype.name not in ("float32", "float64"):
         return UNKNOWN
     for name in ("float16", "bfloat16"):
@@ -207,5 +207,5 @@ def _cast_origin(expected: Array, actual: Array) -> Origin:
         with np.errstate(all="ignore"):
             cast = expected.astype(narrow).astype(expected.dtype)
         if same_bits(cast, actual):
-            return Origin("cast", name)
+            return ValueOrigin("cast", name)
     return UNKNOWN
