@@ -94,8 +94,8 @@ def bits_were_expected(plan: Plan, trip: RoundTrip) -> bool:
 
     What has a tolerance of its own computes in another way.
     """
-    is_here = plan.environment.name == "here" and not trip.versions.differ
-    return is_here and trip.verdict is Verdict.CLOSE and plan.format.tolerance is None
+    is_same = plan.environment.is_this_interpreter and not trip.versions.differ
+    return is_same and trip.verdict is Verdict.CLOSE and plan.format.tolerance is None
 
 
 def decide(plan: Plan, names: Sequence[str], evidence: diagnosis.Evidence) -> Verdict:

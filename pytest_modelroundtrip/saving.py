@@ -102,7 +102,7 @@ def _unreadable(plan: Plan) -> str | None:
     Raises:
         Stop: where there is no such interpreter.
     """
-    if plan.environment.name == "here" or plan.settings.formats_by_name:
+    if plan.environment.is_this_interpreter or plan.settings.formats_by_name:
         return None
     interpreter = _probed(plan)
     majors = [part.keras_major for part in plan.models.parts.values()]

@@ -21,7 +21,7 @@ from .environments.kinds import Kind
 from .portable import checks, formats, keras_libs
 from .portable.formats import Format
 from .reference.model import ModelGroup
-from .setting_values import AvailableNames, SettingsError
+from .setting_values import THIS_INTERPRETER, AvailableNames, SettingsError
 
 FORMATS_HOOK = "pytest_modelroundtrip_formats"
 ENVIRONMENTS_HOOK = "pytest_modelroundtrip_environments"
@@ -102,7 +102,7 @@ class Session:
         of_run = self._run_settings
         kinds = {
             name: replace(kind, pass_env=of_run.pass_env)
-            for name, kind in {"here": HERE, **self._kinds}.items()
+            for name, kind in {THIS_INTERPRETER: HERE, **self._kinds}.items()
         }
         found = {
             name: self._make_environment(name, kind, self.archive, of_run.isolation)
@@ -144,9 +144,8 @@ class Session:
     def names(self) -> AvailableNames:
         """The names that tests can use."""
         default = [name for name, fmt in self.formats.items() if not fmt.on_request]
-        return AvailableNames(
-            tuple(self.formats), tuple(default), ("here", *self._kinds), checks.NAMES
-        )
+        environments = (THIS_INTERPRETER, *self._kinds)
+        return AvailableNames(tuple(self.formats), tuple(default), environments, checks.NAMES)
 
     def _notify(self, text: str) -> None:
         """Print past pytest's capture, also from xdist's workers, which have no terminal."""

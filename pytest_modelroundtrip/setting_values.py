@@ -28,6 +28,8 @@ class AvailableNames:
 
 Names = tuple[str, ...]
 
+THIS_INTERPRETER = "here"  # the name of the environment that is this interpreter, started clean
+
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 UNITS |= {"KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
 SIZE = re.compile(rf"(\d{{1,15}}(?:\.\d+)?) ?({'|'.join(UNITS)})", re.ASCII | re.IGNORECASE)
@@ -176,7 +178,7 @@ def reasons(value: object, names: AvailableNames) -> dict[str, str]:
 
 def case_id(fmt: str, environment: str) -> str:
     """The id of a round trip: `keras`, or `keras-tf215` where the environment is not `here`."""
-    return fmt if environment == "here" else f"{fmt}-{environment}"
+    return fmt if environment == THIS_INTERPRETER else f"{fmt}-{environment}"
 
 
 def folders(value: object, names: AvailableNames) -> Names:  # noqa: ARG001

@@ -28,7 +28,7 @@ class Settings:
     """The settings of one test, each value checked."""
 
     formats: tuple[str, ...]
-    environments: tuple[str, ...] = ("here",)
+    environments: tuple[str, ...] = (values.THIS_INTERPRETER,)
     checks: tuple[str, ...] = ()  # empty: those that the format keeps, except slow checks
     exact: bool = False
     rtol: float | None = None
@@ -310,7 +310,7 @@ def parsed_environments(
         from .environments.specification import NAME, SpecificationError, parse
 
         try:
-            if name in found or name == "here":
+            if name in found or name == values.THIS_INTERPRETER:
                 raise SpecificationError("the name is taken")
             if not NAME.fullmatch(name):
                 raise SpecificationError(

@@ -30,6 +30,7 @@ from ..portable.known_arrays import Digests
 from ..portable.models import calling
 from ..portable.protocol import Batch, Job, PartJob, Setup
 from ..portable.subject import GIVEN
+from ..setting_values import THIS_INTERPRETER
 
 SECONDS = 300  # for the first reload
 FORMATS = {".keras": "keras", ".h5": "h5", ".hdf5": "h5"}  # by the end of a file's name
@@ -72,7 +73,7 @@ def make_bundle(given: Given, folder: Path) -> Path:
             shutil.copyfile(given.path, artifact / getattr(fmt, "filename", given.path.name))
     except OSError as error:
         raise PlainArtifactError(f"{given.path} cannot be read: {error}") from None
-    environment = Environment("here", HERE, portable_archive([]), "fork")
+    environment = Environment(THIS_INTERPRETER, HERE, portable_archive([]), "fork")
     try:
         job = _job(given, fmt, environment)
         (bundle / bundle_files.JOB).write_bytes(protocol.encode_record(job))

@@ -24,7 +24,7 @@ from ..reference import model as reference_model
 from ..reference.model import ModelError, ModelGroup
 from ..reporting import failure
 from ..result import RoundTrip, Verdict, Versions
-from ..setting_values import AvailableNames, SettingsError
+from ..setting_values import THIS_INTERPRETER, AvailableNames, SettingsError
 from ..settings import Settings, of_keywords
 from . import bundle_archives, bundle_reader, provenance
 
@@ -90,7 +90,9 @@ def _written(
     archive: bool,
 ) -> list[Path]:
     """Write the bundles by the names of their formats: all of them, or none."""
-    environment = Environment("here", HERE, portable_archive([]), "fork")  # is never started
+    environment = Environment(
+        THIS_INTERPRETER, HERE, portable_archive([]), "fork"
+    )  # is never started
     known = formats.built_in()
     parent = next(iter(targets.values())).parent
     parent.mkdir(parents=True, exist_ok=True)
@@ -133,7 +135,7 @@ def _models(model: Model, inputs: tuple[Any, ...], kwargs: Mapping[str, Any]) ->
 def _settings(options: Mapping[str, Any]) -> Settings:
     known = formats.built_in()
     default = tuple(name for name, fmt in known.items() if not fmt.on_request)
-    names = AvailableNames(tuple(known), default, ("here",), checks.NAMES)
+    names = AvailableNames(tuple(known), default, (THIS_INTERPRETER,), checks.NAMES)
     try:
         for name in options:
             if name not in OPTIONS:
@@ -158,7 +160,7 @@ def _recorded(plan: Plan) -> bool:
     Raises:
         RecordError: where it cannot be saved.
     """
-    trip = RoundTrip(plan.format.name, "here", plan.folder / bundle_files.ARTIFACT)
+    trip = RoundTrip(plan.format.name, THIS_INTERPRETER, plan.folder / bundle_files.ARTIFACT)
     trip.versions = Versions(keras_libs.versions())
     try:
         plan = saving.prepared(plan)

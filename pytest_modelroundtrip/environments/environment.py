@@ -14,7 +14,7 @@ from ..portable.reload_processes import standby, watching
 from . import jobs_there, launch
 from .connection import Connection, ConnectionEndedError
 from .install_hints import install_hint
-from .kinds import Kind, Startable
+from .kinds import Kind
 from .provisioning import Notify, ProvisioningError
 
 # the worker keeps the time limit, and then lets the child print its trace, and ends it
@@ -96,7 +96,12 @@ class Environment:
     @property
     def is_local(self) -> bool:
         """Whether it runs on this machine, with its file system, and not in a container."""
-        return isinstance(self._current, Startable) and self._current.is_local
+        return self._current.is_local
+
+    @property
+    def is_this_interpreter(self) -> bool:
+        """Whether it is the interpreter of the tests, started clean."""
+        return self.kind.is_this_interpreter
 
     def reproduce_command(self, folder: str, *arguments: str) -> str:
         """The command that reloads, without pytest, what is kept in that folder."""

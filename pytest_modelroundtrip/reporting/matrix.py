@@ -11,6 +11,7 @@ from packaging.version import Version
 
 from ..portable.keras_libs import BACKEND
 from ..result import Verdict
+from ..setting_values import THIS_INTERPRETER
 from .json_report import Report
 from .names import formats_in_order, short_names
 from .record import Record, worst
@@ -192,7 +193,7 @@ def _loaders(reports: Iterable[Report]) -> list[dict[str, Side]]:
     for report in reports:
         seen: dict[str, dict[str, str]] = {}
         for record in report.records:
-            if record.environment != "here":
+            if record.environment != THIS_INTERPRETER:
                 seen.setdefault(record.environment, {}).update(record.versions.reloaded)
         found.append(
             {

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import pytest
 
 from ..result import OwnDistances, Verdict
-from ..setting_values import case_id
+from ..setting_values import THIS_INTERPRETER, case_id
 from .names import formats_in_order, short_names
 from .record import Record, worst
 from .versions import version_line
@@ -71,7 +71,7 @@ def _rows(records: Iterable[Record]) -> Rows:
     rows: Rows = {}
     for record in records:
         name, environment = names[record.test], record.environment
-        row = name if environment == "here" else f"{name} -> {environment}"
+        row = name if environment == THIS_INTERPRETER else f"{name} -> {environment}"
         rows.setdefault(row, {}).setdefault(record.format, []).append(record)
     return rows
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -200,6 +200,12 @@ def test_the_hash_seed_is_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
     for seed, clean in [("1", "2"), ("2", "3")]:
         monkeypatch.setenv("PYTHONHASHSEED", seed)
         assert HERE.clean_variables().get("PYTHONHASHSEED") == clean
+
+
+def test_the_same_python_by_its_path_is_another_environment() -> None:
+    assert replace(HERE, pass_env=("MY_*",)).is_this_interpreter
+    same = parse(HERE.python, Path())
+    assert (same.is_this_interpreter, same.is_local) == (False, True)
 
 
 def test_variables_of_this_machine_stay_on_it(monkeypatch: pytest.MonkeyPatch) -> None:

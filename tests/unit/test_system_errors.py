@@ -79,6 +79,7 @@ def tried(
         without_keras=None,
         reload=answer,
         is_local=is_local,
+        is_this_interpreter=True,
         description="host: python",
     )
     plan: Any = Plan(ModelGroup({}), StubFormat(save), environment, Settings(formats=()), folder)  # type: ignore[arg-type]

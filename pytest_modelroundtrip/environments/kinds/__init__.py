@@ -35,6 +35,10 @@ class Kind(ABC):
             its command sets it.
     """
 
+    # whether it runs on this machine, with its file system, and not in a container
+    is_local: ClassVar[bool] = False
+    is_this_interpreter: ClassVar[bool] = False  # whether it is that of the tests, started clean
+
     text: str
     variables: Variables = ()
     pass_env: tuple[str, ...] = ()
@@ -67,9 +71,6 @@ class Kind(ABC):
 
 class Startable(Kind):
     """A kind that has an interpreter."""
-
-    # whether it runs on this machine, with its file system, and not in a container
-    is_local: ClassVar[bool] = False
 
     @property
     @abstractmethod

@@ -57,4 +57,10 @@ class LocalPython(Startable):
         return shell.one_line(f"cd {shlex.quote(folder)} && {clean} {start}")
 
 
-HERE = LocalPython(text="this interpreter, started clean", python=sys.executable)
+class ThisPython(LocalPython):
+    """The interpreter of the tests. Another environment may name the same Python by its path."""
+
+    is_this_interpreter: ClassVar[bool] = True
+
+
+HERE = ThisPython(text="this interpreter, started clean", python=sys.executable)
