@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def round_trip(
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings((format_name,), checks=tuple(checks))
         trip = roundtrip.round_trip(
-            Plan(models, ALL_FORMATS[format_name], place, settings, Path(folder, "1"))
+            Plan(models, ALL_FORMATS[format_name], settings, Path(folder, "1"), place)
         )
     _assert_passed(trip)
     return trip
@@ -68,7 +69,7 @@ def reloads(
         folder: for the artifact; not there yet.
         place: an environment that it can be reloaded in.
     """
-    plan = Plan(models, ALL_FORMATS[format_name], place, Settings((format_name,)), folder)
+    plan = Plan(models, ALL_FORMATS[format_name], Settings((format_name,)), folder, place)
     trip = RoundTrip(format_name, place.name, folder / "artifact")
     names = saving.checks_to_make(plan)
     expected = saving.observe_original(plan, names)
@@ -76,7 +77,7 @@ def reloads(
     task = reloading.make_task(plan, names, expected, 1)
 
     def reload(other: Environment) -> None:
-        there = plan._replace(environment=other)
+        there = replace(plan, environment=other)
         reloading.observations(there, task, reloading.reload(there, task))  # raises where it fails
 
     return reload

@@ -143,7 +143,7 @@ class RoundTripFixture:
         except OSError as error:
             return not_begun(case.format, case.environment, error)
         folder = self._folder / str(len(self.trips) + 1)
-        return round_trip(Plan(models, fmt, environment, case.settings, folder))
+        return round_trip(Plan(models, fmt, case.settings, folder, environment))
 
     def _write_beside(self, test: str, trip: RoundTrip, models: ModelGroup) -> str:
         """Write what belongs beside a kept artifact; the command that reloads it, if one does."""

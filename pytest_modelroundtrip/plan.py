@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from . import system_errors
 from .environments import Environment
@@ -24,14 +24,21 @@ PERHAPS_A_MACHINE = (
 )
 
 
-class Plan(NamedTuple):
-    """One round trip to do."""
+@dataclass(frozen=True)
+class SavePlan:
+    """What is to be saved, and how: the first half of a round trip."""
 
     models: ModelGroup
     format: Format
-    environment: Environment
     settings: Settings
     folder: Path  # for the artifact and what belongs to it
+
+
+@dataclass(frozen=True)
+class Plan(SavePlan):
+    """One round trip to do."""
+
+    environment: Environment
 
 
 class Stop(Exception):  # noqa: N818  it ends a round trip, not always by an error

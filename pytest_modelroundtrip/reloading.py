@@ -11,19 +11,21 @@ from .environments import BadAnswerError, BrokenEnvironmentError
 from .hints.hub_handles import handle_hint
 from .hints.known_errors import Loading, crash_hint
 from .hints.load_hints import load_hint
-from .plan import Plan, Stop
+from .plan import Plan, SavePlan, Stop
 from .portable import checks, protocol
 from .portable.aliases import Array
 from .portable.bundles import bundle_files
 from .portable.checks import OUTPUTS, SELF_CONTAINED, WEIGHTS, Observations
 from .portable.comparing import CheckOutcome, Tolerance
 from .portable.confinement.tripwire import Access, AccessKind, Reached
+from .portable.formats import Format
 from .portable.known_arrays import with_known
 from .portable.models import calling
 from .portable.protocol import HowEnded, Job, LoadFailure, PartJob, Reloaded, Setup, Step
 from .portable.subject import PREDICT
 from .portable.tensors import KnownArray
 from .result import Verdict
+from .settings import Settings
 
 NO_NETWORK = re.compile(r"connect|resol|unreachable|refused|urlopen|network", re.IGNORECASE)
 IF_IT_IS_THERE = (
@@ -39,51 +41,59 @@ class Task(NamedTuple):
     known: Mapping[str, Array | KnownArray]  # by their hashes
 
 
-def make_task(plan: Plan, names: Sequence[str], expected: Observations, generation: int) -> Task:
+def make_task(
+    plan: SavePlan, names: Sequence[str], expected: Observations, generation: int
+) -> Task:
     """What is to be done; the job is also written beside the artifact, for `reload.pyz`."""
     last, settings = plan.settings.generations, plan.settings
     known = plan.models.large_arrays(expected)
     folders = ["artifact", *(f"generation{number}" for number in range(2, last + 1))]
-    job = Job(
+    parts = [
+        PartJob(
+            name=name,
+            keras_major=part.keras_major,
+            structure=calling.structure_of(part.expected),
+            weight_paths=[weight.path for weight in expected[name].get(WEIGHTS, [])],
+            batches=[part.with_placeholders, *part.calls.batches[1:]],
+            predicts=PREDICT in part.calls.ways,
+        )
+        for name, part in plan.models.parts.items()
+    ]
+    kept = job_of(plan.format, settings, folders[generation - 1], names, parts)
+    (plan.folder / bundle_files.JOB).write_bytes(protocol.encode_record(kept))
+    job = kept._replace(
+        artifact=str(plan.folder / folders[generation - 1]),
+        save_to=str(plan.folder / folders[generation]) if generation < last else None,
+        known=(*known,),
+    )
+    return Task(job, known)
+
+
+def job_of(
+    fmt: Format, settings: Settings, artifact: str, names: Sequence[str], parts: list[PartJob]
+) -> Job:
+    """What reloads these parts from an artifact of that format, and makes these checks."""
+    # where another runtime runs them, Keras is not needed
+    majors = [part.keras_major for part in parts] if fmt.needs_keras else []
+    return Job(
         setup=Setup(
             imports=list(settings.imports),
             pythonpath=list(settings.pythonpath),
             custom_objects=dict(settings.custom_objects),
             factory=settings.factory,
             confinement=settings.confinement,
-            keras_majors=_keras_majors(plan),
-            train=settings.train if plan.format.trains else None,
+            keras_majors=majors,
+            train=settings.train if fmt.trains else None,
         ),
-        format=plan.format.reference,
-        needs=list(plan.format.needs),
-        artifact=str(plan.folder / folders[generation - 1]),
-        save_to=str(plan.folder / folders[generation]) if generation < last else None,
+        format=fmt.reference,
+        needs=list(fmt.needs),
+        artifact=artifact,
+        save_to=None,
         safe_mode=settings.safe_mode,
         checks=list(names),
         layers=False,
-        parts=[
-            PartJob(
-                name=name,
-                keras_major=part.keras_major,
-                structure=calling.structure_of(part.expected),
-                weight_paths=[weight.path for weight in expected[name].get(WEIGHTS, [])],
-                batches=[part.with_placeholders, *part.calls.batches[1:]],
-                predicts=PREDICT in part.calls.ways,
-            )
-            for name, part in plan.models.parts.items()
-        ],
-        known=(*known,),
+        parts=parts,
     )
-    kept = job._replace(artifact=folders[generation - 1], save_to=None, known=())
-    (plan.folder / bundle_files.JOB).write_bytes(protocol.encode_record(kept))
-    return Task(job, known)
-
-
-def _keras_majors(plan: Plan) -> list[int | None]:
-    """The major versions of Keras of what is reloaded; none where another runtime runs it."""
-    if not plan.format.needs_keras:
-        return []
-    return [part.keras_major for part in plan.models.parts.values()]
 
 
 def reload(plan: Plan, task: Task) -> Reloaded:

@@ -157,7 +157,9 @@ def _run(plan: Plan, trip: RoundTrip) -> None:
     clock = Clock(trip.seconds)
     with clock.phase("observe"):
         plan = saving.prepared(plan)
+        saving.assert_not_broken(plan)
         names = saving.checks_to_make(plan)
+        saving.assert_readable(plan)
         expected = saving.observe_original(plan, names)
         if plan.format.trains:
             trip.expected = judgement.given_outputs(expected)

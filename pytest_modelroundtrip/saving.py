@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from .environments import BadAnswerError, BrokenEnvironmentError
 from .hints.known_errors import save_error_hint
 from .judgement import compare_parts
-from .plan import Plan, Stop, error_text, system_error
+from .plan import Plan, SavePlan, Stop, error_text, system_error
 from .portable import checks
 from .portable.checks import Observations
 from .portable.comparing import Tolerance, differing
@@ -20,18 +22,20 @@ from .portable.subject import CallError
 from .portable.training.training_run import Train
 from .result import Verdict
 
+AnyPlan = TypeVar("AnyPlan", bound=SavePlan)
 
-def prepared(plan: Plan) -> Plan:
+
+def prepared(plan: AnyPlan) -> AnyPlan:
     """The same plan, whose format has what the test passes besides the models.
 
     Raises:
         Stop: where the function that trains the model cannot be imported here.
     """
     batches = {name: part.calls.batches for name, part in plan.models.parts.items()}
-    return plan._replace(format=plan.format.used_with(FromTest(_train(plan), batches)))
+    return replace(plan, format=plan.format.used_with(FromTest(_train(plan), batches)))
 
 
-def _train(plan: Plan) -> Train | None:
+def _train(plan: SavePlan) -> Train | None:
     """The function that trains the model, if the format needs it."""
     where = plan.settings.train
     if where is None or not plan.format.trains:
@@ -44,25 +48,35 @@ def _train(plan: Plan) -> Train | None:
     return train
 
 
-def checks_to_make(plan: Plan) -> list[str]:
-    """The checks that were asked for, else the quick ones that some release passes; of these, the
-    ones that the format keeps.
+def assert_not_broken(plan: Plan) -> None:
+    """Look at what is known of the environment.
 
     Raises:
-        Stop: where the environment is broken, or the format cannot do this round trip.
+        Stop: where it is broken.
     """
     environment = plan.environment
     broken = environment.broken or (plan.format.needs_keras and environment.without_keras)
     if broken:
         raise Stop(Verdict.ENVIRONMENT_BROKEN, broken)
-    try:
-        reason = _unsupported(plan) or _unreadable(plan)
-    except Stop:
-        raise
-    except Exception as error:
-        raise _cannot_look(plan.format, error) from error
-    if reason:
-        raise Stop(Verdict.UNSUPPORTED, str(reason))
+
+
+def assert_readable(plan: Plan) -> None:
+    """Ask for the libraries of the environment.
+
+    Raises:
+        Stop: where it is broken, or can load nothing of this format.
+    """
+    _assert_no_reason(_unreadable, plan)
+
+
+def checks_to_make(plan: SavePlan) -> list[str]:
+    """The checks that were asked for, else the quick ones that some release passes; of these, the
+    ones that the format keeps.
+
+    Raises:
+        Stop: where the format cannot hold these models.
+    """
+    _assert_no_reason(_unsupported, plan)
     kept = [name for name in checks.NAMES if name in plan.format.keeps]
     if plan.settings.checks:
         return [name for name in kept if name in plan.settings.checks]
@@ -72,13 +86,25 @@ def checks_to_make(plan: Plan) -> list[str]:
     return [name for name in quick if not majors.intersection(never_kept.get(name, ()))]
 
 
+def _assert_no_reason(find: Callable[[AnyPlan], str | None], plan: AnyPlan) -> None:
+    """Raise Stop where a reason is found why the format cannot do this."""
+    try:
+        reason = find(plan)
+    except Stop:
+        raise
+    except Exception as error:
+        raise _cannot_look(plan.format, error) from error
+    if reason:
+        raise Stop(Verdict.UNSUPPORTED, str(reason))
+
+
 def _cannot_look(fmt: Format, error: Exception) -> Stop:
     what = "train the model" if fmt.trains else "look at the model"
     text = f"the format {fmt.name} cannot {what}: {error_text(error)}"
     return Stop(Verdict.SAVE_ERROR, text, detail=traceback.format_exc())
 
 
-def _unsupported(plan: Plan) -> str | None:
+def _unsupported(plan: SavePlan) -> str | None:
     """Why the format cannot hold these models, or cannot load them without a factory."""
     fmt, models = plan.format, plan.models.models
     if fmt.trains and (len(models) > 1 or plan.settings.generations > 1):
@@ -121,7 +147,7 @@ def _probed(plan: Plan) -> Interpreter:
         raise system_error(error, plan.folder) from error
 
 
-def observe_original(plan: Plan, names: Sequence[str]) -> Observations:
+def observe_original(plan: SavePlan, names: Sequence[str]) -> Observations:
     """What the checks see of the original.
 
     Raises:
@@ -147,7 +173,7 @@ def observe_original(plan: Plan, names: Sequence[str]) -> Observations:
     return expected
 
 
-def save(plan: Plan, artifact: Path) -> int:
+def save(plan: SavePlan, artifact: Path) -> int:
     """Save, then move: nothing in the artifact may point to where it was written.
 
     Returns:
@@ -175,7 +201,7 @@ def save(plan: Plan, artifact: Path) -> int:
     return sum(path.stat().st_size for path in files)
 
 
-def assert_unchanged(plan: Plan, names: Sequence[str], expected: Observations) -> None:
+def assert_unchanged(plan: SavePlan, names: Sequence[str], expected: Observations) -> None:
     """Observe the model again.
 
     Raises:

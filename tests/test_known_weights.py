@@ -25,7 +25,7 @@ def test_only_what_differs_travels(
     model = tensorflow.keras.Sequential([layers.Input((64,)), layers.Dense(64), layers.Dense(64)])
     environment = shared_interpreters.environment("here", HERE, portable_archive([]), "fork")
     fmt = formats.built_in()["weights"]
-    plan = Plan(single(model, (), {}), fmt, environment, Settings(("weights",)), tmp_path)
+    plan = Plan(single(model, (), {}), fmt, Settings(("weights",)), tmp_path, environment)
     saving.save(plan, tmp_path / "artifact")
     kernel = model.layers[0].kernel
     kernel.assign(kernel + 1)

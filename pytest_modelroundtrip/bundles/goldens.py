@@ -124,7 +124,7 @@ class GoldenItem(pytest.Item):
             self.case.settings, exact=record.exact, rtol=record.rtol, atol=record.atol
         )
         environment = session_of(self.config).environments[self.case.environment]
-        plan = Plan(ModelGroup({}), fmt, environment, tolerances, self.bundle)
+        plan = Plan(ModelGroup({}), fmt, tolerances, self.bundle, environment)
         return check_recorded(plan, bundle, bundle_settings.store(self.config))
 
     def reportinfo(self) -> tuple[Path, None, str]:

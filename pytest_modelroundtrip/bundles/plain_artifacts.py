@@ -28,9 +28,11 @@ from ..portable.checks.outputs import observation_of
 from ..portable.formats import Format
 from ..portable.known_arrays import Digests
 from ..portable.models import calling
-from ..portable.protocol import Batch, Job, PartJob, Setup
+from ..portable.protocol import Batch, Job, PartJob
 from ..portable.subject import GIVEN
+from ..reloading import job_of
 from ..setting_values import THIS_INTERPRETER
+from ..settings import Settings
 
 SECONDS = 300  # for the first reload
 FORMATS = {".keras": "keras", ".h5": "h5", ".hdf5": "h5"}  # by the end of a file's name
@@ -98,17 +100,11 @@ def _job(given: Given, fmt: Format, environment: Environment) -> Job:
     if not batches:
         made = [name for name in made if not table[name].calls_model]
     structure = calling.structure_of(_read(given.outputs)) if given.outputs else None
-    return Job(
-        setup=Setup(list(given.imports), [], {}, None, "auto", [major]),
-        format=fmt.reference,
-        needs=list(fmt.needs),
-        artifact=bundle_files.ARTIFACT,
-        save_to=None,
-        safe_mode=True,
-        checks=made,
-        layers=False,
-        parts=[PartJob("", major, structure, [], batches)],
+    settings = Settings(formats=(fmt.name,), imports=tuple(given.imports))
+    part = PartJob(
+        name="", keras_major=major, structure=structure, weight_paths=[], batches=batches
     )
+    return job_of(fmt, settings, bundle_files.ARTIFACT, made, [part])
 
 
 def _keras_major(path: Path, environment: Environment) -> int | None:

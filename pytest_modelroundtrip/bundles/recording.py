@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import reloading, saving, setting_values, warning_filters
-from ..environments import HERE, Environment
 from ..environments.archive import portable_archive
-from ..plan import Plan, Stop
+from ..plan import SavePlan, Stop
 from ..portable import checks, formats, keras_libs, protocol
 from ..portable.aliases import Model
 from ..portable.bundles import bundle_files, recorded, stores
@@ -90,9 +89,6 @@ def _written(
     archive: bool,
 ) -> list[Path]:
     """Write the bundles by the names of their formats: all of them, or none."""
-    environment = Environment(
-        THIS_INTERPRETER, HERE, portable_archive([]), "fork"
-    )  # is never started
     known = formats.built_in()
     parent = next(iter(targets.values())).parent
     parent.mkdir(parents=True, exist_ok=True)
@@ -101,7 +97,7 @@ def _written(
         with warning_filters.no_errors():
             for name, target in targets.items():
                 folder = Path(scratch) / target.name
-                if _recorded(Plan(models, known[name], environment, settings, folder)):
+                if _recorded(SavePlan(models, known[name], settings, folder)):
                     made.append(folder)
         if not made:
             raise RecordError("no format can hold this model")
@@ -154,7 +150,7 @@ def _assert_writable(targets: Collection[Path], store: str | Path | None) -> Non
         raise RecordError(f"bundles are not overwritten, and there is {', '.join(taken)}")
 
 
-def _recorded(plan: Plan) -> bool:
+def _recorded(plan: SavePlan) -> bool:
     """Write one bundle; False where a format that was not named cannot hold the model.
 
     Raises:

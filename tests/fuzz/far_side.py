@@ -230,7 +230,7 @@ def judged(answer: Answer, folder: Path, **settings: Any) -> RoundTrip:
     """The round trip with these answers, which no code of it may be stopped by."""
     environment: Any = _Environment(answer)
     chosen = Settings(formats=("stand-in",), checks=checks.NAMES, **settings)
-    trip = round_trip(Plan(_Group(), StandInFormat(), environment, chosen, folder))
+    trip = round_trip(Plan(_Group(), StandInFormat(), chosen, folder, environment))
     text = failure_text(trip, True, "run it")
     record = Record.of("test_a[stand-in]", "stand-in", trip, text)
     assert Record.from_json(record.to_json()).verdict is trip.verdict

@@ -82,7 +82,7 @@ def tried(
         is_this_interpreter=True,
         description="host: python",
     )
-    plan: Any = Plan(ModelGroup({}), StubFormat(save), environment, Settings(formats=()), folder)  # type: ignore[arg-type]
+    plan: Any = Plan(ModelGroup({}), StubFormat(save), Settings(formats=()), folder, environment)  # type: ignore[arg-type]
     return roundtrip.round_trip(plan)
 
 
