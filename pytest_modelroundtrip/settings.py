@@ -173,8 +173,8 @@ def add_options(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="NAME=SPECIFICATION",
-        help="define an environment: the path of a Python or a virtual environment, requirements, "
-        "or an execnet gateway. Select it with --roundtrip-environments. Can be repeated",
+        help="define an environment (docs/environments.md). Select it with "
+        "--roundtrip-environments. Can be repeated",
     )
     group.addoption("--roundtrip-report", metavar="PATH", help="write all results to a JSON file")
     group.addoption(
@@ -307,7 +307,8 @@ def parsed_environments(
     """
     found: dict[str, Kind] = {}
     for name, text in definitions:
-        from .environments.specification import NAME, SpecificationError, parse
+        from .environments.kinds.given import SpecificationError
+        from .environments.specification import NAME, parse
 
         try:
             if name in found or name == values.THIS_INTERPRETER:

@@ -20,7 +20,8 @@ import numpy as np
 
 from pytest_modelroundtrip import setting_values
 from pytest_modelroundtrip.environments import pipes
-from pytest_modelroundtrip.environments.specification import SpecificationError, parse
+from pytest_modelroundtrip.environments.kinds.given import SpecificationError
+from pytest_modelroundtrip.environments.specification import parse
 from pytest_modelroundtrip.portable import codec, protocol, transfer
 from pytest_modelroundtrip.portable.aliases import Nest, Plain
 from pytest_modelroundtrip.portable.protocol import Entry

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from pytest_modelroundtrip.environments.install_hints import install_hint
 from pytest_modelroundtrip.environments.kinds import Kind
 from pytest_modelroundtrip.environments.kinds.command import Command
+from pytest_modelroundtrip.environments.kinds.given import SpecificationError
 from pytest_modelroundtrip.environments.kinds.host import HostCommand, HostPython
 from pytest_modelroundtrip.environments.kinds.local import HERE, LocalPython
 from pytest_modelroundtrip.environments.kinds.requirements import Requirements
-from pytest_modelroundtrip.environments.specification import SpecificationError, parse
+from pytest_modelroundtrip.environments.specification import parse
 
 PYTHON = sys.executable
 T = TypeVar("T")
@@ -200,6 +201,16 @@ def test_the_hash_seed_is_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
     for seed, clean in [("1", "2"), ("2", "3")]:
         monkeypatch.setenv("PYTHONHASHSEED", seed)
         assert HERE.clean_variables().get("PYTHONHASHSEED") == clean
+
+
+def test_an_error_says_which_forms_there_are() -> None:
+    with pytest.raises(SpecificationError) as raised:
+        parse(" ", Path())
+    assert str(raised.value) == (
+        "it is empty; a specification is the path of a Python or of a virtual environment, "
+        "requirements such as 'python==3.11 tensorflow-cpu==2.15.1' or '-r requirements.txt', "
+        "or an execnet gateway such as 'ssh=host//python=/opt/venv/bin/python'"
+    )
 
 
 def test_the_same_python_by_its_path_is_another_environment() -> None:

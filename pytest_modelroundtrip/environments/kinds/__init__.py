@@ -1,7 +1,7 @@
 """The kinds of environment: each has its own command line, variables and hints.
 
-A kind has a module of its own in this folder; `specification.parse` returns it. Nothing is
-started or looked for by making one.
+A kind has a module of its own in this folder, and reads the specifications that have its form.
+Nothing is started by making one.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from .. import launch, passed_variables
+from .given import Specification, Variables
 
 if TYPE_CHECKING:
     from ..provisioning import Notify
-
-Variables = tuple[tuple[str, str], ...]  # names and values
 
 # a home, and where to make temporary folders: a reload makes its own, and removes it
 HOME_AND_TMPDIR = 'HOME="$PWD" TMPDIR="${TMPDIR:-/tmp}"'
@@ -35,6 +34,7 @@ class Kind(ABC):
             its command sets it.
     """
 
+    form: ClassVar[str] = ""  # what a user writes; "" where that of another kind says it
     # whether it runs on this machine, with its file system, and not in a container
     is_local: ClassVar[bool] = False
     is_this_interpreter: ClassVar[bool] = False  # whether it is that of the tests, started clean
@@ -43,6 +43,15 @@ class Kind(ABC):
     variables: Variables = ()
     pass_env: tuple[str, ...] = ()
     hash_seed: str = ""
+
+    @classmethod
+    @abstractmethod
+    def parsed(cls, given: Specification) -> Kind | None:
+        """What that specification declares; None where it is of another kind.
+
+        Raises:
+            SpecificationError: where it is of this kind, and cannot be read.
+        """
 
     @property
     @abstractmethod

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .. import launch, passed_variables, shell
 from . import Startable
+from .given import Specification
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +20,15 @@ class Command(Startable):
     """
 
     words: tuple[str, ...]
+
+    @classmethod
+    def parsed(cls, given: Specification) -> Command | None:
+        """A gateway of this machine with several words."""
+        if given.gateway is None or given.gateway.ssh or len(given.gateway.words) < 2:
+            return None
+        first, *others = given.gateway.words
+        first = given.interpreter(first) if "/" in first else first
+        return cls(text=given.text, variables=given.variables, words=(first, *others))
 
     @property
     def command(self) -> tuple[str, ...]:

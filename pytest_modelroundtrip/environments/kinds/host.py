@@ -6,9 +6,11 @@ import shlex
 from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from .. import launch, shell
 from . import HOME_AND_TMPDIR, Startable
+from .given import Specification, SpecificationError
 
 NAMES_OF_A_HOST = ("PATH", "LANG", "LD_LIBRARY_PATH")  # which has values of its own for them
 
@@ -69,7 +71,21 @@ class HostPython(Host):
         python: its path, or its name in `PATH` there.
     """
 
+    form: ClassVar[str] = "an execnet gateway such as 'ssh=host//python=/opt/venv/bin/python'"
     python: str
+
+    @classmethod
+    def parsed(cls, given: Specification) -> HostPython | None:
+        """A gateway of a host with at most one word."""
+        if given.gateway is None or not given.gateway.ssh or len(given.gateway.words) > 1:
+            return None
+        ssh, words = given.gateway
+        (python,) = words or ("python3",)
+        if "/" in python and not python.startswith("/"):
+            raise SpecificationError(
+                f"{python}: on a host a Python is named by its whole path, or found in PATH there"
+            )
+        return cls(text=given.text, variables=given.variables, ssh=ssh, python=python)
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -96,6 +112,14 @@ class HostCommand(Host):
     """
 
     words: tuple[str, ...]
+
+    @classmethod
+    def parsed(cls, given: Specification) -> HostCommand | None:
+        """A gateway of a host with several words."""
+        if given.gateway is None or not given.gateway.ssh or len(given.gateway.words) < 2:
+            return None
+        ssh, words = given.gateway
+        return cls(text=given.text, variables=given.variables, ssh=ssh, words=words)
 
     @property
     def command(self) -> tuple[str, ...]:

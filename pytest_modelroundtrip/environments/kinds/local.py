@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import ClassVar
 
 from .. import launch, shell
 from . import HOME_AND_TMPDIR, Startable
+from .given import Specification
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +23,22 @@ class LocalPython(Startable):
         python: its path.
     """
 
+    form: ClassVar[str] = "the path of a Python or of a virtual environment"
     is_local: ClassVar[bool] = True
     python: str
+
+    @classmethod
+    def parsed(cls, given: Specification) -> LocalPython | None:
+        """A path, or a gateway of this machine with at most one word."""
+        path = given.main
+        if given.gateway is not None:
+            ssh, words = given.gateway
+            if ssh or len(words) > 1:
+                return None
+            (path,) = words or (sys.executable,)
+        elif not _is_path(given):
+            return None
+        return cls(text=given.text, variables=given.variables, python=given.interpreter(path))
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -55,6 +71,15 @@ class LocalPython(Startable):
         passed = " ".join(['PATH="$PATH"', *shell.references(self.chosen_variables())])
         clean = f"env -i {HOME_AND_TMPDIR} {passed}"
         return shell.one_line(f"cd {shlex.quote(folder)} && {clean} {start}")
+
+
+def _is_path(given: Specification) -> bool:
+    main = given.main
+    if main.startswith(("/", "./", "../", "~")) or shutil.which(main):
+        return True
+    if "://" in main:  # a requirement by its address
+        return False
+    return len(main.split()) == 1 and ("/" in main or os.path.exists(given.absolute(main)))
 
 
 class ThisPython(LocalPython):
