@@ -36,17 +36,8 @@ class Kept(NamedTuple):
 class RoundTripFixture:
     """Does the round trip of one pytest item: call it with a model and its inputs."""
 
-    def __init__(
-        self,
-        session: Session,
-        case: RoundTripCase,
-        make_folder: Callable[[], Path],
-        item: pytest.Item,
-    ) -> None:
-        self.trips: list[RoundTrip] = []  # those that were done, in order
-        self._session, self._case, self._item = session, case, item
-        self._make_folder = make_folder
-        self._folder: Path | None = None  # for all that the item saves, once it saves something
+    def __init__(self, of_item: RoundTripsOfItem) -> None:
+        self._of_item = of_item
 
     def __call__(self, model: Model, /, *args: Any, **kwargs: Any) -> RoundTrip:
         """Save `model`, reload it in a clean interpreter, compare.
@@ -66,7 +57,8 @@ class RoundTripFixture:
                 the model.
         """
         __tracebackhide__ = True
-        return self.run(prepared(lambda: reference_model.single(model, args, kwargs), True), True)
+        models = prepared(lambda: reference_model.single(model, args, kwargs), True)
+        return self._of_item.run(models, True)
 
     def parts(self, /, **parts: Any) -> RoundTrip:
         """Save and reload several models that belong together, such as an encoder and its decoder.
@@ -86,12 +78,29 @@ class RoundTripFixture:
             RoundTripError: as for a single model.
         """
         __tracebackhide__ = True
-        return self.run(prepared(lambda: reference_model.group(parts), True), True)
+        models = prepared(lambda: reference_model.group(parts), True)
+        return self._of_item.run(models, True)
 
     @staticmethod
     def output(part: str) -> PartOutput:
         """The output of an earlier part, as an input of a later one."""
         return PartOutput(part)
+
+
+class RoundTripsOfItem:
+    """The round trips of one pytest item, and what is kept of them."""
+
+    def __init__(
+        self,
+        session: Session,
+        case: RoundTripCase,
+        make_folder: Callable[[], Path],
+        item: pytest.Item,
+    ) -> None:
+        self.trips: list[RoundTrip] = []  # those that were done, in order
+        self._session, self._case, self._item = session, case, item
+        self._make_folder = make_folder
+        self._folder: Path | None = None  # for all that the item saves, once it saves something
 
     def run(self, models: ModelGroup, pytrace: bool) -> RoundTrip:
         """Do a round trip; skip the test or raise RoundTripError where it did not pass."""
@@ -151,7 +160,7 @@ class RoundTripFixture:
         if (folder / bundle_files.JOB).exists():
             command = self._session.environments[trip.environment].reproduce_command(str(folder))
             (folder / bundle_files.RELOAD).write_bytes(self._session.archive)
-        if trip.observed is not None:
+        if trip._observed is not None:
             recording.write_expected(folder, models, trip, self._case.settings)
         provenance.write(trip, models, test, command, self._case.settings.imports)
         return command

@@ -13,7 +13,7 @@ import pytest
 from .current_session import session_of
 
 if TYPE_CHECKING:
-    from .fixture import RoundTripFixture
+    from .fixture import RoundTripsOfItem
     from .reference.model import ModelGroup
 
 ARGUMENT = "roundtrip"  # the name of the fixture and of the marker
@@ -26,7 +26,7 @@ def test_of(item: pytest.Item) -> str:
     return f"{parent}::{getattr(item, 'originalname', item.name)}"
 
 
-def call(item: pytest.Function, fixture: RoundTripFixture) -> None:
+def call(item: pytest.Function, of_item: RoundTripsOfItem) -> None:
     """Call the function of an item that does a round trip: it may return the model."""
     parameters = inspect.signature(item.obj).parameters
     arguments = {name: item.funcargs[name] for name in parameters if name in item.funcargs}
@@ -39,19 +39,19 @@ def call(item: pytest.Function, fixture: RoundTripFixture) -> None:
         return
 
     def build() -> ModelGroup | None:
-        return _returned_model(item.obj(**arguments), fixture)
+        return _returned_model(item.obj(**arguments), of_item)
 
     session = session_of(item.config)
     models = session.reference(_model_key(item, set(arguments)), build)
     if models is not None:
-        fixture.run(models, pytrace=False)
+        of_item.run(models, pytrace=False)
 
 
-def _returned_model(value: Any, fixture: RoundTripFixture) -> ModelGroup | None:
+def _returned_model(value: Any, of_item: RoundTripsOfItem) -> ModelGroup | None:
     from .fixture import prepared
     from .reference import model as reference_model
 
-    if value is None and fixture.trips:
+    if value is None and of_item.trips:
         return None  # a fixture of the user's has done the round trip
     if value is None or (isinstance(value, tuple) and not value):
         pytest.fail(

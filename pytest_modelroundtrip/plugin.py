@@ -23,10 +23,10 @@ from .reporting.reporter import PROPERTY, RoundTripReporter
 from .setting_values import SettingsError
 
 if TYPE_CHECKING:
-    from .fixture import RoundTripFixture
+    from .fixture import RoundTripFixture, RoundTripsOfItem
     from .session import RoundTripCase
 
-FIXTURE = pytest.StashKey["RoundTripFixture"]()
+ROUND_TRIPS: pytest.StashKey[RoundTripsOfItem] = pytest.StashKey()
 USE = pytest.mark.usefixtures(ARGUMENT)
 
 
@@ -263,7 +263,7 @@ def roundtrip(
     if not _is_marked(request.node, request.function):
         yield None
         return
-    from .fixture import RoundTripFixture
+    from .fixture import RoundTripFixture, RoundTripsOfItem
     from .session import missing_tensorflow
 
     missing = missing_tensorflow()
@@ -271,10 +271,10 @@ def roundtrip(
         pytest.fail(missing, pytrace=False)
     case: RoundTripCase = request.param
     make_folder = functools.partial(tmp_path_factory.mktemp, f"roundtrip-{case.id}")
-    fixture = RoundTripFixture(session_of(request.config), case, make_folder, request.node)
-    request.node.stash[FIXTURE] = fixture
-    yield fixture
-    fixture.finish()
+    of_item = RoundTripsOfItem(session_of(request.config), case, make_folder, request.node)
+    request.node.stash[ROUND_TRIPS] = of_item
+    yield RoundTripFixture(of_item)
+    of_item.finish()
 
 
 def pytest_fixture_setup(
@@ -288,10 +288,10 @@ def pytest_fixture_setup(
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Call the function of an item that does a round trip: it may return the model."""
-    fixture = pyfuncitem.stash.get(FIXTURE, None)
-    if fixture is None or inspect.iscoroutinefunction(pyfuncitem.obj):
+    of_item = pyfuncitem.stash.get(ROUND_TRIPS, None)
+    if of_item is None or inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
-    marked_functions.call(pyfuncitem, fixture)
+    marked_functions.call(pyfuncitem, of_item)
     return True
 
 
@@ -299,8 +299,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Fail a test that passed and compared nothing, also where another plugin called it."""
     result = yield
-    fixture = item.stash.get(FIXTURE, None)
-    if fixture is not None and not fixture.trips:
+    of_item = item.stash.get(ROUND_TRIPS, None)
+    if of_item is not None and not of_item.trips:
         pytest.fail(
             "it never called `roundtrip(model, ...)`, so nothing was compared", pytrace=False
         )
@@ -311,5 +311,5 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """Release the model with the last item of its test."""
     is_last = nextitem is None or test_of(item) != test_of(nextitem)
-    if FIXTURE in item.stash and is_last:
+    if ROUND_TRIPS in item.stash and is_last:
         session_of(item.config).release()

@@ -1,4 +1,4 @@
-"""What comes of a round trip: `RoundTrip`, and what it holds; `RoundTripError`."""
+"""What comes of a round trip: `RoundTrip`, `Verdict`, `Versions`, and the errors that tests see."""
 
 from __future__ import annotations
 
@@ -100,8 +100,6 @@ class RoundTrip:
         size: of the artifact, in bytes.
         model_changed: whether saving changed the live model.
         confinement: of the process that reloaded, in words; "" where it did not come to that.
-        observed: what the checks saw of the original, by part and check, which a bundle holds; None
-            where it could not be saved.
     """
 
     format: str
@@ -123,7 +121,8 @@ class RoundTrip:
     size: int = 0
     model_changed: bool = False
     confinement: str = ""
-    observed: Observations | None = field(default=None, repr=False)
+    # what the checks saw of the original, which a bundle holds; None where it could not be saved
+    _observed: Observations | None = field(default=None, init=False, repr=False)
 
     @property
     def passed(self) -> bool:
@@ -147,4 +146,4 @@ class RoundTripError(AssertionError, _Failed):  # type: ignore[misc, valid-type]
 
 
 class FormatFailedError(RoundTripError):
-    """The same where the format was judged. An expected failure excuses this alone."""
+    """The same where the format was judged: what an expected failure excuses."""

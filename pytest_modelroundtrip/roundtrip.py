@@ -167,7 +167,7 @@ def _run(plan: Plan, trip: RoundTrip) -> None:
         trip.size = saving.save(plan, trip.artifact)
     with clock.phase("observe"):
         saving.assert_unchanged(plan, names, expected)
-    trip.observed = expected
+    trip._observed = expected
     verdicts = set()
     for generation in range(1, plan.settings.generations + 1):
         task = reloading.make_task(plan, names, expected, generation)

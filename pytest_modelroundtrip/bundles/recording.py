@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from .. import reloading, saving, setting_values, warning_filters
 from ..environments.archive import portable_archive
@@ -27,13 +27,31 @@ from ..setting_values import THIS_INTERPRETER, AvailableNames, SettingsError
 from ..settings import Settings, of_keywords
 from . import bundle_archives, bundle_reader, provenance
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack  # type checkers know it without its package
+
 LOGGER = logging.getLogger(__package__)
 MAX_NAME = 150  # characters, of a test
 RELOAD_COMMAND = f"python {bundle_files.RELOAD}"
-OPTIONS = (
-    "formats", "checks", "exact", "rtol", "atol", "imports", "custom_objects", "factory",
-    "train", "safe_mode",
-)  # fmt: skip
+Names = list[str] | tuple[str, ...] | set[str] | frozenset[str]
+
+
+class RecordOptions(TypedDict, total=False):
+    """The keywords of the marker that `record` takes, too."""
+
+    formats: Names | Literal["all"]  # default: each that can hold the model
+    checks: Names | Literal["all"]
+    exact: bool
+    rtol: float
+    atol: float
+    imports: Names
+    custom_objects: dict[str, str]
+    factory: str
+    train: str
+    safe_mode: bool
+
+
+OPTIONS = tuple(RecordOptions.__annotations__)
 
 
 class RecordError(Exception):
@@ -48,7 +66,7 @@ def record(
     kwargs: Mapping[str, Any] | None = None,
     archive: bool = False,
     store: str | Path | None = None,
-    **options: Any,
+    **options: Unpack[RecordOptions],
 ) -> list[Path]:
     """Save a model with what was observed of it, to be checked later and elsewhere.
 
@@ -61,8 +79,7 @@ def record(
         kwargs: inputs by name, and `training` (default: False for Keras models).
         archive: whether to write `PATH.FORMAT.tar.gz` instead of a folder.
         store: a folder for the files of the artifact that have at least 1 MB (10**6 bytes).
-        **options: keywords of the marker: `formats` (default: each that can hold the model),
-            and the others that `OPTIONS` above names.
+        **options: those of `RecordOptions`.
 
     Returns:
         What was written: the folders, or the archives. The sizes of the bundles are logged (INFO).
@@ -169,7 +186,7 @@ def _recorded(plan: SavePlan) -> bool:
             return False
         lines = [f"{stop.verdict}: format {trip.format}", *stop.problems, stop.hint]
         raise RecordError(failure.shortened("\n".join(filter(None, lines)))) from stop
-    trip.observed = expected
+    trip._observed = expected
     reloading.make_task(plan, names, expected, generation=1)
     write_expected(plan.folder, plan.models, trip, plan.settings)
     (plan.folder / bundle_files.RELOAD).write_bytes(portable_archive([]))
@@ -180,7 +197,7 @@ def _recorded(plan: SavePlan) -> bool:
 def write_expected(folder: Path, models: ModelGroup, trip: RoundTrip, settings: Settings) -> None:
     """Write what was seen of the original beside its artifact."""
     tolerance = Tolerance(settings.exact, settings.rtol, settings.atol)
-    record = models.recorded(trip.observed or {}, trip.versions.saved, tolerance)
+    record = models.recorded(trip._observed or {}, trip.versions.saved, tolerance)
     recorded.write(str(folder), record)
 
 
