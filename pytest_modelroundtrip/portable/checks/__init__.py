@@ -55,6 +55,7 @@ class Check(abc.ABC, Generic[S]):
     explains_others = False  # whether its differences explain those of other checks
     calls_model = False  # whether it calls the model, which is done once for all formats
     may_be_unmade = False  # whether it raises NotCheckableError
+    may_appear = False  # whether only the reloaded model may have it, and nothing is wrong
     slow = False  # whether it is made only where it is asked for
     lines_shown = 5  # of its differences, in a failure
     consequences: Tuple[str, ...] = ()  # checks that differ too where this one does
@@ -116,9 +117,9 @@ def _seen(check: Check[S], subject: Subject) -> Any:
 def compare(expected: Observation, actual: Observation, tolerance: Tolerance) -> Comparisons:
     """Compare all that was seen of the original with what was seen after the reload."""
     return {
-        name: _compared(check, expected[name], actual.get(name), tolerance)
+        name: _compared(check, expected.get(name), actual.get(name), tolerance)
         for name, check in table().items()
-        if name in expected
+        if name in expected or (name in actual and not check.may_appear)
     }
 
 
@@ -130,6 +131,8 @@ def _compared(check: Check[S], expected: Any, actual: Any, tolerance: Tolerance)
     elif isinstance(actual, NotChecked):
         reason = f"the reloaded model's {actual.not_checked}"
         found.differ(f"{check.name} could be checked before the save only: {reason}")
+    elif expected is None:
+        found.differ(f"the reloaded model has its {check.name}, the original has none")
     elif actual is None:
         found.differ(f"the original has its {check.name}, the reloaded model has none")
     else:

@@ -28,6 +28,7 @@ class OptimizerCheck(Check[List[WeightValue]]):
         "which formats keep the optimizer. An optimizer of your own must keep its state in "
         "variables that it tracks."
     )
+    may_appear = True  # a factory may compile the model: the artifact holds no optimizer then
 
     def observe(self, subject: Subject) -> Optional[List[WeightValue]]:
         """The variables of the optimizers; None where there is no optimizer."""

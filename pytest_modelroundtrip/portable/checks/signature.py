@@ -59,6 +59,7 @@ class SignatureCheck(Check[SignatureSighting]):
         "Compare how both are called. A tf.function keeps its inputs with an input_signature, a "
         "SavedModel its signatures with signatures=..., a Keras model its inputs with keras.Input."
     )
+    may_appear = True  # a SavedModel has functions and signatures of a model that declares nothing
 
     def observe(self, subject: Subject) -> Optional[SignatureSighting]:
         """The signature; None where the model declares none."""
