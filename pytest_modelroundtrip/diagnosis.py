@@ -15,7 +15,6 @@ from .portable.checks.config import reproducible
 from .portable.checks.outputs import observation_of, usual_outputs
 from .portable.comparing import Comparison, Comparisons, Tolerance, arrays, differing
 from .portable.formats import Format
-from .portable.formats.saved_model import SavedModelFormat
 from .portable.known_arrays import has_values
 from .portable.protocol import LayerOutput, WeightValue
 from .portable.subject import GIVEN
@@ -127,7 +126,7 @@ def _hint(differ: Comparisons) -> str:
 
 def _augmentation(evidence: Evidence) -> Diagnosis | None:
     """Whether the saved function augments its inputs at random."""
-    if not isinstance(evidence.format, SavedModelFormat):
+    if not evidence.format.calls_as_traced:
         return None
     layers = [path for part in evidence.models.parts.values() for path in random_where_served(part)]
     if not layers:

@@ -21,8 +21,9 @@ from .reporting import failure
 from .reporting.record import Record, without_case
 from .reporting.reporter import PROPERTY
 from .result import FormatFailedError, RoundTrip, RoundTripError, Verdict
+from .round_trip_case import RoundTripCase
 from .roundtrip import not_begun, not_kept, round_trip
-from .session import RoundTripCase, Session
+from .session import Session
 
 
 class Kept(NamedTuple):

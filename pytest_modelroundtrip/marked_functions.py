@@ -26,6 +26,11 @@ def test_of(item: pytest.Item) -> str:
     return f"{parent}::{getattr(item, 'originalname', item.name)}"
 
 
+def callspec_of(item: pytest.Item) -> Any:
+    """The parameters of an item, and the marks of these; None where it has no parameters."""
+    return getattr(item, "callspec", None)
+
+
 def call(item: pytest.Function, of_item: RoundTripsOfItem) -> None:
     """Call the function of an item that does a round trip: it may return the model."""
     parameters = inspect.signature(item.obj).parameters
@@ -68,7 +73,7 @@ def _model_key(item: pytest.Function, asked: set[str]) -> object:
     They are of one function, have the same parameters, and no fixture made anew for each of them,
     which `request` may get by its name.
     """
-    callspec = getattr(item, "callspec", None)
+    callspec = callspec_of(item)
     params = callspec.params.items() if callspec else ()
     parameters = {name: value for name, value in params if name != ARGUMENT}
     given = {name for name, value in parameters.items() if item.funcargs.get(name) is value}

@@ -17,14 +17,14 @@ import pytest
 from . import hookspecs, marked_functions, settings
 from .bundles import bundle_settings
 from .current_session import SESSION, session_of
-from .marked_functions import ARGUMENT, FUNCTION_SCOPED, test_of
+from .marked_functions import ARGUMENT, FUNCTION_SCOPED, callspec_of, test_of
 from .portable.bundles.bundle_files import ARCHIVE_SUFFIX, ORIGIN
 from .reporting.reporter import PROPERTY, RoundTripReporter
+from .round_trip_case import CASE, RoundTripCase
 from .setting_values import SettingsError
 
 if TYPE_CHECKING:
     from .fixture import RoundTripFixture, RoundTripsOfItem
-    from .session import RoundTripCase
 
 ROUND_TRIPS: pytest.StashKey[RoundTripsOfItem] = pytest.StashKey()
 USE = pytest.mark.usefixtures(ARGUMENT)
@@ -48,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, and check what can be checked before anything is collected."""
     config.addinivalue_line("markers", settings.MARKER_SIGNATURE)
     settings.defined_environments(config)
-    is_worker = hasattr(config, "workerinput")
+    is_worker = _is_worker(config)
     path = None if is_worker else settings.report_path(config)
     if not is_worker:
         bundle_settings.check(config)
@@ -83,6 +83,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return ModelsTogether(config, log)
 
 
+def _is_worker(config: pytest.Config) -> bool:
+    """Whether this process is one of xdist's workers."""
+    return hasattr(config, "workerinput")
+
+
 # collection
 
 
@@ -112,7 +117,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 def _follow_goldens(config: pytest.Config) -> None:
     """Let the run say what becomes of its goldens; this is called where there is one."""
-    name, is_worker = "modelroundtrip-goldens", hasattr(config, "workerinput")
+    name, is_worker = "modelroundtrip-goldens", _is_worker(config)
     is_done = config.pluginmanager.has_plugin(name)
     if bundle_settings.golden_folders(config) and not is_worker and not is_done:
         from .bundles.golden_updates import GoldenUpdates
@@ -186,7 +191,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     session = session_of(config)
     session.errors = {**errors, **session.errors}
     # one of xdist's workers cannot end the run; there the test itself fails
-    if session.errors and not hasattr(config, "workerinput"):
+    if session.errors and not _is_worker(config):
         raise pytest.UsageError("\n".join(dict.fromkeys(session.errors.values())))
 
 
@@ -194,7 +199,7 @@ def _wrong_mark(item: pytest.Item) -> str:
     """What is wrong with the mark of an item, if it has one and something is."""
     if not isinstance(item, pytest.Function):
         return ""  # a doctest in a marked module is none of its tests
-    callspec = getattr(item, "callspec", None)
+    callspec = callspec_of(item)
     if callspec and any(mark.name == ARGUMENT for mark in callspec.marks):
         return "a function or a class, not one pytest.param of it"
     if item.get_closest_marker(ARGUMENT) is None or (callspec and ARGUMENT in callspec.params):
@@ -214,7 +219,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     config = session.config
     if SESSION not in config.stash or config.option.collectonly or _ends_before_tests(session):
         return
-    if not hasattr(config, "workerinput"):  # one of xdist's workers gets some of the items only
+    if not _is_worker(config):  # one of xdist's workers gets some of the items only
         _start_environments(config, session.items)
 
 
@@ -234,9 +239,9 @@ def _ends_before_tests(session: pytest.Session) -> bool:
 
 
 def _case_of(item: pytest.Item) -> RoundTripCase | None:
-    callspec = getattr(item, "callspec", None)
-    case = callspec.params.get(ARGUMENT) if callspec else getattr(item, "case", None)
-    return case if hasattr(case, "environment") else None
+    callspec = callspec_of(item)
+    case = callspec.params.get(ARGUMENT) if callspec else item.stash.get(CASE, None)
+    return case if isinstance(case, RoundTripCase) else None  # a fixture may have the same name
 
 
 # one item
@@ -251,7 +256,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     error = session.errors.get(test_of(item)) if session else None
     if error:
         pytest.fail(error, pytrace=False)
-    if hasattr(item.config, "workerinput") and _case_of(item):
+    if _is_worker(item.config) and _case_of(item):
         _start_environments(item.config, [item])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -21,24 +21,11 @@ from .environments.kinds import Kind
 from .portable import checks, formats, keras_libs
 from .portable.formats import Format
 from .reference.model import ModelGroup
+from .round_trip_case import RoundTripCase
 from .setting_values import THIS_INTERPRETER, AvailableNames, SettingsError
 
 FORMATS_HOOK = "pytest_modelroundtrip_formats"
 ENVIRONMENTS_HOOK = "pytest_modelroundtrip_environments"
-
-
-@dataclass(frozen=True)
-class RoundTripCase:
-    """What one pytest item does: a format, an environment and the settings of its test."""
-
-    format: str
-    environment: str
-    settings: settings.Settings
-
-    @property
-    def id(self) -> str:
-        """As it stands in the id of the item: `keras`, `keras-tf215`."""
-        return setting_values.case_id(self.format, self.environment)
 
 
 class Session:

@@ -17,8 +17,8 @@ from ..presentable import printable
 from ..reference.model import ModelGroup
 from ..reporting import failure
 from ..result import FormatFailedError, RoundTrip, RoundTripError, Verdict
+from ..round_trip_case import CASE, RoundTripCase
 from ..roundtrip import check_recorded
-from ..session import RoundTripCase
 from ..setting_values import SettingsError
 from . import bundle_archives, bundle_reader, bundle_settings
 
@@ -69,7 +69,7 @@ def _items(collector: pytest.Collector, folder: Path) -> Iterator[pytest.Item]:
         nodeid = f"{test}::{name}" if collector.path.is_file() else f"{test}[{environment}]"
         item: GoldenItem = GoldenItem.from_parent(collector, name=name, nodeid=nodeid)
         item.bundle = folder
-        item.case = RoundTripCase(fmt, environment, case.settings)
+        item.stash[CASE] = RoundTripCase(fmt, environment, case.settings)
         if name in failures:
             item.add_marker(
                 pytest.mark.xfail(reason=failures[name], strict=True, raises=FormatFailedError)
@@ -81,7 +81,6 @@ class GoldenItem(pytest.Item):
     """The check of a bundle in one environment."""
 
     bundle: Path
-    case: RoundTripCase
 
     def runtest(self) -> None:
         """Check it.
@@ -104,7 +103,7 @@ class GoldenItem(pytest.Item):
             failed = session_of(self.config).failed_goldens
             failed.setdefault(self.path, bundle_reader.renewal_of(self.path))
             text = failure.failure_text(trip, is_folder, command)
-        conclude(self, self.case.environment, trip, text, pytrace=False)
+        conclude(self, self.stash[CASE].environment, trip, text, pytrace=False)
 
     def _checked(self) -> RoundTrip:
         __tracebackhide__ = True
@@ -121,9 +120,9 @@ class GoldenItem(pytest.Item):
             )
         record = bundle.recorded
         tolerances = replace(
-            self.case.settings, exact=record.exact, rtol=record.rtol, atol=record.atol
+            self.stash[CASE].settings, exact=record.exact, rtol=record.rtol, atol=record.atol
         )
-        environment = session_of(self.config).environments[self.case.environment]
+        environment = session_of(self.config).environments[self.stash[CASE].environment]
         plan = Plan(ModelGroup({}), fmt, tolerances, self.bundle, environment)
         return check_recorded(plan, bundle, bundle_settings.store(self.config))
 

@@ -19,13 +19,16 @@ import numpy as np
 
 from ..environments import HERE, BadAnswerError, BrokenEnvironmentError, Environment
 from ..environments.archive import portable_archive
-from ..portable import checks, formats, keras_libs, protocol
+from ..portable import checks, keras_libs, protocol
 from ..portable.aliases import Array, Plain
 from ..portable.bundles import bundle_files, origins, recorded
 from ..portable.bundles.origins import Origin
 from ..portable.bundles.recorded import Recorded
 from ..portable.checks.outputs import observation_of
 from ..portable.formats import Format
+from ..portable.formats.h5 import H5Format
+from ..portable.formats.keras import KerasFormat
+from ..portable.formats.saved_model import SavedModelFormat
 from ..portable.known_arrays import Digests
 from ..portable.models import calling
 from ..portable.protocol import Batch, Job, PartJob
@@ -35,7 +38,7 @@ from ..setting_values import THIS_INTERPRETER
 from ..settings import Settings
 
 SECONDS = 300  # for the first reload
-FORMATS = {".keras": "keras", ".h5": "h5", ".hdf5": "h5"}  # by the end of a file's name
+FORMATS = {".keras": KerasFormat, ".h5": H5Format, ".hdf5": H5Format}  # by a file's suffix
 EXPECTED = "a .keras, .h5 or .hdf5 file or the folder of a SavedModel is expected"
 
 
@@ -65,14 +68,9 @@ def make_bundle(given: Given, folder: Path) -> Path:
         PlainArtifactError: where its inputs cannot be read, or this interpreter cannot reload.
     """
     bundle = folder / Path(os.path.abspath(given.path)).name
-    fmt = formats.built_in()[FORMATS.get(given.path.suffix, "saved_model")]
     artifact = bundle / bundle_files.ARTIFACT
     try:
-        if given.path.is_dir():
-            shutil.copytree(given.path, artifact)
-        else:
-            artifact.mkdir(parents=True)
-            shutil.copyfile(given.path, artifact / getattr(fmt, "filename", given.path.name))
+        fmt = _copied(given.path, artifact)
     except OSError as error:
         raise PlainArtifactError(f"{given.path} cannot be read: {error}") from None
     environment = Environment(THIS_INTERPRETER, HERE, portable_archive([]), "fork")
@@ -90,6 +88,17 @@ def make_bundle(given: Given, folder: Path) -> Path:
     hashes = bundle_files.hashes(str(bundle))
     origins.write(str(bundle), Origin(test=bundle.name, format=fmt.name, sha256=hashes))
     return bundle
+
+
+def _copied(path: Path, artifact: Path) -> Format:
+    """Copy it to where a format looks for it; the format."""
+    if path.is_dir():
+        shutil.copytree(path, artifact)
+        return SavedModelFormat()
+    fmt = FORMATS[path.suffix]()
+    artifact.mkdir(parents=True)
+    shutil.copyfile(path, artifact / fmt.filename)
+    return fmt
 
 
 def _job(given: Given, fmt: Format, environment: Environment) -> Job:

@@ -9,7 +9,6 @@ from ..portable import keras_libs
 from ..portable.aliases import Layer, Model
 from ..portable.confinement.tripwire import Access
 from ..portable.formats import Format
-from ..portable.formats.keras_saved_model import KerasSavedModelFormat
 from ..portable.models import places
 
 HOLDING_IT = (
@@ -43,7 +42,7 @@ def handle_hint(
     for layer in _hub_layers(models):
         handle = layer._handle
         if isinstance(handle, str) and _is_sought(handle, accesses, error):
-            text = HOLDING_IT if isinstance(fmt, KerasSavedModelFormat) else BY_HANDLE
+            text = HOLDING_IT if fmt.holds_hub_modules else BY_HANDLE
             otherwise = URL if "://" in handle else FOLDER
             name = f"The hub.KerasLayer {layer.name!r}"
             return text.format(layer=name, handle=handle, otherwise=otherwise)

@@ -58,7 +58,7 @@ def _operation(found: dict[str, str], loading: Loading) -> str:
 
 def _table(found: dict[str, str], loading: Loading) -> str:  # noqa: ARG001
     text = "A lookup table came back empty: its vocabulary is not a weight. "
-    if "config" in loading.format.keeps:  # a format for whole models
+    if loading.format.holds_whole_models:
         return (
             f"{text}{loading.format.name} did not keep it: a layer of your own must return it from "
             "get_config, or write it in save_assets."

@@ -2,7 +2,7 @@
 
 A record is a NamedTuple. Its plain form is a dict of its fields: `codec` can encode it, and the
 other side reads it without the sender's code. A member of an enum of strings is its string there. A
-record with a method `verify` raises ValueError there where its fields contradict each other.
+record that is `Verifiable` is verified there.
 """
 
 from __future__ import annotations
@@ -10,7 +10,18 @@ from __future__ import annotations
 import enum
 import functools
 import reprlib
-from typing import Any, Dict, Set, Tuple, Type, TypeVar, Union, get_type_hints
+from typing import (
+    Any,
+    Dict,
+    Protocol,
+    Set,
+    Tuple,
+    Type,
+    TypeVar,
+    Union,
+    get_type_hints,
+    runtime_checkable,
+)
 
 import numpy as np
 
@@ -18,6 +29,18 @@ from .aliases import Json, Plain
 from .tensors import LEAVES
 
 R = TypeVar("R")
+
+
+@runtime_checkable
+class Verifiable(Protocol):
+    """A record whose fields may contradict each other."""
+
+    def verify(self) -> None:
+        """Look at them.
+
+        Raises:
+            ValueError: where they do.
+        """
 
 
 def to_plain(value: Any) -> Plain:
@@ -96,7 +119,7 @@ def _record(kind: Any, plain: Plain, where: str) -> Any:
     _expect(not missing, where, f"the field {_named(missing)}", plain)
     fields = {name: _parsed(hints[name], item, f"{where}.{name}") for name, item in plain.items()}
     record = kind(**fields)
-    if hasattr(record, "verify"):
+    if isinstance(record, Verifiable):
         record.verify()
     return record
 

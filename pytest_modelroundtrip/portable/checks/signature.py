@@ -210,9 +210,9 @@ def _compare_functions(
 def _compare_calls(
     where: str, expected: CallSignature, actual: Optional[CallSignature], found: Comparison
 ) -> None:
-    for side, specs in zip(CallSignature._fields, expected):
+    sides = zip(CallSignature._fields, expected, actual or CallSignature([], []))
+    for side, specs, others in sides:
         found.compared += 1
-        others: List[Spec] = getattr(actual, side, [])
         if actual is None or len(specs) != len(others):
             pair = _specs(specs), _specs(others)
             found.differ("{}{}: {} came back as {}".format(side, where, *pair))

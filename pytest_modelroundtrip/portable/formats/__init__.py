@@ -101,6 +101,10 @@ class Format:
     holds_groups: ClassVar[bool] = False
     # whether it trains the model, by the function that the test names: see `_resumed`
     trains: ClassVar[bool] = False
+    # whether what it loads calls functions as they were traced at the save
+    calls_as_traced: ClassVar[bool] = False
+    # whether it holds the module of a hub layer itself, and not only its path or URL
+    holds_hub_modules: ClassVar[bool] = False
     from_test: FromTest = FromTest()  # what the test passes, which few formats need
 
     def unsupported(self, model: Model) -> Optional[str]:  # noqa: ARG002
@@ -183,6 +187,11 @@ class Format:
         majors = dict.fromkeys(keras_majors or [None])
         reasons = [self.unreadable_by(major, interpreter) for major in majors]
         return [reason for reason in reasons if reason]
+
+    @property
+    def holds_whole_models(self) -> bool:
+        """Whether a model comes back with its config, and not only its weights or its calls."""
+        return "config" in self.keeps
 
     @property
     def reference(self) -> str:

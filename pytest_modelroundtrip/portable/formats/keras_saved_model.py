@@ -15,6 +15,7 @@ class KerasSavedModelFormat(KerasFileFormat):
     name = "keras_saved_model"
     filename = ""
     needs = ("tensorflow",)
+    holds_hub_modules = True
     # no version reads the optimizer's slots
     never_kept: ClassVar[Mapping[str, Tuple[int, ...]]] = {"optimizer": (2,)}
 

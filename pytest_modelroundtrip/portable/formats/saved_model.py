@@ -16,6 +16,8 @@ class SavedModelFormat(Format):
     name = "saved_model"
     keeps = SERVED
     needs: ClassVar[Tuple[str, ...]] = ("tensorflow",)
+    calls_as_traced = True
+    holds_hub_modules = True
 
     def unsupported(self, model: Model) -> Optional[str]:
         """Why it cannot hold this model with these versions, or None."""
