@@ -187,6 +187,7 @@ class _Environment:
     """An interpreter that answers as it is told."""
 
     name, broken, without_keras = "there", None, None
+    is_this_interpreter = False
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
