@@ -1,5 +1,6 @@
-"""The options: declared in one table, resolved to one checked record.
+"""The options of tests: declared in one table, resolved to one checked record.
 
+Those about bundles are declared in `bundles.bundle_settings`.
 A value comes from the command line, else the marker, else the ini file, else the default.
 """
 

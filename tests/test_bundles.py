@@ -108,7 +108,7 @@ def test_what_was_recorded_is_checked_as_goldens(
     origin.write_text(origin.read_text().replace("::test_of_old", "::test_encoder"))
     result = check("--collect-only", "-k", "weights and here or saved_model and not here")
     result.stdout.no_fnmatch_line("*is unused*")  # its test is deselected, not gone
-    known = f"roundtrip_golden_failures =\n  {bundle.name}[here]: it was changed\n"
+    known = f"roundtrip_golden_expected_failures =\n  {bundle.name}[here]: it was changed\n"
     Path("pytest.ini").write_text(f"[pytest]\nroundtrip_goldens = goldens\n{known}")
     check("goldens").assert_outcomes(passed=1, xfailed=1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,19 +18,19 @@ from pytest_modelroundtrip.result import Verdict
 FIRST = Path(__file__).parent / "bundles" / "dense.saved_model"
 RUNS = "open('it-ran', 'w')\n"
 
-Checked = Callable[[Verdict], int]
+Checked = Callable[..., int]
 
 
 @pytest.fixture
 def checked(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Checked:
-    """`checked(verdict)`: the exit status of a check of a bundle that comes to that verdict."""
+    """`checked(verdict, *options)`: the exit status of a check of a bundle that comes to that."""
     assert pytester.path == Path.cwd()
     monkeypatch.setattr(session, "missing_tensorflow", lambda: "")  # so that nothing is started
     shutil.copytree(FIRST, "models/dense.saved_model")
 
-    def checked(verdict: Verdict) -> int:
+    def checked(verdict: Verdict, *options: str) -> int:
         stub_goldens(monkeypatch, verdict)
-        return main(["check", "models/dense.saved_model"])
+        return main(["check", "models/dense.saved_model", *options])
 
     return checked
 
@@ -55,6 +56,16 @@ def test_the_ini_file_is_the_one_that_configures_pytest(
     Path("tox.ini").write_text("[pytest]\nroundtrip_environments = here, tf215\n")
     assert checked(Verdict.EXACT) == 2
     assert "unknown environment 'tf215'" in capsys.readouterr().out
+
+
+def test_environments_are_defined_and_selected_as_in_pytest(
+    checked: Checked, capsys: pytest.CaptureFixture[str]
+) -> None:
+    defined = [f"--define-environment={name}={sys.executable}" for name in ("one", "two", "three")]
+    assert checked(Verdict.EXACT, *defined, "--environments=one,here") == 0
+    assert "2 passed" in capsys.readouterr().out
+    assert checked(Verdict.EXACT, *defined) == 0
+    assert "1 passed" in capsys.readouterr().out
 
 
 def test_what_this_machine_refuses_is_not_a_difference(

@@ -1,4 +1,8 @@
-"""Options about bundles: what is recorded, and which goldens are checked."""
+"""Options about bundles: what is recorded, and which goldens are checked.
+
+They are not in the table of `settings`, which has what is resolved for each test: they are of the
+whole run.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ def add_options(parser: pytest.Parser) -> None:
         help="folders with bundles, each of which is a test: what was saved once still loads",
     )
     parser.addini(
-        "roundtrip_golden_failures",
+        "roundtrip_golden_expected_failures",
         type="linelist",
         default=[],
         help="bundles that are known to fail, one `encoder.keras[tf215]: reason` per line",
@@ -55,18 +59,19 @@ def is_golden(path: Path, config: pytest.Config) -> bool:
     return any(root.resolve() in (path, path.parent) for root in named)
 
 
-def golden_failures(config: pytest.Config) -> dict[str, str]:
+def expected_failures(config: pytest.Config) -> dict[str, str]:
     """By the id of a golden, as `encoder.keras[tf215]`, why it is known to fail.
 
     Raises:
         pytest.UsageError: for a line without an id or without a reason.
     """
     found = {}
-    for line in config.getini("roundtrip_golden_failures"):
+    for line in config.getini("roundtrip_golden_expected_failures"):
         name, _, reason = line.partition(": ")
         if not name.strip().endswith("]") or not reason.strip():
             raise pytest.UsageError(
-                f"roundtrip_golden_failures: `NAME[ENVIRONMENT]: reason` is expected, not {line!r}"
+                "roundtrip_golden_expected_failures: `NAME[ENVIRONMENT]: reason` is expected, not "
+                f"{line!r}"
             )
         found[name.strip()] = reason.strip()
     return found
@@ -94,7 +99,7 @@ def check(config: pytest.Config) -> None:
         pytest.UsageError: where the folder to record to has something in it, goldens are to be
             updated by several processes, the store cannot be written, or a line cannot be read.
     """
-    golden_failures(config)
+    expected_failures(config)
     updates, folder = config.getoption("roundtrip_update_goldens"), recording_folder(config)
     if updates and config.getoption("numprocesses", None):
         raise pytest.UsageError("--roundtrip-update-goldens works in one process: leave out -n")

@@ -23,6 +23,10 @@ INI_FILES = {
     "setup.cfg": "[tool:pytest]",
 }
 OK, SOMETHING_DIFFERS, NOT_DONE = 0, 1, 2  # exit statuses
+ENVIRONMENTS_HELP = (
+    "comma-separated: those to reload in, of these and of the ini file in this folder; default: "
+    "roundtrip_environments of that ini file, else here"
+)
 CHECKS_HELP = "comma-separated; default: all that were recorded"
 STORE_HELP = "where the large files of the bundles are, if not where they were recorded"
 
@@ -55,14 +59,14 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         help="comma-separated: modules to import before artifacts without a record are loaded",
     )
     command.add_argument(
-        "--in",
-        dest="environments",
+        "--define-environment",
         action="append",
         default=[],
-        metavar="ENVIRONMENT",
-        help="the name of an environment of the ini file in this folder, or NAME=SPECIFICATION; "
-        "can be repeated; default: roundtrip_environments of that ini file, else here",
+        metavar="NAME=SPECIFICATION",
+        help="define an environment (docs/environments.md). Select it with --environments. Can be "
+        "repeated",
     )
+    command.add_argument("--environments", metavar="NAMES", help=ENVIRONMENTS_HELP)
     command.add_argument("--checks", metavar="CHECKS", help=CHECKS_HELP)
     command.add_argument("--store", metavar="FOLDER_OR_URL", help=STORE_HELP)
     command.add_argument("--report", metavar="PATH", help="write the results to a JSON file")
@@ -149,11 +153,9 @@ def _arguments(chosen: argparse.Namespace) -> list[str]:
     found = ["-c", ini, "--rootdir=.", "-o", "addopts=", "-p", "no:cacheprovider", "--no-header"]
     found.append("--noconftest")
     found += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # this package is in use already
-    defined = [text for text in chosen.environments if "=" in text]
-    found += [f"--roundtrip-define-environment={text}" for text in defined]
+    found += [f"--roundtrip-define-environment={text}" for text in chosen.define_environment]
     if chosen.environments:
-        names = [text.partition("=")[0] for text in chosen.environments]
-        found.append(f"--roundtrip-environments={','.join(names)}")
+        found.append(f"--roundtrip-environments={chosen.environments}")
     if chosen.checks:
         found.append(f"--roundtrip-checks={chosen.checks}")
     if chosen.store:

@@ -60,7 +60,7 @@ def _items(collector: pytest.Collector, folder: Path) -> Iterator[pytest.Item]:
         case = session.cases([])[0]
     except (bundle_reader.BundleError, SettingsError) as error:
         raise collector.CollectError(printable(str(error))) from None
-    failures = bundle_settings.golden_failures(config)
+    failures = bundle_settings.expected_failures(config)
     # pytest has no id for a folder outside of the root folder
     test = collector.nodeid or printable(collector.path.as_posix())
     for environment in case.settings.environments:
