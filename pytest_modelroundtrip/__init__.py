@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from .battery import LayerError, check_layer
     from .bundles.recording import RecordError, record
     from .fixture import RoundTripFixture
+    from .portable.checks import Check
     from .portable.formats import Format, LoadOptions
     from .result import FormatFailedError, RoundTrip, RoundTripError, Verdict, Versions
 
 __all__ = [
+    "Check",
     "Format",
     "FormatFailedError",
     "LayerError",
@@ -34,6 +36,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _MODULES = {
+    "Check": "portable.checks",
     "Format": "portable.formats",
     "FormatFailedError": "result",
     "LayerError": "battery",

@@ -18,10 +18,10 @@ def pytest_modelroundtrip_formats(  # type: ignore[empty-body]
     """Add formats.
 
     The module of the class travels into the clean interpreter. It may import the standard library,
-    NumPy, `pytest_modelroundtrip.portable`, and inside functions TensorFlow and Keras::
+    NumPy, `pytest_modelroundtrip.portable.format_api`, and inside functions TensorFlow and Keras::
 
         # quantized.py
-        from pytest_modelroundtrip.portable.formats.keras import KerasFormat
+        from pytest_modelroundtrip.portable.format_api import KerasFormat
 
         class QuantizedFormat(KerasFormat):
             '''A .keras file of a model that is quantized when it is loaded.'''
@@ -46,7 +46,7 @@ def pytest_modelroundtrip_formats(  # type: ignore[empty-body]
         config: pytest's configuration.
 
     Returns:
-        Classes that subclass `pytest_modelroundtrip.Format`; they are made without arguments.
+        Classes that subclass `Format`; they are made without arguments.
     """
 
 

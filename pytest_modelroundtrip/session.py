@@ -200,8 +200,8 @@ def _usage_error(hook: str, text: str) -> pytest.UsageError:
 
 def _added_format(kind: object) -> Format:
     if not isinstance(kind, type) or not issubclass(kind, Format):
-        what = f"a class that subclasses pytest_modelroundtrip.Format is expected, not {kind!r}"
-        raise _usage_error(FORMATS_HOOK, what)
+        base = "pytest_modelroundtrip.portable.format_api.Format"
+        raise _usage_error(FORMATS_HOOK, f"a subclass of {base} is expected, not {kind!r}")
     faults = formats.faults_of(kind)
     if faults:
         raise _usage_error(FORMATS_HOOK, f"{kind.__name__}: {'; '.join(faults)}")

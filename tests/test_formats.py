@@ -180,7 +180,7 @@ def build():
 """
 
 LAZY = '''
-from pytest_modelroundtrip.portable.formats._rebuild import rebuilt
+from pytest_modelroundtrip.portable.formats.rebuilt import rebuilt
 from pytest_modelroundtrip.portable.formats.weights import WeightsFormat
 
 class LazyFormat(WeightsFormat):

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
-from inner_runs import Run, adding_formats, reported
+from inner_runs import HEADER, Check, Run, adding_formats, reported
+
+from pytest_modelroundtrip.portable import format_api
+
+BASE = "pytest_modelroundtrip.portable.format_api.Format"
+DOCS = Path(__file__).parents[1] / "docs"
 
 FORMAT = '''
-from pytest_modelroundtrip import Format
+from pytest_modelroundtrip.portable.format_api import Format
 from pytest_modelroundtrip.portable.formats.h5 import H5Format
 
 class Sound(H5Format):
@@ -71,15 +79,15 @@ pytestmark = pytest.mark.slow  # it starts Python
     ("answer", "message"),
     [
         ("Undocumented", "Undocumented: it has no docstring"),
-        ("Nameless", "Nameless: it has no name; it has no save; it has no load"),
+        ("Nameless", "Nameless: it has no name; it has no load; it has no save"),
         ("Mistyped", "Mistyped.keeps: unknown check 'weight'; did you mean 'weights'?"),
         ("Spaced", "Spaced: its name is not a string of at most 100 letters, digits"),
         ("Keepless", "Keepless: its keeps is not a tuple of names"),
         ("Grouping", "Grouping: it saves groups in a way of its own: set holds_groups = True"),
         ("Demanding", "Demanding() raised TypeError: "),
         ("Taken", "there is a format 'keras' already"),
-        ("instance", "a class that subclasses pytest_modelroundtrip.Format is expected, not <"),
-        ("number", "a class that subclasses pytest_modelroundtrip.Format is expected, not 3"),
+        ("instance", f"a subclass of {BASE} is expected, not <"),
+        ("number", f"a subclass of {BASE} is expected, not 3"),
     ],
 )
 def test_a_format_that_lacks_something_is_named(
@@ -111,6 +119,25 @@ def test_an_answer_of_another_type_is_an_error(
     result = pytester.runpytest_subprocess("--roundtrip-list")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert message in result.stderr.str() and "Traceback" not in result.stderr.str()
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_the_documented_format_runs_as_it_stands(check: Check, pytester: pytest.Pytester) -> None:
+    text = (DOCS / "own_formats.md").read_text(encoding="utf-8")
+    files = dict(re.findall(r"^```python\n# (\w+)\.py\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
+    assert files.keys() == {"npz_format", "conftest", "test_npz"}
+    imported = re.findall(r"^from pytest_modelroundtrip\S*", files["npz_format"], re.MULTILINE)
+    assert imported == ["from pytest_modelroundtrip.portable.format_api"]
+    pytester.makepyfile(**files, mymodels=f"{HEADER}\nbuild = dense\n")
+    pytester.syspathinsert()
+    pytester.makeini("[pytest]\nroundtrip_pythonpath = .\n")
+    check("test_npz.py").assert_outcomes(passed=1)
+
+
+def test_what_the_docs_name_is_public() -> None:
+    text = (DOCS / "own_formats.md").read_text(encoding="utf-8")
+    bases = set(re.findall(r"`(\w+Format|Format|LoadOptions|\w+Error)`", text)) - {"NpzFormat"}
+    assert bases <= set(format_api.__all__)
 
 
 def test_a_format_may_import_the_public_name(run: Run, pytester: pytest.Pytester) -> None:

@@ -16,7 +16,7 @@ from pytest_modelroundtrip.__main__ import main
 FORMAT = '''
 import sys
 
-from pytest_modelroundtrip import Format
+from pytest_modelroundtrip.portable.format_api import Format
 
 
 class RaisingFormat(Format):

@@ -247,7 +247,7 @@ import os
 import tensorflow as tf
 
 from pytest_modelroundtrip.portable.formats import built_in
-from pytest_modelroundtrip.portable.formats._rebuild import rebuilt
+from pytest_modelroundtrip.portable.formats.rebuilt import rebuilt
 
 keras = tf.keras
 Base = type(built_in()["{base}"])

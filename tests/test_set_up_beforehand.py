@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 
-from pytest_modelroundtrip import Format
+from pytest_modelroundtrip.portable.format_api import Format
 
 
 class Spy(Format):

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,7 +38,9 @@ from ..setting_values import THIS_INTERPRETER
 from ..settings import Settings
 
 SECONDS = 300  # for the first reload
-FORMATS = {".keras": KerasFormat, ".h5": H5Format, ".hdf5": H5Format}  # by a file's suffix
+FORMATS: dict[str, Callable[[], KerasFormat | H5Format]] = {  # by a file's suffix
+    ".keras": KerasFormat, ".h5": H5Format, ".hdf5": H5Format,
+}  # fmt: skip
 EXPECTED = "a .keras, .h5 or .hdf5 file or the folder of a SavedModel is expected"
 
 

@@ -84,7 +84,7 @@ def portable_archive(format_classes: Iterable[type[Format]]) -> bytes:
     """
     package = PACKAGE.name
     sources = {"__main__.py": MAIN}
-    # the former, so that a format may import the public name `Format`
+    # the former, since Python takes a package with it before one that is installed there
     for path in [PACKAGE / "__init__.py", *sorted((PACKAGE / "portable").rglob("*.py"))]:
         name = f"{package}/{path.relative_to(PACKAGE).as_posix()}"
         sources[name] = path.read_text(encoding="utf-8")

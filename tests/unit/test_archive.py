@@ -8,8 +8,8 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pytest_modelroundtrip import Format
 from pytest_modelroundtrip.environments import archive
+from pytest_modelroundtrip.portable.format_api import Format
 
 
 def logged(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -240,9 +240,9 @@ def test_the_headline_says_what_failed(verdict: Verdict, headline: str) -> None:
 def test_a_format_without_a_docstring_is_listed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from pytest_modelroundtrip.portable.formats import Format
+    from pytest_modelroundtrip.portable.format_api import KerasFormat
 
-    class Bare(Format):
+    class Bare(KerasFormat):
         name = "bare"
         keeps = ("weights", "training")
         never_kept = {"optimizer": (2,), "weights": (2, 3)}  # noqa: RUF012

@@ -64,6 +64,12 @@ class StubFormat(Format):
         Path(folder, "half").write_text("half")
         self._act()
 
+    def save(self, model: object, folder: str) -> None:
+        """Not called."""
+
+    def load(self, folder: str, options: object) -> None:
+        """Not called."""
+
 
 def tried(
     folder: Path, save: Act = nothing, reload: Act = nothing, is_local: bool = True

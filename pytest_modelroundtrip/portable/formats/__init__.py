@@ -2,14 +2,13 @@
 read together.
 
 A format is a subclass of `Format`. To add a built-in one, write its module and add its name to
-`format_names.BUILT_IN`; a plugin returns its own class from the hook
-`pytest_modelroundtrip_formats`. The module of the class travels into the clean interpreter, so it
-may import the standard library, NumPy, `pytest_modelroundtrip.portable`, and inside functions
-TensorFlow and Keras.
+`format_names.BUILT_IN`. A plugin returns its own class from the hook
+`pytest_modelroundtrip_formats`; what the module of that class may import is in `format_api`.
 """
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import copy
 import importlib
@@ -76,7 +75,7 @@ class FromTest(NamedTuple):
         return self._replace(batches={"": self.batches.get(name, ())})
 
 
-class Format:
+class Format(abc.ABC):
     """One way to persist a model: what it keeps, and how it saves and loads.
 
     Subclasses need `name`, `keeps`, `save` and `load`, and a docstring, whose first line is what
@@ -123,21 +122,21 @@ class Format:
         """Why only a factory can rebuild these parts of a group, or None."""
         return None
 
+    @abc.abstractmethod
     def save(self, model: Model, folder: str) -> None:
         """Write the model into this empty folder.
 
         Raises:
             UnsupportedError: when it shows only now that the format cannot hold the model.
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def load(self, folder: str, options: LoadOptions) -> Model:
         """The live model from that folder.
 
         Raises:
             UnsupportedError: as `save`.
         """
-        raise NotImplementedError
 
     def save_group(self, models: Mapping[str, Model], folder: str) -> None:
         """Save the parts of a group by their names: by default each in a folder of its own."""
@@ -231,10 +230,8 @@ def _in_module(name: str) -> Type[Format]:
 
 def faults_of(kind: Type[Format]) -> List[str]:
     """What is wrong with the declaration of a format, in words."""
-    faults = [f"it has no {name}" for name in ("name", "keeps") if not hasattr(kind, name)]
-    for name in ("save", "load"):
-        if getattr(kind, name) is getattr(Format, name):
-            faults.append(f"it has no {name}")
+    missing = [name for name in ("name", "keeps") if not hasattr(kind, name)]
+    faults = [f"it has no {name}" for name in [*missing, *sorted(kind.__abstractmethods__)]]
     if not (kind.__doc__ or "").strip():
         faults.append("it has no docstring")
     name = getattr(kind, "name", "a")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import shutil
 from typing import Callable, ClassVar, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
@@ -45,9 +46,9 @@ class ConvertedFormat(Format):
     # other kernels, and constants that are folded: sums are rounded elsewhere
     tolerance: ClassVar[Optional[float]] = 1e-4
 
+    @abc.abstractmethod
     def convert(self, model: Model, folder: str) -> None:
         """Write the model into this empty folder."""
-        raise NotImplementedError
 
     def save(self, model: Model, folder: str) -> None:
         """Write the model, or what was loaded, into this empty folder."""

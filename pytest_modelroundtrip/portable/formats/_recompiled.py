@@ -10,7 +10,7 @@ from .. import keras_libs
 from ..aliases import Json, Model
 from ..models import optimizers
 from . import LoadOptions
-from ._rebuild import RebuiltFormat, rebuilt, save_architecture
+from .rebuilt import RebuiltFormat, rebuilt, save_architecture
 
 COMPILE_FILE = "compile.json"
 

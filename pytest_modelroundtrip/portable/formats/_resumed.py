@@ -26,7 +26,7 @@ RANDOM = (
 )
 
 
-class ResumedFormat(Format, abc.ABC):
+class ResumedFormat(Format):
     """A training that was interrupted, and goes on in the clean interpreter."""
 
     keeps = ("history", "optimizer", *WEIGHTS)

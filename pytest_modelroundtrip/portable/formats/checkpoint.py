@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 from ..aliases import Model, Nest
 from ..models import creation, optimizers, variables
 from . import WEIGHTS, LoadOptions, other_backend
-from ._rebuild import RebuiltFormat, part_of, rebuilt, save_architecture, with_variables
+from .rebuilt import RebuiltFormat, part_of, rebuilt, save_architecture, with_variables
 
 PARTS = "parts"  # the folder of a group's architectures, and the attribute that holds its parts
 

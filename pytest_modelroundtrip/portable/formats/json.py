@@ -9,7 +9,7 @@ from .. import keras_libs
 from ..aliases import Model
 from . import LoadOptions
 from ._keras_file import KerasFileFormat
-from ._rebuild import with_variables
+from .rebuilt import with_variables
 
 
 class JsonFormat(KerasFileFormat):

@@ -7,7 +7,7 @@ from typing import Optional
 
 from ..aliases import Model
 from . import LoadOptions, not_a_keras_model
-from ._rebuild import RebuiltFormat, rebuilt, save_architecture
+from .rebuilt import RebuiltFormat, rebuilt, save_architecture
 
 FILENAME = "model.weights.h5"
 

@@ -9,7 +9,7 @@ from typing import ClassVar, List
 from ..aliases import Model, Module
 from . import LoadOptions
 from ._keras3 import Keras3Format
-from ._rebuild import rebuilt, save_architecture
+from .rebuilt import rebuilt, save_architecture
 from .weights import WeightsFormat
 
 FILENAME = "model.weights.json"

@@ -7,7 +7,7 @@ from typing import Optional
 
 from ..aliases import Model
 from . import LoadOptions, not_a_keras2_model
-from ._rebuild import RebuiltFormat, rebuilt, save_architecture
+from .rebuilt import RebuiltFormat, rebuilt, save_architecture
 
 
 class WeightsTfFormat(RebuiltFormat):
