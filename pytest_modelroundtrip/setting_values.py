@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 
 class SettingsError(Exception):
@@ -29,6 +29,16 @@ class AvailableNames:
 Names = tuple[str, ...]
 
 THIS_INTERPRETER = "here"  # the name of the environment that is this interpreter, started clean
+
+
+class ByName(NamedTuple):
+    """How a value is checked that consists of names which tests can use."""
+
+    check: Callable[[object, AvailableNames], object]
+
+
+# the valid value, or SettingsError
+Check = Callable[[object], object] | ByName
 
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 UNITS |= {"KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
@@ -78,7 +88,7 @@ def is_all(value: object) -> bool:
     return isinstance(words, (list, tuple)) and [str(word) for word in words] == ["all"]
 
 
-def strings(value: object, names: AvailableNames | None = None) -> Names:  # noqa: ARG001
+def strings(value: object) -> Names:
     """A list of strings that are not empty, each once."""
     if not isinstance(value, (list, tuple, set, frozenset)):
         raise SettingsError("a list of names is expected")
@@ -87,7 +97,7 @@ def strings(value: object, names: AvailableNames | None = None) -> Names:  # noq
     return tuple(dict.fromkeys(sorted(value) if isinstance(value, (set, frozenset)) else value))
 
 
-def variables(value: object, names: AvailableNames) -> Names:  # noqa: ARG001
+def variables(value: object) -> Names:
     """Names of environment variables, in which `*` may stand."""
     from .environments.passed_variables import is_kept_clean
 
@@ -106,14 +116,14 @@ def variables(value: object, names: AvailableNames) -> Names:  # noqa: ARG001
     return found
 
 
-def flag(value: object, names: AvailableNames) -> bool:  # noqa: ARG001
+def flag(value: object) -> bool:
     """True or False."""
     if not isinstance(value, bool):
         raise SettingsError("True or False is expected")
     return value
 
 
-def distance(value: object, names: AvailableNames) -> float:  # noqa: ARG001
+def distance(value: object) -> float:
     """A number that is not negative."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not is_number or not 0 <= cast(float, value) <= sys.float_info.max:
@@ -121,14 +131,14 @@ def distance(value: object, names: AvailableNames) -> float:  # noqa: ARG001
     return float(cast(float, value))
 
 
-def generations(value: object, names: AvailableNames) -> int:  # noqa: ARG001
+def generations(value: object) -> int:
     """How many times a model is saved and reloaded in a row."""
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 10:
         raise SettingsError("a whole number from 1 to 10 is expected")
     return value
 
 
-def seconds(value: object, names: AvailableNames) -> float:  # noqa: ARG001
+def seconds(value: object) -> float:
     """A positive number of seconds; text in the ini file and on the command line."""
     try:
         found = float(value) if isinstance(value, (int, float, str)) else 0.0
@@ -139,7 +149,7 @@ def seconds(value: object, names: AvailableNames) -> float:  # noqa: ARG001
     return found
 
 
-def size(value: object, names: AvailableNames) -> int:  # noqa: ARG001
+def size(value: object) -> int:
     """A positive number of bytes, or text with a unit: "500 MB", "4GiB"."""
     match = SIZE.fullmatch(str(value)) if isinstance(value, (int, str)) else None
     found = int(float(match[1]) * UNITS[match[2].upper()]) if match else 0
@@ -148,7 +158,7 @@ def size(value: object, names: AvailableNames) -> int:  # noqa: ARG001
     return found
 
 
-def attribute(value: object, names: AvailableNames | None = None) -> str:  # noqa: ARG001
+def attribute(value: object) -> str:
     """The place of an object: "module:attribute"."""
     parts = value.split(":") if isinstance(value, str) else []
     if len(parts) != 2 or not all(part.replace(".", "_").isidentifier() for part in parts):
@@ -156,7 +166,7 @@ def attribute(value: object, names: AvailableNames | None = None) -> str:  # noq
     return str(value)
 
 
-def attributes(value: object, names: AvailableNames) -> dict[str, str]:  # noqa: ARG001
+def attributes(value: object) -> dict[str, str]:
     """Places of objects by name."""
     if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
         raise SettingsError('a dict of name -> "module:attribute" is expected')
@@ -181,7 +191,7 @@ def case_id(fmt: str, environment: str) -> str:
     return fmt if environment == THIS_INTERPRETER else f"{fmt}-{environment}"
 
 
-def folders(value: object, names: AvailableNames) -> Names:  # noqa: ARG001
+def folders(value: object) -> Names:
     """Existing folders, as absolute paths."""
     paths = [Path(item) for item in value] if isinstance(value, list) else []
     for path in paths:
@@ -190,10 +200,10 @@ def folders(value: object, names: AvailableNames) -> Names:  # noqa: ARG001
     return tuple(str(path.resolve()) for path in paths)
 
 
-def one_of(*valid: str) -> Callable[[object, AvailableNames], str]:
+def one_of(*valid: str) -> Callable[[object], str]:
     """One of these words."""
 
-    def check(value: object, names: AvailableNames) -> str:  # noqa: ARG001
+    def check(value: object) -> str:
         if not isinstance(value, str) or value not in valid:
             raise SettingsError(unknown("value", value, valid))
         return str(value)

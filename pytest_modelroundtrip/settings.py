@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -66,7 +66,7 @@ class Option(NamedTuple):
     """One option: a keyword of the marker, an ini option with a command-line option, or both."""
 
     name: str
-    check: Callable[[object, AvailableNames], object]  # the valid value, or SettingsError
+    check: values.Check
     ini: Literal["args", "paths", "string"] | None = None  # its type there; None: marker only
     help: str = ""
     in_marker: bool = True
@@ -75,15 +75,20 @@ class Option(NamedTuple):
 OPTIONS = (
     Option(
         "formats",
-        values.formats,
+        values.ByName(values.formats),
         "args",
         "formats to save in, or all; default: all but those made on request (docs/formats.md)",
     ),
-    Option("exclude", values.formats),
-    Option("environments", values.environments, "args", "environments to reload in; default: here"),
+    Option("exclude", values.ByName(values.formats)),
+    Option(
+        "environments",
+        values.ByName(values.environments),
+        "args",
+        "environments to reload in; default: here",
+    ),
     Option(
         "checks",
-        values.checks,
+        values.ByName(values.checks),
         "args",
         "checks to make, or all; default: what the format keeps, except slow checks",
     ),
@@ -97,7 +102,7 @@ OPTIONS = (
     Option("factory", values.attribute),
     Option("train", values.attribute),
     Option("generations", values.generations),
-    Option("expected_failures", values.reasons),
+    Option("expected_failures", values.ByName(values.reasons)),
     Option("safe_mode", values.flag),
     Option("timeout", values.seconds, "string", "seconds for one reload; default: 300"),
     Option(
@@ -259,7 +264,8 @@ def _words(option: Option, given: str | list[str]) -> object:
 
 def _checked(name: str, value: object, source: str, names: AvailableNames) -> Any:
     try:
-        return BY_NAME[name].check(value, names)
+        check = BY_NAME[name].check
+        return check.check(value, names) if isinstance(check, values.ByName) else check(value)
     except SettingsError as error:
         raise SettingsError(f"{name}={value!r} ({source}): {error}") from None
 

@@ -137,7 +137,7 @@ def test_a_wrapped_interpreter_is_clean_too(
     wrapped = f"popen//python=env {HERE}"
     selected = "--roundtrip-environments=here,wrapped"
     run(SAVED_MODEL, define("wrapped", wrapped), selected).assert_outcomes(passed=2)
-    command = parse(wrapped, pytester.path).reproduce_command("folder")
+    command = parse(wrapped, pytester.path).resolved(print).reproduce_command("folder")
     assert command.startswith(f"env {HERE} -s reload.pyz ")
 
 

@@ -14,7 +14,7 @@ from ..portable.reload_processes import standby, watching
 from . import jobs_there, launch
 from .connection import Connection, ConnectionEndedError
 from .install_hints import install_hint
-from .kinds import Kind
+from .kinds import Kind, Startable
 from .provisioning import Notify, ProvisioningError
 
 # the worker keeps the time limit, and then lets the child print its trace, and ends it
@@ -104,7 +104,12 @@ class Environment:
         return self.kind.is_this_interpreter
 
     def reproduce_command(self, folder: str, *arguments: str) -> str:
-        """The command that reloads, without pytest, what is kept in that folder."""
+        """The command that reloads, without pytest, what is kept in that folder.
+
+        Empty where there is no interpreter yet.
+        """
+        if not isinstance(self._current, Startable):
+            return ""
         return self._current.reproduce_command(folder, *arguments)
 
     def begin(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .kinds import Kind
+from .kinds import Kind, Missing
 
 REQUIREMENTS: tuple[tuple[str, str], ...] = (  # a pattern of the error -> what to install
     (r"No module named 'pkg_resources'", "setuptools<81"),
@@ -27,7 +27,7 @@ def install_hint(output: str, environment: str, kind: Kind) -> str:
     """
     needed = next((what for pattern, what in REQUIREMENTS if re.search(pattern, output)), None)
     if needed is not None:
-        return kind.install_hint(needed, environment)
+        return kind.install_hint(Missing(needed, environment))
     module = re.search(r"No module named '(\w+)'", output)
     if module:
         return f"Install what provides the module {module[1]!r} in environment {environment!r}."

@@ -28,7 +28,14 @@ class Loading(NamedTuple):
         return any(name == module or name.startswith(f"{module}.") for name in named)
 
 
-Advise = Callable[[dict[str, str], Loading], str]  # takes what the groups of the pattern matched
+class KnownError(NamedTuple):
+    """An error whose words are known."""
+
+    found: dict[str, str]  # what the groups of the pattern matched
+    loading: Loading
+
+
+Advise = Callable[[KnownError], str]
 
 # libraries with operations of their own, which their import registers with TensorFlow
 LIBRARIES_OF_OPERATIONS = (
@@ -38,8 +45,8 @@ LIBRARIES_OF_OPERATIONS = (
 )  # fmt: skip
 
 
-def _operation(found: dict[str, str], loading: Loading) -> str:
-    name = found["operation"]
+def _operation(error: KnownError) -> str:
+    name, loading = error.found["operation"], error.loading
     operations = getattr(sys.modules.get("tensorflow"), "raw_ops", None)
     if hasattr(operations, name):
         return f"{name} is an operation of TensorFlow here, which the TensorFlow there lacks."
@@ -56,7 +63,8 @@ def _operation(found: dict[str, str], loading: Loading) -> str:
     return f"{unknown} must be imported before the load. Here it may be {these}: imports={values}."
 
 
-def _table(found: dict[str, str], loading: Loading) -> str:  # noqa: ARG001
+def _table(error: KnownError) -> str:
+    loading = error.loading
     text = "A lookup table came back empty: its vocabulary is not a weight. "
     if loading.format.holds_whole_models:
         return (
@@ -68,9 +76,9 @@ def _table(found: dict[str, str], loading: Loading) -> str:  # noqa: ARG001
     return f"{text}Let the factory build the model with its vocabulary."
 
 
-def _checkpoint(found: dict[str, str], loading: Loading) -> str:  # noqa: ARG001
+def _checkpoint(error: KnownError) -> str:
     text = "The rebuilt model has variables that the checkpoint does not know: it is not the model "
-    if loading.settings.factory is None:
+    if error.loading.settings.factory is None:
         return f"{text}that was saved. Pass a factory that builds the same one."
     return (
         f"{text}that was saved. Let the factory build the same one; parts that share layers must "
@@ -78,8 +86,8 @@ def _checkpoint(found: dict[str, str], loading: Loading) -> str:  # noqa: ARG001
     )
 
 
-def _cast(found: dict[str, str], loading: Loading) -> str:  # noqa: ARG001
-    called, takes = found["called"], found["takes"]
+def _cast(error: KnownError) -> str:
+    called, takes = error.found["called"], error.found["takes"]
     if called == takes:
         return ""
     return (
@@ -88,8 +96,8 @@ def _cast(found: dict[str, str], loading: Loading) -> str:  # noqa: ARG001
     )
 
 
-def _safe_mode(found: dict[str, str], loading: Loading) -> str:  # noqa: ARG001
-    if not loading.settings.safe_mode:
+def _safe_mode(error: KnownError) -> str:
+    if not error.loading.settings.safe_mode:
         return ""
     return (
         "If the artifact may run code of its own, pass safe_mode=False; better, let it hold no "
@@ -98,10 +106,7 @@ def _safe_mode(found: dict[str, str], loading: Loading) -> str:  # noqa: ARG001
 
 
 def _always(text: str) -> Advise:
-    def advise(found: dict[str, str], loading: Loading) -> str:  # noqa: ARG001
-        return text.format(**found)
-
-    return advise
+    return lambda error: text.format(**error.found)
 
 
 NO_SUCH_FILE = (  # of Python, of TensorFlow, of h5py
@@ -215,7 +220,7 @@ def load_error_hint(error: str, loading: Loading) -> str:
     """What to do about a load error; "" where its words are not known."""
     for pattern, advise in LOAD_ERRORS:
         match = re.search(pattern, error)
-        hint = advise(match.groupdict(), loading) if match else ""
+        hint = advise(KnownError(match.groupdict(), loading)) if match else ""
         if hint:
             return hint
     return ""

@@ -126,14 +126,17 @@ def settings(random: Random, folder: Path) -> None:
     """Any value of an option is valid, or SettingsError."""
     del folder
     value = random.choice([forging.nest(random), forging.leaf(random), ["keras", "keras"]])
-    for name in ("formats", "checks", "flag", "distance", "generations", "seconds", "attribute",
-                 "attributes", "reasons", "strings"):  # fmt: skip
+    for name in ("formats", "checks", "reasons"):
         with contextlib.suppress(SettingsError):
             getattr(setting_values, name)(value, NAMES)
+    for name in ("flag", "distance", "generations", "seconds", "attribute", "attributes",
+                 "strings"):  # fmt: skip
+        with contextlib.suppress(SettingsError):
+            getattr(setting_values, name)(value)
     with contextlib.suppress(SettingsError):
-        setting_values.one_of("auto", "off")(value, NAMES)
+        setting_values.one_of("auto", "off")(value)
     with contextlib.suppress(SettingsError):
-        setting_values.folders([random.choice(forging.TEXTS)], NAMES)
+        setting_values.folders([random.choice(forging.TEXTS)])
 
 
 def reports(random: Random, folder: Path) -> None:

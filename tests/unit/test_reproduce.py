@@ -80,7 +80,11 @@ def test_there_is_a_folder_for_temporary_files_where_the_user_has_set_none(
 @pytest.mark.parametrize("name", FOLDERS.values(), ids=FOLDERS)
 def test_the_line_of_a_wrapped_interpreter_runs_there(name: str, tmp_path: Path) -> None:
     folder = kept(tmp_path / name)
-    line = parse(f"popen//python=env {sys.executable}", tmp_path).reproduce_command(str(folder))
+    line = (
+        parse(f"popen//python=env {sys.executable}", tmp_path)
+        .resolved(print)
+        .reproduce_command(str(folder))
+    )
     assert line.isprintable()
     done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -103,7 +107,7 @@ def test_the_line_of_a_host_takes_the_folder_there(
     monkeypatch.setenv("OMP_NUM_THREADS", name)
     folder = kept(tmp_path / name)
     kind = parse(f"ssh=host//python={sys.executable}", tmp_path)
-    line = kind.reproduce_command(str(folder))
+    line = kind.resolved(print).reproduce_command(str(folder))
     assert line.isprintable()
     done = subprocess.run(["sh", "-c", line], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

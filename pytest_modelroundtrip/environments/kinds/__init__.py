@@ -10,7 +10,7 @@ import shlex
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from .. import launch, passed_variables
 from .given import Specification, Variables
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 # a home, and where to make temporary folders: a reload makes its own, and removes it
 HOME_AND_TMPDIR = 'HOME="$PWD" TMPDIR="${TMPDIR:-/tmp}"'
+
+
+class Missing(NamedTuple):
+    """What an environment lacks."""
+
+    requirement: str  # as pip takes it
+    environment: str  # its name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,15 +74,8 @@ class Kind(ABC):
         """
 
     @abstractmethod
-    def reproduce_command(self, folder: str, *arguments: str) -> str:
-        """The command that reloads what is in `folder` (an artifact, its `job`, `reload.pyz`).
-
-        The arguments are those of `reload.pyz`.
-        """
-
-    @abstractmethod
-    def install_hint(self, requirement: str, environment: str) -> str:
-        """What to do to have `requirement` in this environment, which has that name."""
+    def install_hint(self, missing: Missing) -> str:
+        """What to do to have what is missing in the environment."""
 
 
 class Startable(Kind):
@@ -85,6 +85,13 @@ class Startable(Kind):
     @abstractmethod
     def command(self) -> tuple[str, ...]:
         """The words that start its Python, without arguments."""
+
+    @abstractmethod
+    def reproduce_command(self, folder: str, *arguments: str) -> str:
+        """The command that reloads what is in `folder` (an artifact, its `job`, `reload.pyz`).
+
+        The arguments are those of `reload.pyz`.
+        """
 
     @abstractmethod
     def command_line(self, scratch: Path) -> list[str]:
@@ -125,9 +132,9 @@ class Startable(Kind):
             name: chosen[name] for name in sorted(chosen.keys() - self.clean_variables().keys())
         }
 
-    def install_hint(self, requirement: str, environment: str) -> str:  # noqa: ARG002
+    def install_hint(self, missing: Missing) -> str:
         """The command that installs it."""
-        return f"Install it there: {self._install_command(requirement)}"
+        return f"Install it there: {self._install_command(missing.requirement)}"
 
     def _install_command(self, requirement: str) -> str:
         install = shlex.join([*self.command, "-m", "pip", "install"])

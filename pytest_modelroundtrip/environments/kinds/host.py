@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from .. import launch, shell
-from . import HOME_AND_TMPDIR, Startable
+from . import HOME_AND_TMPDIR, Missing, Startable
 from .given import Specification, SpecificationError
 
 NAMES_OF_A_HOST = ("PATH", "LANG", "LD_LIBRARY_PATH")  # which has values of its own for them
@@ -58,9 +58,9 @@ class Host(Startable):
         ssh = shlex.join(["ssh", *self.ssh, there])
         return shell.one_line(f"tar c -C {shlex.quote(folder)} . | {ssh}")
 
-    def install_hint(self, requirement: str, environment: str) -> str:  # noqa: ARG002
+    def install_hint(self, missing: Missing) -> str:
         """The command that installs it on the host."""
-        return f"Install it on {self.ssh[-1]}: {self._install_command(requirement)}"
+        return f"Install it on {self.ssh[-1]}: {self._install_command(missing.requirement)}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from . import Kind, Startable
+from . import Kind, Missing, Startable
 from .given import Specification, SpecificationError, UnknownFormError, split
 from .local import LocalPython
 
@@ -86,12 +86,9 @@ class Requirements(Kind):
             python=python,
         )
 
-    def reproduce_command(self, folder: str, *arguments: str) -> str:  # noqa: ARG002
-        """No command: there is no interpreter yet."""
-        return ""
-
-    def install_hint(self, requirement: str, environment: str) -> str:
+    def install_hint(self, missing: Missing) -> str:
         """What to add to the specification."""
+        requirement, environment = missing
         return f"Add {requirement!r} to the requirements of environment {environment!r}."
 
 

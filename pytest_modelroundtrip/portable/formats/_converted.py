@@ -15,7 +15,8 @@ from ..models.calling import NumpyCall
 from ..models.variables import layers
 from ..subject import Subject, keras_subject
 from ..tensors import Ragged, Sparse
-from . import Format, LoadOptions, UnsupportedError
+from . import LoadOptions, UnsupportedError
+from ._folder_alone import FolderAloneFormat
 
 NARROW = ("float16", "bfloat16", "float8")
 
@@ -35,10 +36,10 @@ class ConvertedModel(NamedTuple):
     run: Callable[[Dict[str, Array]], Dict[str, Array]]
 
 
-class ConvertedFormat(Format):
+class ConvertedFormat(FolderAloneFormat):
     """One file without code and without variables, which a runtime without Keras runs.
 
-    Subclasses convert a model in `convert` and return a `ConvertedModel` from `load`.
+    Subclasses convert a model in `convert` and return a `ConvertedModel` from `opened`.
     """
 
     keeps = ("outputs", "self_contained")

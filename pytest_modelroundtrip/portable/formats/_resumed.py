@@ -42,11 +42,11 @@ class ResumedFormat(Format):
             UnsupportedError: where the training cannot be interrupted and resumed.
         """
 
-    def unsupported(self, model: Model) -> Optional[str]:  # noqa: ARG002
+    def unsupported(self, model: Model) -> Optional[str]:
         """Why it cannot hold this model with these versions, or None."""
         if self.from_test.train is None:
             return 'it needs a function that trains the model: pass train="module:function"'
-        return None
+        return super().unsupported(model)
 
     def unreadable_by(self, keras_major: Optional[int], interpreter: Interpreter) -> Optional[str]:
         """Why that interpreter cannot load a model of that major version of Keras, or None."""

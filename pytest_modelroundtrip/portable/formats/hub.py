@@ -28,7 +28,7 @@ class HubFormat(SavedModelFormat):
             return "tensorflow-hub is not installed"
         return super().unsupported(model)
 
-    def load(self, folder: str, options: LoadOptions) -> Model:  # noqa: ARG002
+    def opened(self, folder: str) -> Model:
         """The live model from that folder."""
         import tensorflow_hub as hub
 

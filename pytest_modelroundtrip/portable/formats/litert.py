@@ -17,7 +17,7 @@ from .. import keras_libs, tensors
 from ..aliases import Array, Model, Module
 from ..models import object_graph, restored_calls
 from ..protocol import Interpreter
-from . import LoadOptions, UnsupportedError
+from . import UnsupportedError
 from ._converted import ConvertedFormat, ConvertedModel, Input, narrow_dtype
 from .export import ExportFormat
 from .saved_model import SavedModelFormat
@@ -49,10 +49,10 @@ class LitertFormat(ConvertedFormat):
             return "TensorFlow 2.16 and 2.17 end the process where they convert Keras 3 layers"
         return None
 
-    def unreadable_by(self, keras_major: Optional[int], interpreter: Interpreter) -> Optional[str]:  # noqa: ARG002
+    def unreadable_by(self, keras_major: Optional[int], interpreter: Interpreter) -> Optional[str]:
         """Why that interpreter cannot load it, or None."""
         if {"ai_edge_litert", "tensorflow"}.intersection(interpreter.installed):
-            return None
+            return super().unreadable_by(keras_major, interpreter)
         return "neither ai-edge-litert nor TensorFlow is installed there"
 
     def convert(self, model: Model, folder: str) -> None:
@@ -71,7 +71,7 @@ class LitertFormat(ConvertedFormat):
         with open(path, "wb") as out:
             out.write(content)
 
-    def load(self, folder: str, options: LoadOptions) -> ConvertedModel:  # noqa: ARG002
+    def opened(self, folder: str) -> ConvertedModel:
         """The file in an interpreter.
 
         A call raises an UnsupportedError where the interpreter lacks an operation of TensorFlow.

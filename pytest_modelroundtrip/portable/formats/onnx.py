@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import keras_libs
 from ..aliases import Array, Model, Module, Tensor
-from . import LoadOptions, UnsupportedError, not_a_keras_model
+from . import UnsupportedError, not_a_keras_model
 from ._converted import ConvertedFormat, ConvertedModel, Input, narrow_dtype
 
 FILE = "model.onnx"
@@ -57,7 +57,7 @@ class OnnxFormat(ConvertedFormat):
             if not onnx.defs.has(operation, domain):  # the converter has left it as it was
                 raise UnsupportedError(f"ONNX has no operation {operation}")
 
-    def load(self, folder: str, options: LoadOptions) -> ConvertedModel:  # noqa: ARG002
+    def opened(self, folder: str) -> ConvertedModel:
         """The file in onnxruntime, on the processor."""
         import onnxruntime
 

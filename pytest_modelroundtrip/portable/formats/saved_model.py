@@ -7,10 +7,11 @@ from typing import ClassVar, Optional, Tuple
 from .. import keras_libs
 from ..aliases import Model
 from ..subject import Subject, object_subject
-from . import SERVED, Format, LoadOptions
+from . import SERVED, LoadOptions
+from ._folder_alone import FolderAloneFormat
 
 
-class SavedModelFormat(Format):
+class SavedModelFormat(FolderAloneFormat):
     """A SavedModel: `tf.saved_model.save`, reloaded with `tf.saved_model.load`."""
 
     name = "saved_model"
@@ -36,7 +37,7 @@ class SavedModelFormat(Format):
         else:
             tf.saved_model.save(model, folder)
 
-    def load(self, folder: str, options: LoadOptions) -> Model:  # noqa: ARG002
+    def opened(self, folder: str) -> Model:
         """The live model from that folder."""
         import tensorflow as tf
 

@@ -40,7 +40,7 @@ class TfsmLayerFormat(Keras3Format, ExportFormat):
         """Write the model into this empty folder."""
         super().save(_artifact(model) or model, folder)
 
-    def load(self, folder: str, options: LoadOptions) -> Layer:  # noqa: ARG002
+    def opened(self, folder: str) -> Layer:
         """The live layer from that folder."""
         return keras_libs.keras(3).layers.TFSMLayer(folder, call_endpoint=ENDPOINT)
 
