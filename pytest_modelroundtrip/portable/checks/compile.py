@@ -7,7 +7,7 @@ import math
 import re
 from typing import Dict, List, NamedTuple, Optional
 
-from .. import keras_libs
+from .. import keras_libs, records
 from ..aliases import Json, Model, Module, Optimizer
 from ..comparing import Comparison, Tolerance
 from ..comparing.json import compare_json
@@ -117,7 +117,9 @@ def _arguments(model: Model) -> Dict[str, Json]:
         return {}
     keras = keras_libs.own_keras(model)
     return {
-        "loss": compiling.canonical(getattr(model, "loss", None), keras.losses.get),
+        "loss": records.to_plain(
+            compiling.all_named(getattr(model, "loss", None), keras.losses.get)
+        ),
         "loss_weights": compiling.numbers(given.get("loss_weights")),
         "metrics": _metrics(keras, compiling.flat(given.get("metrics"))),
         "weighted_metrics": _metrics(keras, compiling.flat(given.get("weighted_metrics"))),
@@ -142,11 +144,9 @@ def _metrics(keras: Module, given: List[Json]) -> Json:
 
     One that was given for all outputs comes back once for each.
     """
-    held = [
-        compiling.canonical(metric, keras.metrics.get) for metric in given if metric is not None
-    ]
-    held = sorted(held, key=lambda metric: json.dumps(metric["config"]))
-    return {_short(metric["name"]): {"config": metric["config"]} for metric in held}
+    held = [compiling.named(metric, keras.metrics.get) for metric in given if metric is not None]
+    held = sorted(held, key=lambda metric: json.dumps(metric.config))
+    return {_short(metric.name): {"config": metric.config} for metric in held}
 
 
 def _short(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Callable, Dict, List, Sequence, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -47,19 +47,24 @@ def numbers(nest: Nest) -> Json:
     return tensors.map_leaves(lambda leaf: leaf if leaf is None else float(leaf), nest)
 
 
-def canonical(nest: Nest, get: Getter) -> Json:
-    """{name, config} of each loss or metric, given by name, as a function or as an object.
+class Named(NamedTuple):
+    """A loss or metric, given by name, as a function or as an object."""
 
-    The config is None but for objects.
-    """
+    name: str
+    config: Optional[Dict[str, Json]]  # None but for objects
+
+
+def all_named(nest: Nest, get: Getter) -> Nest:
+    """A `Named` for each loss or metric, in dicts by position or key; None where there is none."""
     if isinstance(nest, (list, tuple)):
-        return {str(position): canonical(item, get) for position, item in enumerate(nest)}
+        return {str(position): all_named(item, get) for position, item in enumerate(nest)}
     if isinstance(nest, dict) and "class_name" not in nest:
-        return {str(key): canonical(item, get) for key, item in sorted(nest.items())}
-    return None if nest is None else _canonical_one(nest, get)
+        return {str(key): all_named(item, get) for key, item in sorted(nest.items())}
+    return None if nest is None else named(nest, get)
 
 
-def _canonical_one(item: Nest, get: Getter) -> Json:
+def named(item: Nest, get: Getter) -> Named:
+    """One loss or metric."""
     if isinstance(item, (str, dict)):
         try:
             item = get(item)
@@ -69,7 +74,7 @@ def _canonical_one(item: Nest, get: Getter) -> Json:
     if hasattr(item, "get_config"):
         arguments = getattr(item, "_fn_kwargs", None) or {}  # which get_config need not return
         config = as_json({**item.get_config(), **arguments}, without=("name", "dtype", "fn"))
-    return {"name": _snake_case(_name(item)), "config": config}
+    return Named(_snake_case(_name(item)), config)
 
 
 def _name(item: Nest) -> str:

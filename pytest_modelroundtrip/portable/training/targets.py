@@ -5,23 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from .. import keras_libs, tensors
-from ..aliases import Array, Json, Model, Plain
+from ..aliases import Array, Model, Nest, Plain
 from ..models import compiling
 
 
 def targets(model: Model, outputs: Plain) -> Plain:
     """Targets in the shape of the outputs, such as the loss of each output takes."""
     given = getattr(model, "loss", None)
-    losses = compiling.canonical(given, keras_libs.own_keras(model).losses.get) or {}
-    if isinstance(outputs, (dict, list)) and losses and "name" not in losses:
+    losses = compiling.all_named(given, keras_libs.own_keras(model).losses.get)
+    if isinstance(outputs, (dict, list)) and losses and isinstance(losses, dict):
         pairs = outputs.items() if isinstance(outputs, dict) else enumerate(outputs)
         made = {key: _targets_for(losses.get(str(key)), output) for key, output in pairs}
         return made if isinstance(outputs, dict) else list(made.values())
     return _targets_for(losses, outputs)
 
 
-def _targets_for(loss: Json, outputs: Plain) -> Plain:
-    name = str((loss or {}).get("name"))
+def _targets_for(loss: Nest, outputs: Plain) -> Plain:
+    name = loss.name if isinstance(loss, compiling.Named) else ""
     return tensors.map_leaves(lambda output: _target(name, output), outputs)
 
 
