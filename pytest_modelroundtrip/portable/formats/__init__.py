@@ -104,6 +104,8 @@ class Format(abc.ABC):
     calls_as_traced: ClassVar[bool] = False
     # whether it holds the module of a hub layer itself, and not only its path or URL
     holds_hub_modules: ClassVar[bool] = False
+    # whether it keeps how `compile` lets the model run
+    keeps_execution: ClassVar[bool] = False
     from_test: FromTest = FromTest()  # what the test passes, which few formats need
 
     def unsupported(self, model: Model) -> Optional[str]:  # noqa: ARG002
@@ -151,7 +153,7 @@ class Format(abc.ABC):
 
     def subject(self, model: Model, options: LoadOptions) -> Subject:  # noqa: ARG002
         """How the checks look at the model: the original on one side, the reloaded on the other."""
-        return keras_subject(model)
+        return keras_subject(model)._replace(keeps_execution=self.keeps_execution)
 
     @contextlib.contextmanager
     def expected_subject(self, model: Model, options: LoadOptions) -> Iterator[Subject]:

@@ -8,8 +8,6 @@ from typing import Optional
 from .. import keras_libs
 from ..aliases import Model
 from ..protocol import Interpreter
-from ..subject import Subject
-from . import LoadOptions
 from ._keras_file import KerasFileFormat
 
 
@@ -18,6 +16,7 @@ class KerasFormat(KerasFileFormat):
 
     name = "keras"
     filename = "model.keras"
+    keeps_execution = True  # no other file does
 
     def unsupported(self, model: Model) -> Optional[str]:
         """Why it cannot hold this model with these versions, or None."""
@@ -34,10 +33,6 @@ class KerasFormat(KerasFileFormat):
             )
             return reason % tensorflow
         return super().unreadable_by(keras_major, interpreter)
-
-    def subject(self, model: Model, options: LoadOptions) -> Subject:
-        """How the checks look at the model; only this format keeps how `compile` lets it run."""
-        return super().subject(model, options)._replace(keeps_execution=True)
 
     def save(self, model: Model, folder: str) -> None:
         """Write the model into this empty folder."""

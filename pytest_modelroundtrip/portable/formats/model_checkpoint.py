@@ -8,7 +8,6 @@ from typing import Any, Optional
 
 from .. import checks, keras_libs
 from ..aliases import Model
-from ..subject import Subject
 from . import LoadOptions
 from ._interrupted import InterruptedFormat, Resumable
 from ._keras_file import load_keras
@@ -21,6 +20,7 @@ class ModelCheckpointFormat(InterruptedFormat):
 
     name = "model_checkpoint"
     keeps = tuple(name for name in checks.NAMES if name != "training")
+    keeps_execution = True
 
     def unsupported(self, model: Model) -> Optional[str]:
         """Why it cannot hold this model with these versions, or None."""
@@ -33,10 +33,6 @@ class ModelCheckpointFormat(InterruptedFormat):
         """The callback of Keras' that writes what a training goes on from into that folder."""
         callbacks = keras_libs.own_keras(model).callbacks
         return callbacks.ModelCheckpoint(os.path.join(folder, FILENAME))
-
-    def subject(self, model: Model, options: LoadOptions) -> Subject:
-        """How the checks look at the model: as at that of a `.keras` file."""
-        return super().subject(model, options)._replace(keeps_execution=True)
 
     def resumable(self, folder: str, options: LoadOptions) -> Resumable:
         """The model of the last file, and how many epochs it was trained."""

@@ -7,12 +7,10 @@ import tempfile
 from typing import ClassVar, List
 
 from ..aliases import Model, Module
-from . import LoadOptions
 from ._keras3 import Keras3Format
-from .rebuilt import rebuilt, save_architecture
+from .rebuilt import save_architecture
 from .weights import WeightsFormat
 
-FILENAME = "model.weights.json"
 SHARDS = 8  # about, at most; a shard holds at least the largest variable
 GIGABYTE = 1024**3  # as Keras counts
 
@@ -24,6 +22,7 @@ class WeightsShardedFormat(Keras3Format, WeightsFormat):
     """
 
     name = "weights_sharded"
+    filename = "model.weights.json"
     on_request: ClassVar[bool] = True
     since = (3, 10)
 
@@ -33,13 +32,7 @@ class WeightsShardedFormat(Keras3Format, WeightsFormat):
         sizes = _sizes(model)
         largest = max(sizes, default=1)
         size = max(largest, sum(sizes) / SHARDS) / GIGABYTE
-        model.save_weights(os.path.join(folder, FILENAME), max_shard_size=size)
-
-    def load(self, folder: str, options: LoadOptions) -> Model:
-        """The live model from that folder."""
-        model = rebuilt(folder, options)
-        model.load_weights(os.path.join(folder, FILENAME))
-        return model
+        model.save_weights(os.path.join(folder, self.filename), max_shard_size=size)
 
 
 def _sizes(model: Model) -> List[int]:
