@@ -14,6 +14,8 @@ from typing import Any, Protocol
 
 import pytest
 
+from pytest_modelroundtrip.portable import formats
+
 
 class Run(Protocol):
     """Runs pytest in this process on a test file of that source."""
@@ -47,6 +49,11 @@ def reported(run: Run, source: str, *args: str) -> list[dict[str, Any]]:
 def version_of(tensorflow: ModuleType) -> tuple[int, ...]:
     """Its major and minor version."""
     return tuple(map(int, tensorflow.__version__.split(".")[:2]))
+
+
+def default_formats() -> list[str]:
+    """The names of the built-in formats that a test gets which asks for none."""
+    return [name for name, fmt in formats.built_in().items() if not fmt.on_request]
 
 
 def adding_formats(*references: str) -> str:

@@ -1,4 +1,4 @@
-"""The nine formats on usual models; where a version lacks a format, it is skipped with a reason."""
+"""The default formats on usual models; what a version lacks is skipped with a reason."""
 
 from __future__ import annotations
 
@@ -9,16 +9,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
-from inner_runs import version_of
+from inner_runs import default_formats, version_of
 from known_losses import lost_by_keras_3_0
 
 if TYPE_CHECKING:
     from inner_runs import Run
-
-FORMATS = [
-    "keras", "h5", "weights", "weights_tf", "saved_model", "keras_saved_model", "export",
-    "checkpoint", "hub",
-]  # fmt: skip
 
 MODELS = """
 import models
@@ -98,8 +93,9 @@ def expected(tf: ModuleType) -> dict[str, dict[str, str]]:
         "keras_saved_model": not keras3,
         "export": keras3 or version >= (2, 13),
     }
-    keras = {name: "passed" if has.get(name, True) else "skipped" for name in FORMATS}
-    module = {name: "passed" if name in ("saved_model", "hub") else "skipped" for name in FORMATS}
+    names = default_formats()
+    keras = {name: "passed" if has.get(name, True) else "skipped" for name in names}
+    module = {name: "passed" if name in ("saved_model", "hub") else "skipped" for name in names}
     # a vocabulary is not a weight
     vocabulary_lost = ["h5", "weights", "checkpoint", *([] if keras3 else ["weights_tf"])]
     if not keras3 and version >= (2, 12) and sys.version_info >= (3, 12):
@@ -116,7 +112,7 @@ def expected(tf: ModuleType) -> dict[str, dict[str, str]]:
 
 
 @lost_by_keras_3_0("tf.saved_model.save (strings) and export (batch size) write wrong signatures")
-def test_right_verdicts_in_all_nine_formats(
+def test_right_verdicts_in_all_default_formats(
     run: Run, pytester: pytest.Pytester, tensorflow: ModuleType
 ) -> None:
     Path(pytester.path, "models.py").write_text(IMPORTABLE, encoding="utf-8")

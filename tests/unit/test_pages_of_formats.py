@@ -28,11 +28,22 @@ def test_a_page_says_what_the_code_says(name: str) -> None:
     headings = [heading for heading in page if heading in format_pages.HEADINGS]
     assert headings == format_pages.HEADINGS
     assert all(text.strip() for text in page.values())
-    promised = {check: tuple(fmt.never_kept.get(check, ())) for check in fmt.keeps}
-    assert format_pages.promised_checks(name) == promised
     since = getattr(fmt, "since", None)
     assert since is None or "Keras {}.{}".format(*since) in page[format_pages.SINCE]
     assert len(format_pages.code_by_hand(name)) == 2  # it saves, it loads
+
+
+def test_the_pages_name_the_checks_that_the_formats_keep() -> None:
+    written = format_pages.written()
+    changed = [path.name for path in written if path.read_text("utf-8") != written[path]]
+    assert not changed, f"run python {format_pages.SCRIPT}"
+
+
+def test_a_page_names_the_versions_that_never_keep_a_check() -> None:
+    text = format_pages.kept_checks(formats.built_in()["json"])
+    assert text == (
+        "The checks `signature`, `config`, `compile` (not with Keras 2), `self_contained`."
+    )
 
 
 @pytest.mark.parametrize("name", format_names.BUILT_IN)
