@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from pytest_modelroundtrip import current_session
@@ -23,17 +25,23 @@ class SharedEnvironment(Environment):
         super().close()
 
 
-class SharedInterpreters:
-    """A plugin of inner runs: they get the interpreters of earlier ones, where what travels into
-    them is the same.
-    """
+class WithEnvironments:
+    """A plugin of inner runs: what makes their environments."""
 
-    def __init__(self) -> None:
-        self._pool: dict[tuple[str, Kind, bytes, str], SharedEnvironment] = {}
+    def __init__(self, make_environment: Callable[[str, Kind, bytes, str], Environment]) -> None:
+        self._make_environment = make_environment
 
     def pytest_configure(self, config: pytest.Config) -> None:
-        """Give the run a session whose environments are shared."""
-        config.stash[current_session.SESSION] = Session(config, self.environment)
+        """Give the run a session whose environments are made so."""
+        config.stash[current_session.SESSION] = Session(config, self._make_environment)
+
+
+class SharedInterpreters(WithEnvironments):
+    """Inner runs get the interpreters of earlier ones, where what travels into them is the same."""
+
+    def __init__(self) -> None:
+        super().__init__(self.environment)
+        self._pool: dict[tuple[str, Kind, bytes, str], SharedEnvironment] = {}
 
     def environment(self, name: str, kind: Kind, archive: bytes, isolation: str) -> Environment:
         """The one of earlier runs, else a new one. Those that were not used for long are ended."""

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 from inner_runs import run_in_process
+from shared_interpreters import WithEnvironments
 
-from pytest_modelroundtrip import current_session, fixture, session
+from pytest_modelroundtrip import fixture, session
 from pytest_modelroundtrip.bundles import goldens
 from pytest_modelroundtrip.bundles.bundle_reader import Bundle
 from pytest_modelroundtrip.environments.environment import Environment
 from pytest_modelroundtrip.plan import Plan
 from pytest_modelroundtrip.reference import model
 from pytest_modelroundtrip.result import RoundTrip, Verdict
-from pytest_modelroundtrip.session import Session
 
 
 class NotStarted(Environment):
@@ -25,14 +25,6 @@ class NotStarted(Environment):
 
     def begin(self) -> None:
         """Let the run go on."""
-
-
-class WithoutInterpreters:
-    """A plugin of an inner run."""
-
-    def pytest_configure(self, config: pytest.Config) -> None:
-        """Give the run a session that starts nothing."""
-        config.stash[current_session.SESSION] = Session(config, NotStarted)
 
 
 def _single(given: Any, *_: object) -> Any:
@@ -69,4 +61,4 @@ def use_stubs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run_stubbed(*args: str) -> pytest.RunResult:
     """Pytest in this process on what is in the current folder."""
-    return run_in_process([*args], WithoutInterpreters())
+    return run_in_process([*args], WithEnvironments(NotStarted))

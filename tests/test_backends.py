@@ -12,12 +12,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from inner_runs import default_formats
+from inner_runs import HEADER, default_formats, run_in_process
+from shared_interpreters import WithEnvironments
 
 from pytest_modelroundtrip.environments import Environment
 from pytest_modelroundtrip.portable import checks, formats, keras_libs
@@ -141,16 +143,22 @@ def test_what_needs_tensorflow_is_skipped_there(backend: str, run: Run) -> None:
         (None, False, [], "tensorflow"),
     ],
 )
-def test_what_is_imported_first(
+def test_what_is_imported_first(  # noqa: PLR0913
     chosen: str | None,
     keras3: bool,
     installed: list[str],
     expected: str,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.delitem(sys.modules, "keras", raising=False)
-    monkeypatch.setattr(keras_libs, "_is_keras3_installed", lambda: keras3)
-    monkeypatch.setattr(keras_libs, "is_installed", lambda name: name in installed)
+    for name in installed:
+        (tmp_path / f"{name}.py").touch()
+    (tmp_path / "keras.dist-info").mkdir()
+    text = f"Name: keras\nVersion: {'3.15.1' if keras3 else '2.15.0'}\n"
+    (tmp_path / "keras.dist-info" / "METADATA").write_text(text)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), sysconfig.get_path("stdlib")])
+    for name in ("keras", "tensorflow"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
     if chosen:
         monkeypatch.setenv("KERAS_BACKEND", chosen)
@@ -237,18 +245,28 @@ def test_it():
 """
 
 
-def test_what_is_unreadable_is_tried_only_where_it_was_asked_for(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Environment, "probe", lambda *_: _interpreter([], keras="1.0"))
+class WithKeras1(Environment):
+    """Says that it has a Keras that reads nothing."""
+
+    def probe(self, for_keras: bool = True) -> Interpreter:  # noqa: ARG002
+        """Say so, before anything is started."""
+        return _interpreter([], keras="1.0")
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_what_is_unreadable_is_tried_only_where_it_was_asked_for(pytester: pytest.Pytester) -> None:
+    def run_with_keras1(*args: str) -> pytest.RunResult:
+        pytester.makepyfile(HEADER + MODEL)
+        return run_in_process(["-p", "no:cacheprovider", *args], WithEnvironments(WithKeras1))
+
     other = (
         f"--roundtrip-define-environment=other={sys.executable}",
         "--roundtrip-environments=other,here",
     )
-    result = run(MODEL, *other, "-k", "h5")
+    result = run_with_keras1(*other, "-k", "h5")
     result.assert_outcomes(passed=1, skipped=1, deselected=2 * len(default_formats()) - 2)
     result.stdout.fnmatch_lines(["n/a  h5: this needs Keras ?; the environment has Keras 1.0"])
-    run(MODEL, *other, "--roundtrip-formats=h5").assert_outcomes(passed=2)
+    run_with_keras1(*other, "--roundtrip-formats=h5").assert_outcomes(passed=2)
 
 
 def test_an_interpreter_that_is_broken_is_not_called_unable(run: Run) -> None:

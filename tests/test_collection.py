@@ -7,11 +7,10 @@ import os
 
 import pytest
 from inner_runs import run_in_process
+from shared_interpreters import WithEnvironments
 
-from pytest_modelroundtrip import current_session, session
+from pytest_modelroundtrip import session
 from pytest_modelroundtrip.environments.environment import Environment
-from pytest_modelroundtrip.environments.kinds import Kind
-from pytest_modelroundtrip.session import Session
 
 MARKED = "import pytest\n\n@pytest.mark.roundtrip({})\ndef test_marked(): pass\n"
 STOPS = "def pytest_collection_finish(session):\n    session.shouldstop = 'enough'\n"
@@ -35,20 +34,6 @@ class Refused(Started):
         """Remember that it was asked for, and fail."""
         super().begin()
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-class WithoutInterpreters:
-    """A plugin of an inner run, whose environments are of that class."""
-
-    def __init__(self, kind: type[Started]) -> None:
-        self._class = kind
-
-    def pytest_configure(self, config: pytest.Config) -> None:
-        """Give the run a session that starts nothing."""
-        config.stash[current_session.SESSION] = Session(config, self._environment)
-
-    def _environment(self, name: str, kind: Kind, archive: bytes, isolation: str) -> Environment:
-        return self._class(name, kind, archive, isolation)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +62,7 @@ def test_environments_are_started_where_tests_will_run(
     monkeypatch.setattr(session, "missing_tensorflow", lambda: None)
     monkeypatch.setattr(f"{__name__}.STARTED", [])
     pytester.makepyfile(test_a=MARKED.format("formats=['keras', 'h5']"), **files)
-    run_in_process(["-p", "no:cacheprovider", *args.split()], WithoutInterpreters(Started))
+    run_in_process(["-p", "no:cacheprovider", *args.split()], WithEnvironments(Started))
     assert (["here"] if started else []) == STARTED
 
 
@@ -87,6 +72,6 @@ def test_what_this_machine_refuses_then_is_told_by_the_tests(
     monkeypatch.setattr(session, "missing_tensorflow", lambda: None)
     monkeypatch.setattr(f"{__name__}.STARTED", [])
     pytester.makepyfile(test_a=MARKED.format("formats=['keras']"))
-    result = run_in_process(["-p", "no:cacheprovider"], WithoutInterpreters(Refused))
+    result = run_in_process(["-p", "no:cacheprovider"], WithEnvironments(Refused))
     assert STARTED == ["here"]
     result.assert_outcomes(failed=1)  # the test, which returns no model

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import builtins
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from inner_runs import Run, reported
 
-from pytest_modelroundtrip.bundles import provenance
 from pytest_modelroundtrip.result import RoundTrip, Verdict
 from pytest_modelroundtrip.roundtrip import not_kept
 
@@ -28,11 +29,14 @@ def test_a_folder_that_cannot_be_made(run: Run, pytester: pytest.Pytester) -> No
 def test_an_artifact_that_was_to_be_kept_and_cannot_be(
     run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def write(trip: RoundTrip, *_: object) -> None:
-        path = trip.artifact.with_name("roundtrip.json")
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    opened = builtins.open
 
-    monkeypatch.setattr(provenance, "write", write)
+    def full_disk(path: Any, *args: Any, **kwargs: Any) -> Any:
+        if str(path).endswith("roundtrip.json"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        return opened(path, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "open", full_disk)
     (record,) = reported(run, TEST, "--roundtrip-keep=all", "--basetemp=base")
     assert record["verdict"] == "system error"
     assert record["problems"][0] == "the artifact could not be kept:"

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_modelroundtrip.portable import checks, codec, records
 from pytest_modelroundtrip.portable.aliases import Plain
-from pytest_modelroundtrip.portable.checks import Check, NotCheckableError, NotChecked
+from pytest_modelroundtrip.portable.checks import Check, NotChecked
 from pytest_modelroundtrip.portable.checks.compile import CompileSighting, LayerPolicy
 from pytest_modelroundtrip.portable.checks.config import ConfigSighting, PlaceSighting
 from pytest_modelroundtrip.portable.checks.losses import Constrained, LossesSighting
@@ -23,7 +23,7 @@ from pytest_modelroundtrip.portable.checks.signature import (
 from pytest_modelroundtrip.portable.checks.training import TrainingSighting
 from pytest_modelroundtrip.portable.comparing import EXACT, Comparison, Tolerance
 from pytest_modelroundtrip.portable.confinement.tripwire import Access, AccessKind, Reached
-from pytest_modelroundtrip.portable.protocol import WeightValue
+from pytest_modelroundtrip.portable.protocol import Batch, WeightValue
 from pytest_modelroundtrip.portable.subject import Subject
 from pytest_modelroundtrip.portable.training.training_run import Epoch, History
 
@@ -157,13 +157,13 @@ def test_a_config_is_json() -> None:
             checks.parsed({"config": {**plain, "config": wrong}})
 
 
-def test_what_cannot_be_seen_is_kept_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    def observe(subject: Subject) -> None:
-        raise NotCheckableError(f"{subject.model} is too small")
-
-    monkeypatch.setattr(checks.table()["compile"], "observe", observe)
-    seen = checks.observe(Subject("model", {}, []), ["compile"])
-    assert seen == {"compile": NotChecked("model is too small")}
+def test_what_cannot_be_seen_is_kept_with_the_reason() -> None:
+    compiled = {"__module__": "tf_keras", "save_weights": None, "optimizer": "adam"}
+    model = type("Model", (), compiled)()
+    subject = Subject(model, {}, [], batches=[Batch("", [], {"by_name": 1})])
+    seen = checks.observe(subject, ["training"])
+    reason = "inputs are passed by name, which fit does not take"
+    assert seen == {"training": NotChecked(reason)}
 
 
 def test_an_unknown_check_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import shutil
@@ -19,7 +20,6 @@ import pytest_modelroundtrip
 from pytest_modelroundtrip.portable.confinement import (
     allowed_paths,
     confining,
-    landlock,
     namespaces,
 )
 from pytest_modelroundtrip.portable.confinement.confining import Cage, ConfinementError, Grant
@@ -183,12 +183,14 @@ def test_a_folder_of_packages_may_be_closed_to_its_reader(monkeypatch: pytest.Mo
 def test_a_filter_that_kills_who_asks_refuses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(*_arguments: object) -> None:
-        os.kill(os.getpid(), signal.SIGSYS)
+    class KillingLibrary:
+        """The C library, in place of which the first call ends the process."""
 
-    monkeypatch.setattr(namespaces, "PIVOT_ROOT", {os.uname().machine: 0})
-    monkeypatch.setattr(namespaces, "enter", killed)
-    monkeypatch.setattr(landlock, "_call", killed)
+        def __init__(self, *_: object, **__: object) -> None:
+            os.kill(os.getpid(), signal.SIGSYS)
+
+    monkeypatch.setitem(namespaces.PIVOT_ROOT, os.uname().machine, 0)
+    monkeypatch.setattr(ctypes, "CDLL", KillingLibrary)
     assert confining.granted(str(tmp_path)) == Grant(
         0, False, ["no Landlock (signal 31 (SIGSYS))", "no namespaces (signal 31 (SIGSYS))"]
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -28,9 +30,20 @@ def seen(output: float) -> Observations:
 def diagnosed(
     fmt: Format, expected: Observations, actual: Observations, second: float
 ) -> Diagnosis:
-    """Of these two sides; `second` is what a second reload returns."""
+    """Of these two sides; `second` is what a second reload returns. There is no live model."""
+    return diagnosed_with({}, fmt, expected, actual, second)
+
+
+def diagnosed_with(
+    parts: dict[str, Any],
+    fmt: Format,
+    expected: Observations,
+    actual: Observations,
+    second: float,
+) -> Diagnosis:
+    """The same, with live models."""
     group = ModelGroup({})
-    group.parts = {"": None}  # type: ignore[dict-item]
+    group.parts = parts
     comparisons = checks.compare(expected[""], actual[""], Tolerance())
 
     def again(names: list[str], hash_seed: str | None = None) -> Reloading:
@@ -40,13 +53,6 @@ def diagnosed(
     return diagnosis.diagnose(
         Evidence(fmt, comparisons, expected, actual, group, Tolerance(), again)
     )
-
-
-@pytest.fixture(autouse=True)
-def no_layers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is no live model to look at."""
-    monkeypatch.setattr(diagnosis, "random_where_served", lambda _: [])
-    monkeypatch.setattr(diagnosis, "_first_differing_layer", lambda *_: [])
 
 
 def test_what_differs_after_each_reload_need_not_be_random() -> None:
@@ -62,10 +68,10 @@ def test_augmentation_is_named_only_where_a_function_was_saved(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(diagnosis, "random_where_served", lambda _: ["random_flip"])
-    found = diagnosed(ExportFormat(), seen(1), seen(2), 2)
+    found = diagnosed_with({"": None}, ExportFormat(), seen(1), seen(2), 2)
     assert "augments its inputs at random in random_flip" in found.lines[0]
     assert "augmentation layers" in found.hint and found.verdict == "differs"
-    assert "lookup table" in diagnosed(KerasFormat(), seen(1), seen(2), 2).hint
+    assert "lookup table" in diagnosed_with({"": None}, KerasFormat(), seen(1), seen(2), 2).hint
 
 
 def test_what_a_comparison_has_to_say_comes_before_what_the_check_says_in_general() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pytest_modelroundtrip.environments import HERE, BadAnswerError, Environment, launch
+from pytest_modelroundtrip.environments import HERE, BadAnswerError, Environment
 from pytest_modelroundtrip.environments.archive import portable_archive
 from pytest_modelroundtrip.environments.connection import Connection
 from pytest_modelroundtrip.portable import protocol, transfer
@@ -38,18 +39,22 @@ def connection() -> Iterator[Connection]:
 
 
 def has_no_thread(*_: object) -> None:
-    raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    raise RuntimeError("can't start new thread")
 
 
-def has_no_space(*_: object) -> None:
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/here")
+def has_no_space(path: object, *_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+
+
+def has_no_descriptor(*_: object) -> None:
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
 def test_too_few_threads_break_no_environment(
     environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(launch.Watchdog, "__enter__", has_no_thread)
+        patch.setattr(threading.Timer, "start", has_no_thread)
         with pytest.raises(OSError) as raised:
             environment.probe()
     assert raised.value.errno == errno.EAGAIN
@@ -61,9 +66,9 @@ def test_too_few_threads_break_no_environment(
 @pytest.mark.parametrize(
     ("where", "name", "fault"),
     [
-        (launch.Watchdog, "__enter__", has_no_thread),
-        (transfer, "send", has_no_space),
-        (transfer, "receive", has_no_space),
+        (threading.Timer, "start", has_no_thread),
+        (transfer, "open", has_no_descriptor),  # for a file that is sent
+        (os, "makedirs", has_no_space),  # for the folder that is fetched
     ],
 )
 def test_what_is_lacking_for_a_folder_is_told_as_it_is(  # noqa: PLR0913
@@ -74,11 +79,12 @@ def test_what_is_lacking_for_a_folder_is_told_as_it_is(  # noqa: PLR0913
     name: str,
     fault: object,
 ) -> None:
-    monkeypatch.setattr(where, name, fault)
+    (tmp_path / "file").write_text("sent")
+    monkeypatch.setattr(where, name, fault, raising=False)
     with pytest.raises(OSError) as raised:
         connection.send_folder(str(tmp_path), "there", print)
         connection.fetch_folder("there", str(tmp_path / "back"), str(tmp_path))
-    assert raised.value.errno in (errno.EAGAIN, errno.ENOSPC)
+    assert raised.value.errno in (errno.EAGAIN, errno.EMFILE, errno.ENOSPC)
     assert not connection._scratch.exists()  # it is closed: its next answer would be another's
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import textwrap
 from fractions import Fraction
+from importlib.machinery import ModuleSpec
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -167,10 +168,10 @@ def local():
 @pytest.fixture
 def acme(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Makes a module of that name, with the classes of `LAYERS`."""
-    monkeypatch.setattr(own_objects, "_is_test_module", lambda name: "test" in name)
 
     def make(name: str) -> Any:
         module = ModuleType(name)
+        module.__spec__ = ModuleSpec(name, None)  # as of one that was imported by its name
         exec(LAYERS, module.__dict__)
         monkeypatch.setitem(sys.modules, name, module)
         return module
