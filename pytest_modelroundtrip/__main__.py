@@ -49,7 +49,7 @@ def _write(path: Path, text: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pytest_modelroundtrip")
     commands = parser.add_subparsers(required=True)
-    check_command.add_command(commands)
+    check_command.declare(commands.add_parser("check", help=check_command.HELP))
     command = commands.add_parser(
         "report", help="merge JSON reports into a matrix of savers and loaders"
     )

@@ -92,3 +92,18 @@ try:
 except AttributeError:  # TensorFlow before 2.12
     register = K.utils.register_keras_serializable
 """
+
+# a conftest that runs each test twice, as plugins do that repeat failures
+RUNS_TWICE = """
+import pytest
+
+repeated = []
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item, nextitem):
+    if item not in repeated:
+        repeated.append(item)
+        for _ in range(2):
+            item.ihook.pytest_runtest_protocol(item=item, nextitem=nextitem)
+        return True
+"""

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from inner_runs import RUNS_TWICE
 from stubbed_runs import run_stubbed, stub_goldens, use_stubs
 
 from pytest_modelroundtrip.bundles import bundle_archives
@@ -53,23 +54,12 @@ def test_a_damaged_golden_is_no_known_failure(golden: Path) -> None:
     run_stubbed().assert_outcomes(failed=1)
 
 
-RUNS_TWICE = """
-from _pytest.runner import runtestprotocol
-
-def pytest_runtest_protocol(item, nextitem):
-    for _ in range(2):
-        for report in runtestprotocol(item, log=False, nextitem=nextitem):
-            item.ihook.pytest_runtest_logreport(report=report)
-    return True
-"""
-
-
 def test_a_golden_that_is_rerun_has_the_result_of_its_last_run(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytester.makeconftest(RUNS_TWICE)
     stub_goldens(monkeypatch, Verdict.DIFFERS)
-    run_stubbed("--roundtrip-report=report.json")
+    run_stubbed("--roundtrip-report=report.json").assert_outcomes(failed=2)
     assert len(json_report.read(Path("report.json")).records) == 1
 
 

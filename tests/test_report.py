@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 import pytest
-from inner_runs import default_formats
+from inner_runs import RUNS_TWICE, default_formats
 
 from pytest_modelroundtrip.portable import checks
 from pytest_modelroundtrip.reporting import json_report
@@ -252,14 +252,8 @@ def test_trip(trip): ...
 def test_of_a_test_that_runs_again_the_last_run_is_reported(
     run: Run, pytester: pytest.Pytester
 ) -> None:
-    pytester.makeconftest(
-        "from _pytest.runner import runtestprotocol\n"
-        "def pytest_runtest_protocol(item, nextitem):\n"
-        "    for _ in range(2):  # as pytest-rerunfailures does it\n"
-        "        runtestprotocol(item, nextitem=nextitem)\n"
-        "    return True\n"
-    )
-    run(MODULE, "--roundtrip-report=a.json")
+    pytester.makeconftest(RUNS_TWICE)
+    run(MODULE, "--roundtrip-report=a.json").assert_outcomes(passed=2)
     assert len(records(pytester.path / "a.json")) == 1
 
 

@@ -27,19 +27,18 @@ ENVIRONMENTS_HELP = (
     "comma-separated: those to reload in, of these and of the ini file in this folder; default: "
     "roundtrip_environments of that ini file, else here"
 )
+HELP = "reload what was recorded, and compare: in this interpreter, or in others"
+DESCRIPTION = (
+    "Reload each bundle in a clean interpreter and compare it with what was recorded. Exit status: "
+    "0: all is as recorded; 1: something is not, or an environment is broken; 2: it was not done."
+)
 CHECKS_HELP = "comma-separated; default: all that were recorded"
 STORE_HELP = "where the large files of the bundles are, if not where they were recorded"
 
 
-def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Declare the command."""
-    command = commands.add_parser(
-        "check",
-        help="reload what was recorded, and compare: in this interpreter, or in others",
-        description="Reload each bundle in a clean interpreter and compare it with what was "
-        "recorded. Exit status: 0: all is as recorded; 1: something is not, or an environment is "
-        "broken; 2: it was not done.",
-    )
+def declare(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command to its parser."""
+    command.description = DESCRIPTION
     command.add_argument(
         "bundles",
         nargs="+",
