@@ -101,5 +101,5 @@ def test_each_format_has_a_row() -> None:
 
 def test_the_page_has_the_table() -> None:
     page = (Path(__file__).parents[1] / "docs" / "formats.md").read_text(encoding="utf-8")
-    command = "python tests/capabilities.py docs/formats.md"
+    command = "python tests/helpers/capabilities.py docs/formats.md"
     assert page == capabilities.page_with_tables(page), f"run {command}"

@@ -87,7 +87,7 @@ def test_what_comes_back_is_as_the_table_says(run: Run) -> None:
 
 def test_the_page_has_the_tables() -> None:
     page = (Path(__file__).parents[1] / "docs" / "what_people_put_in.md").read_text("utf-8")
-    command = "python tests/what_people_put_in.py docs/what_people_put_in.md"
+    command = "python tests/helpers/what_people_put_in.py docs/what_people_put_in.md"
     assert page == what_people_put_in.page_with_tables(page), f"run {command}"
 
 

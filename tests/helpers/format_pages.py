@@ -1,6 +1,6 @@
 """The pages of the formats, `docs/formats/<name>.md`: their sections, checks and code.
 
-python tests/format_pages.py writes into each page which checks the format keeps, and into
+python tests/helpers/format_pages.py writes into each page which checks the format keeps, and into
 docs/checks.md the table of all of them.
 """
 
@@ -15,8 +15,8 @@ import page_tables
 from pytest_modelroundtrip.portable import formats
 from pytest_modelroundtrip.reporting.listing import checks_table
 
-SCRIPT = "tests/format_pages.py"
-DOCS = Path(__file__).parents[1] / "docs"
+SCRIPT = "tests/helpers/format_pages.py"
+DOCS = Path(__file__).parents[2] / "docs"
 FOLDER = DOCS / "formats"
 KEEPS, SINCE, BY_HAND = "What it keeps", "Since which version", "How to load it by hand"
 HEADINGS = [  # of every page, which may have others too

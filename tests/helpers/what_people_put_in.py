@@ -3,9 +3,9 @@
 `matrix/people.json` has, by versions and kind, a cell for each format: "exact" or "close", or
 "n/a: reason" or "fails: words of the failure"; `*` stands for all other formats.
 
-python tests/what_people_put_in.py docs/what_people_put_in.md writes the tables of the page.
-python tests/what_people_put_in.py report.json compares a report of `matrix/roundtrip_people.py`
-with the cells for Keras 3.
+python tests/helpers/what_people_put_in.py docs/what_people_put_in.md writes the tables of the page.
+python tests/helpers/what_people_put_in.py report.json compares a report of
+`matrix/roundtrip_people.py` with the cells for Keras 3.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Cells = Mapping[str, str]  # by format
 
 def cells() -> dict[str, dict[str, Cells]]:
     """The cells, by versions and kind."""
-    path = Path(__file__).parent / "matrix" / "people.json"
+    path = Path(__file__).parents[1] / "matrix" / "people.json"
     found: dict[str, dict[str, Cells]] = json.loads(path.read_text(encoding="utf-8"))
     return found
 
@@ -86,7 +86,7 @@ def _cell(text: str, reasons: list[str]) -> str:
 
 def page_with_tables(text: str) -> str:
     """A page with the tables between its two marks."""
-    return page_tables.replaced(text, "tests/what_people_put_in.py", tables())
+    return page_tables.replaced(text, "tests/helpers/what_people_put_in.py", tables())
 
 
 if __name__ == "__main__":

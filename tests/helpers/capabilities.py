@@ -6,7 +6,7 @@ not; "close" may be exact on another processor. Where it depends on the versions
 conditions to these, of which the first that is met counts: "keras<2.12,tensorflow>=2.8"; "" is
 always met. The Keras of tf-keras is Keras 2.
 
-python tests/capabilities.py docs/formats.md writes the tables of the page.
+python tests/helpers/capabilities.py docs/formats.md writes the tables of the page.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Capability(NamedTuple):
 
 def rows() -> dict[str, dict[str, Cell]]:
     """The rows by format."""
-    path = Path(__file__).parent / "matrix" / "capabilities.json"
+    path = Path(__file__).parents[1] / "matrix" / "capabilities.json"
     found: dict[str, dict[str, Cell]] = json.loads(path.read_text(encoding="utf-8"))
     return found
 
@@ -112,7 +112,7 @@ def _link(name: str, versions: Versions) -> str:
 
 def page_with_tables(text: str) -> str:
     """A page with the tables between its two marks."""
-    return page_tables.replaced(text, "tests/capabilities.py", tables())
+    return page_tables.replaced(text, "tests/helpers/capabilities.py", tables())
 
 
 if __name__ == "__main__":
