@@ -90,27 +90,37 @@ def test_what_was_recorded_is_checked_as_goldens(
     )
     check("goldens", "--lf").assert_outcomes(failed=1)
     check("goldens", "-k", "saved_model and here").assert_outcomes(passed=1)
-    before = {path: path.stat().st_mtime_ns for path in goldens.rglob("*")}
+    assert_that_a_new_one_is_put_beside(check, bundle)
+    shutil.rmtree(bundle)
+    bundle.with_name(f"{bundle.name}.new").rename(bundle)
+    check("goldens").assert_outcomes(passed=2)
+    change_one_weight(tensorflow, bundle)
+    assert_that_the_unused_is_named(check, bundle)
+    known = f"roundtrip_golden_expected_failures =\n  {bundle.name}[here]: it was changed\n"
+    Path("pytest.ini").write_text(f"[pytest]\nroundtrip_goldens = goldens\n{known}")
+    check("goldens").assert_outcomes(passed=1, xfailed=1)
+
+
+def assert_that_a_new_one_is_put_beside(check: Check, bundle: Path) -> None:
+    """The old one stays as it is, and a new one is never replaced."""
+    before = {path: path.stat().st_mtime_ns for path in bundle.parent.rglob("*")}
     result = check("--roundtrip-update-goldens")
     result.assert_outcomes(passed=3, failed=1)  # and the tests, which record it anew
     result.stdout.fnmatch_lines([f"golden {bundle.name} failed; a new one is beside it: *"])
     assert {path: path.stat().st_mtime_ns for path in before} == before
     result = check("--roundtrip-update-goldens", f"goldens/{bundle.name}")
     result.stdout.fnmatch_lines([f"golden {bundle.name} failed, and {bundle.name}.new is there *"])
-    shutil.rmtree(bundle)
-    bundle.with_name(f"{bundle.name}.new").rename(bundle)
-    check("goldens").assert_outcomes(passed=2)
-    change_one_weight(tensorflow, bundle)
+
+
+def assert_that_the_unused_is_named(check: Check, bundle: Path) -> None:
+    """A bundle whose test is gone is named, and none whose test is only deselected."""
     origin = bundle / "roundtrip.json"
     origin.write_text(origin.read_text().replace("::test_encoder", "::test_of_old"))
     result = check("--collect-only")
     result.stdout.fnmatch_lines([f"golden {bundle.name} is unused: there is no *test_of_old any*"])
     origin.write_text(origin.read_text().replace("::test_of_old", "::test_encoder"))
     result = check("--collect-only", "-k", "weights and here or saved_model and not here")
-    result.stdout.no_fnmatch_line("*is unused*")  # its test is deselected, not gone
-    known = f"roundtrip_golden_expected_failures =\n  {bundle.name}[here]: it was changed\n"
-    Path("pytest.ini").write_text(f"[pytest]\nroundtrip_goldens = goldens\n{known}")
-    check("goldens").assert_outcomes(passed=1, xfailed=1)
+    result.stdout.no_fnmatch_line("*is unused*")
 
 
 def test_they_are_checked_without_pytest(goldens: Path, run: Run, tensorflow: ModuleType) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import pytest
 import sabotage
 from known_losses import lost_by_keras_3_0
+from sabotages import SABOTAGES
 
 if TYPE_CHECKING:
     from inner_runs import Run
@@ -95,13 +96,13 @@ def with_known_losses(names: Iterable[str], lost: Callable[[str], bool]) -> list
 @pytest.mark.parametrize(
     "name",
     with_known_losses(
-        sabotage.SABOTAGES,
+        SABOTAGES,
         # that one ends before the optimizer is compared
-        lambda name: sabotage.SABOTAGES[name].model == "trained" and name != "fixes_batch",
+        lambda name: SABOTAGES[name].model == "trained" and name != "fixes_batch",
     ),
 )
 def test_each_loss_is_caught_by_the_check_named_for_it(lose: Lose, name: str) -> None:
-    lost = sabotage.SABOTAGES[name]
+    lost = SABOTAGES[name]
     result, [(verdict, rows)] = lose(lost.model, name)
     result.assert_outcomes(failed=1)
     text = " ".join(result.stdout.str().split())
@@ -133,7 +134,7 @@ def test_without_sabotage_nothing_is_lost(
     tensorflow: ModuleType,  # noqa: ARG001
     model: str,
 ) -> None:
-    base = next(lost.base for lost in sabotage.SABOTAGES.values() if lost.model == model)
+    base = next(lost.base for lost in SABOTAGES.values() if lost.model == model)
     fmt = sabotage.base_formats().get(base, base)
     body = sabotage.MODELS[model].strip().replace("\n", "\n    ")
     result = run(TEST.replace("FORMATS", repr(fmt)).replace("BODY", body))

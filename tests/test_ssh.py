@@ -79,15 +79,8 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         subprocess.run(
             ["useradd", "--create-home", "--shell", "/bin/sh", "--password", "*", USER], check=True
         )
-        # of the system's Python: a guest cannot enter the home folder where another may lie
-        subprocess.run(
-            ["uv", "venv", "-q", "-p", "/usr/bin/python3", str(public / "venv")], check=True
-        )
-        subprocess.run(
-            ["uv", "pip", "install", "-q", "-p", str(public / "venv"), *REQUIREMENTS], check=True
-        )
+        python = _installed(public / "venv")
         _wait_for(port)
-        python = public / "venv" / "bin" / "python"
         yield f"ssh=there//ssh_config={folder / 'config'}//python={python}"
     finally:
         daemon.kill()
@@ -95,6 +88,16 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         subprocess.run(["pkill", "-KILL", "-u", USER])
         subprocess.run(["userdel", "--force", "--remove", USER], capture_output=True)
         shutil.rmtree(public, ignore_errors=True)
+
+
+def _installed(venv: Path) -> Path:
+    """A Python with the requirements, which a guest can start.
+
+    It is the system's: a guest cannot enter the home folder where another may lie.
+    """
+    subprocess.run(["uv", "venv", "-q", "-p", "/usr/bin/python3", str(venv)], check=True)
+    subprocess.run(["uv", "pip", "install", "-q", "-p", str(venv), *REQUIREMENTS], check=True)
+    return venv / "bin" / "python"
 
 
 def _wait_for(port: int) -> None:

@@ -1,4 +1,4 @@
-"""What the unit tests share: how many examples hypothesis tries.
+"""What the unit tests share, and how many examples hypothesis tries.
 
 HYPOTHESIS_PROFILE=thorough pytest tests/unit
 """
@@ -6,7 +6,10 @@ HYPOTHESIS_PROFILE=thorough pytest tests/unit
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 settings.register_profile("quick", max_examples=50, deadline=None, database=None)
@@ -20,3 +23,11 @@ settings.register_profile(
     suppress_health_check=list(HealthCheck),
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+@pytest.fixture(scope="module")
+def no_tensorflow() -> Iterator[None]:
+    """Importing TensorFlow raises ImportError."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "tensorflow", None)
+        yield

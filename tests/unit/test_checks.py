@@ -7,9 +7,9 @@ import re
 
 import numpy as np
 import pytest
+from compared_sightings import BIAS, WEIGHT, compared
 
 from pytest_modelroundtrip.portable import checks, codec, records
-from pytest_modelroundtrip.portable.aliases import Plain
 from pytest_modelroundtrip.portable.checks import Check, NotChecked
 from pytest_modelroundtrip.portable.checks.compile import CompileSighting, LayerPolicy
 from pytest_modelroundtrip.portable.checks.config import ConfigSighting, PlaceSighting
@@ -21,14 +21,12 @@ from pytest_modelroundtrip.portable.checks.signature import (
     Spec,
 )
 from pytest_modelroundtrip.portable.checks.training import TrainingSighting
-from pytest_modelroundtrip.portable.comparing import EXACT, Comparison, Tolerance
+from pytest_modelroundtrip.portable.comparing import EXACT
 from pytest_modelroundtrip.portable.confinement.tripwire import Access, AccessKind, Reached
-from pytest_modelroundtrip.portable.protocol import Batch, WeightValue
+from pytest_modelroundtrip.portable.protocol import Batch
 from pytest_modelroundtrip.portable.subject import Subject
 from pytest_modelroundtrip.portable.training.training_run import Epoch, History
 
-BIAS = np.array([0.7, 0.9], np.float32)
-WEIGHT = WeightValue("dense/bias", "dense#0/bias", None, True, BIAS)
 X, Y = Spec("x", "float32", [None, 2]), Spec("y", "int32", None)
 CALL = CallSignature([X, Y], [Spec(None, "float32", [None, 3])])
 SIGHTINGS = {
@@ -66,10 +64,6 @@ SIGHTINGS = {
         1e-7,
     ),
 }
-
-
-def compared(name: str, expected: Plain, actual: Plain, tolerance: Tolerance = EXACT) -> Comparison:
-    return checks.compare({name: expected}, {name: actual}, tolerance)[name]
 
 
 # the table

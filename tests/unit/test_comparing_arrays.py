@@ -3,43 +3,18 @@
 from __future__ import annotations
 
 import tracemalloc
-from typing import Any
 
 import numpy as np
 import pytest
+from compared_leaves import difference, found, of, strings
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pytest_modelroundtrip.portable.aliases import Array, Plain
 from pytest_modelroundtrip.portable.bits import PIECE
-from pytest_modelroundtrip.portable.comparing import EXACT, Comparison, Tolerance, arrays
-from pytest_modelroundtrip.portable.tensors import DTYPES, dtype_named
+from pytest_modelroundtrip.portable.comparing import EXACT, Tolerance, arrays
+from pytest_modelroundtrip.portable.tensors import DTYPES
 
 DEFAULT = Tolerance()
-
-
-def difference(expected: Plain, actual: Plain, tolerance: Tolerance = EXACT) -> str:
-    return arrays.leaf_difference(expected, actual, tolerance, Comparison())
-
-
-def found(expected: Plain, actual: Plain, tolerance: Tolerance = EXACT) -> Comparison:
-    comparison = Comparison()
-    if arrays.leaf_difference(expected, actual, tolerance, comparison):
-        comparison.differ("")
-    return comparison
-
-
-def of(name: str, *values: Any) -> Array:
-    try:
-        return np.array(values).astype(dtype_named(name))
-    except ValueError:
-        pytest.skip(f"this ml_dtypes has no {name}")
-
-
-def strings(*values: object) -> Array:
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array
 
 
 # tolerances

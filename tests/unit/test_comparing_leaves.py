@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from compared_leaves import difference, strings
 from hypothesis import given
 from hypothesis import strategies as st
 from ml_dtype import dtype_or_skip
@@ -16,20 +17,10 @@ from pytest_modelroundtrip.portable.tensors import DTYPES, PartOutput, Ragged, S
 DEFAULT = Tolerance()
 
 
-def difference(expected: Plain, actual: Plain, tolerance: Tolerance = EXACT) -> str:
-    return arrays.leaf_difference(expected, actual, tolerance, Comparison())
-
-
 def bits_differ(expected: Plain, actual: Plain) -> bool:
     found = Comparison()
     arrays.leaf_difference(expected, actual, DEFAULT, found)
     return found.bits_differ
-
-
-def strings(*values: object) -> Array:
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array
 
 
 def test_dtypes_shapes_and_kinds() -> None:
