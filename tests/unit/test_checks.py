@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from compared_sightings import BIAS, WEIGHT, compared
 
-from pytest_modelroundtrip.portable import checks, codec, records
+from pytest_modelroundtrip.portable import checks, codec, formats, records
 from pytest_modelroundtrip.portable.checks import Check, NotChecked
 from pytest_modelroundtrip.portable.checks.compile import CompileSighting, LayerPolicy
 from pytest_modelroundtrip.portable.checks.config import ConfigSighting, PlaceSighting
@@ -91,6 +92,21 @@ def test_each_check_is_whole_and_documented(name: str) -> None:
     text = inspect.cleandoc(type(check).__doc__ or "")
     assert text.split("\n")[0].endswith(".")  # the first line is a sentence
     assert 2 <= len(re.findall(r"\.\s|\.$", text)) <= 5
+
+
+def named_in(text: str) -> set[str]:
+    return {name for name in checks.NAMES if re.search(rf"\b{name}\b", text)}
+
+
+def test_the_readme_promises_what_is_checked_by_default() -> None:
+    readme = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8")
+    opening = " ".join(readme.partition("```")[0].split()).partition("is compared:")[2]
+    by_default, _, on_request = opening.partition("On request")
+    slow = {name for name, check in checks.table().items() if check.slow}
+    default_formats = [fmt for fmt in formats.built_in().values() if not fmt.on_request]
+    made = {name for fmt in default_formats for name in fmt.keeps} - slow
+    assert named_in(by_default) == made - {"self_contained"}  # the clean interpreter stands for it
+    assert named_in(on_request) == slow
 
 
 def test_a_check_that_is_never_compared_cannot_be_made() -> None:
