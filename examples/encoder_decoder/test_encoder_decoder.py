@@ -1,14 +1,21 @@
 """The translator and its parts: however they are saved, the reloaded model is the trained one."""
 
+from __future__ import annotations
+
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from numpy.typing import NDArray
 from translation_model import Models, build, sequences, train
 
 from pytest_modelroundtrip import RoundTripFixture
+
+Inputs = Any  # of a model: an array, or arrays in a list or in a dict
+Managers = dict[str, tf.train.CheckpointManager]  # by name of the model
 
 KERAS_3 = hasattr(tf.keras, "ops")  # Keras 2 does not have it
 MASK_IN_H5 = (
@@ -24,7 +31,7 @@ SLOTS_LOST = (
 KERAS_3_0 = KERAS_3 and metadata.version("keras").startswith("3.0.")
 
 
-def lost_by_keras_3_0(reason, *formats):
+def lost_by_keras_3_0(reason: str, *formats: str) -> dict[str, str]:
     """Expected failures in these formats, with that version alone."""
     return dict.fromkeys(formats, f"Keras 3.0: {reason}") if KERAS_3_0 else {}
 
@@ -40,14 +47,14 @@ INPUTS, ANSWER = sequences(8, seed=2)  # not the sequences of the training
 
 
 @pytest.fixture(scope="module")
-def models():
+def models() -> Models:
     """Fresh models, always the same."""
     tf.keras.utils.set_random_seed(0)
     return build()
 
 
 @pytest.fixture(scope="module")
-def checkpoints(models, tmp_path_factory):
+def checkpoints(models: Models, tmp_path_factory: pytest.TempPathFactory) -> Managers:
     """By name of the model, the manager that wrote its checkpoint after each epoch."""
     managers = {
         name: tf.train.CheckpointManager(
@@ -56,7 +63,7 @@ def checkpoints(models, tmp_path_factory):
         for name, model in models._asdict().items()
     }
 
-    def save_all():
+    def save_all() -> None:
         for manager in managers.values():
             manager.save()
 
@@ -65,7 +72,10 @@ def checkpoints(models, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def trained(models, checkpoints):  # noqa: ARG001  writing the checkpoints trains the models
+def trained(
+    models: Models,
+    checkpoints: Managers,  # noqa: ARG001  writing them trains the models
+) -> Models:
     """The models after the training. They share their layers, so all four are trained."""
     return models
 
@@ -78,7 +88,7 @@ def trained(models, checkpoints):  # noqa: ARG001  writing the checkpoints train
     checks="all",
     expected_failures=MASK_IN_H5 | SLOTS_LOST | NO_OPTIMIZER | FLOAT_SIGNATURE,
 )
-def test_translator(trained):
+def test_translator(trained: Models) -> tuple[tf.keras.Model, Inputs]:
     """The whole model, called with named inputs; `checks="all"` compares the next training step."""
     return trained.translator, INPUTS
 
@@ -90,7 +100,7 @@ def test_translator(trained):
     factory="translation_model:build",
     expected_failures=MASK_IN_H5 | FLOAT_SIGNATURE | lost_by_keras_3_0(NODE_INDEX, "keras"),
 )
-def test_parts(roundtrip: RoundTripFixture, trained):
+def test_parts(roundtrip: RoundTripFixture, trained: Models) -> None:
     """The parts that are served: the reloaded decoder receives the reloaded encoder's output.
 
     All of it is saved and reloaded twice. A checkpoint holds the three parts together, so after the
@@ -107,13 +117,13 @@ def test_parts(roundtrip: RoundTripFixture, trained):
 
 
 @pytest.mark.roundtrip(exact=True, expected_failures=FLOAT_SIGNATURE)
-def test_embedding(trained):
+def test_embedding(trained: Models) -> tuple[tf.keras.Model, Inputs]:
     """The embedding that both sides share; nothing in this model uses the mask that it makes."""
     return trained.embedding, INPUTS["source"]
 
 
 @pytest.mark.roundtrip(exact=True, expected_failures=MASK_IN_H5 | FLOAT_SIGNATURE)
-def test_encoder(trained):
+def test_encoder(trained: Models) -> tuple[tf.keras.Model, Inputs]:
     """The encoder. Its reader needs the mask, to stop at the last digit."""
     return trained.encoder, INPUTS["source"]
 
@@ -123,7 +133,7 @@ def test_encoder(trained):
     expected_failures=FLOAT_SIGNATURE
     | lost_by_keras_3_0(NODE_INDEX, "keras", "h5", "weights", "checkpoint"),
 )
-def test_decoder(trained):
+def test_decoder(trained: Models) -> tuple[tf.keras.Model, Inputs]:
     """The decoder, called with the encoder's final state.
 
     It needs no mask: the padding comes after the digits.
@@ -134,14 +144,14 @@ def test_decoder(trained):
 # from the checkpoints of its own training
 
 
-def test_it_learned(trained):
+def test_it_learned(trained: Models) -> None:
     """The model has learned something. A random guess is right one time in nine."""
     guessed = predicted(trained.translator, INPUTS).argmax(-1)
     assert (guessed == ANSWER)[ANSWER > 0].mean() > 0.5
 
 
 @pytest.mark.parametrize("name", Models._fields)
-def test_manager_keeps_three(checkpoints, name):
+def test_manager_keeps_three(checkpoints: Managers, name: str) -> None:
     """Of five checkpoints the manager deleted the first two; the last one is the latest."""
     manager = checkpoints[name]
     assert [int(path.rsplit("-", 1)[1]) for path in manager.checkpoints] == [3, 4, 5]
@@ -151,7 +161,7 @@ def test_manager_keeps_three(checkpoints, name):
 
 
 @pytest.mark.parametrize("name", Models._fields)
-def test_latest_checkpoint(trained, checkpoints, name):
+def test_latest_checkpoint(trained: Models, checkpoints: Managers, name: str) -> None:
     """Restored into a fresh model, it has the weights and the outputs of the trained model."""
     model = getattr(trained, name)
     restored = restore(name, checkpoints[name].latest_checkpoint)
@@ -162,7 +172,7 @@ def test_latest_checkpoint(trained, checkpoints, name):
 
 
 @pytest.mark.parametrize("name", Models._fields)
-def test_checkpoint_before_the_latest(trained, checkpoints, name):
+def test_checkpoint_before_the_latest(trained: Models, checkpoints: Managers, name: str) -> None:
     """Its outputs differ, so the test above can tell one checkpoint from another."""
     inputs = inputs_of(trained)[name]
     earlier = restore(name, checkpoints[name].checkpoints[-2])
@@ -174,13 +184,17 @@ def test_checkpoint_before_the_latest(trained, checkpoints, name):
     exact=True,
     expected_failures={name: why for name, why in FLOAT_SIGNATURE.items() if name != "hub"},
 )
-def test_release(roundtrip: RoundTripFixture, trained, checkpoints):
+def test_release(
+    roundtrip: RoundTripFixture,
+    trained: Models,
+    checkpoints: Managers,
+) -> None:
     """From the latest checkpoint to a SavedModel: the released model is still the trained one."""
     trip = roundtrip(restore("translator", checkpoints["translator"].latest_checkpoint), INPUTS)
     np.testing.assert_array_equal(trip.expected, predicted(trained.translator, INPUTS))
 
 
-def restore(name, checkpoint):
+def restore(name: str, checkpoint: str) -> tf.keras.Model:
     """A fresh model of that name with the weights of a checkpoint.
 
     The checkpoint also holds the optimizer's slots, which the fresh model does not have.
@@ -191,7 +205,7 @@ def restore(name, checkpoint):
     return model
 
 
-def inputs_of(trained):
+def inputs_of(trained: Models) -> dict[str, Inputs]:
     """By name of the model, the inputs that it is called with."""
     source, target = INPUTS["source"], INPUTS["target"]
     return {
@@ -202,6 +216,7 @@ def inputs_of(trained):
     }
 
 
-def predicted(model, inputs):
+def predicted(model: tf.keras.Model, inputs: Inputs) -> NDArray[Any]:
     """The outputs of the model."""
-    return model.predict(inputs, verbose=0)
+    outputs: NDArray[Any] = model.predict(inputs, verbose=0)
+    return outputs

@@ -9,10 +9,14 @@ served. All four share their layers:
     target -> embedding ----------> writer -> speaker -> logits
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 layers = tf.keras.layers
 
@@ -32,7 +36,7 @@ class Models(NamedTuple):
     decoder: tf.keras.Model  # tokens of the target, the reader's state -> logits
 
 
-def build():
+def build() -> Models:
     """Fresh models; the translator is compiled for training.
 
     The GRU has `reset_after=False`. The other variant has an implementation for cuDNN, which
@@ -48,7 +52,7 @@ def build():
     target = tf.keras.Input([None], dtype="int32", name="target")
     started = tf.keras.Input([UNITS], name="state")
 
-    def decode(state):
+    def decode(state: tf.Tensor) -> tf.Tensor:
         return speaker(writer(embedding(target), initial_state=state))
 
     _, state = reader(embedding(source))
@@ -66,7 +70,7 @@ def build():
     )
 
 
-def sequences(count, seed):
+def sequences(count: int, seed: int) -> tuple[dict[str, NDArray[Any]], NDArray[Any]]:
     """Sequences of 2 to 6 digits, padded: the translator's named inputs, and the right answer."""
     rng = np.random.default_rng(seed)
     source, answer = np.zeros([2, count, LONGEST], "int32")
@@ -79,7 +83,7 @@ def sequences(count, seed):
     return {"source": source, "target": target}, answer
 
 
-def train(translator, epochs, after_epoch):
+def train(translator: tf.keras.Model, epochs: int, after_epoch: Callable[[], object]) -> None:
     """Train for a few seconds on a CPU; `after_epoch` is called at the end of each epoch."""
     inputs, answer = sequences(2048, seed=1)
     callback = tf.keras.callbacks.LambdaCallback(on_epoch_end=lambda _epoch, _logs: after_epoch())

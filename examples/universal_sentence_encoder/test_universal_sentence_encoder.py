@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,7 +58,7 @@ def handle(
 
 
 @pytest.mark.roundtrip(formats=["saved_model", "hub"], checks="all", generations=2)
-def test_encoder(handle: str):
+def test_encoder(handle: str) -> tuple[Any, list[str]]:
     """The short form: return the model, followed by its inputs.
 
     Signature, weights and embeddings are compared. Hub modules are often loaded and saved again, so
