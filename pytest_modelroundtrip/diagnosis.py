@@ -151,7 +151,7 @@ def _wrong_weights(comparisons: Comparisons) -> Iterator[str]:
             yield f"permuted: {path} and {other}"
     for kind, words in (
         ("cast", "were cast through {}"),
-        ("constant", "came back re-initialized"),
+        ("constant", "were re-initialized"),
         ("sentinel", "were not loaded at all"),
     ):
         paths = [path for path in origins if origins[path].kind == kind]

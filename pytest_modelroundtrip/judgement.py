@@ -113,13 +113,16 @@ def decide(plan: Plan, names: Sequence[str], evidence: diagnosis.Evidence) -> Ve
         )
     unmade = [name for name in comparisons if comparisons[name].not_checked]
     if unmade and plan.settings.checks and set(checks.NAMES) - set(plan.settings.checks):
-        raise Stop(Verdict.DIFFERS, f"asked for by name, and not checked: {', '.join(unmade)}")
+        raise Stop(
+            Verdict.DIFFERS,
+            f"these checks were asked for by name, and are not checked: {', '.join(unmade)}",
+        )
     outputs = comparisons.get(OUTPUTS, Comparison())
     compared = sum(found.compared for found in comparisons.values())
     if not compared or (OUTPUTS in names and not outputs.compared):
         what = f"{plan.format.name} keeps {', '.join(plan.format.keeps)} only"
         if names:
-            missing = "the outputs hold nothing"
+            missing = "the outputs are empty"
             what = missing if OUTPUTS in names else f"this model has no {', '.join(names)}"
         raise Stop(Verdict.DIFFERS, f"nothing was compared: {what}")
     return Verdict.CLOSE if outputs.bits_differ else Verdict.EXACT

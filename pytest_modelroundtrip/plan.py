@@ -92,7 +92,8 @@ def recognized(stop: Stop, plan: Plan) -> Stop:
     if code is not None and stop.verdict in PERHAPS_A_MACHINE:
         facts, advice = system_errors.facts(code, [plan.folder]), system_errors.advice(code)
         if stop.verdict is not Verdict.SAVE_ERROR and not plan.environment.is_local:
-            facts, advice = [], f"It is not this machine: {plan.environment.description}."
+            where = plan.environment.description
+            facts, advice = [], f"The error is on the other machine, not on this one: {where}."
         problems = [f"{os.strerror(code)}:", *facts, *stop.problems]
         return stop.replaced(Verdict.SYSTEM_ERROR, problems, advice)
     return stop

@@ -185,7 +185,7 @@ def _parameter(case: RoundTripCase) -> Any:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """End the run where a marker is wrong, with all that is wrong."""
     wrong = [(item, text) for item in items if (text := _wrong_mark(item))]
-    errors = {test_of(item): f"{item.nodeid}: roundtrip marks {text}" for item, text in wrong}
+    errors = {test_of(item): f"{item.nodeid}: the marker roundtrip {text}" for item, text in wrong}
     if SESSION not in config.stash and not errors:
         return
     session = session_of(config)
@@ -201,12 +201,12 @@ def _wrong_mark(item: pytest.Item) -> str:
         return ""  # a doctest in a marked module is none of its tests
     callspec = callspec_of(item)
     if callspec and any(mark.name == ARGUMENT for mark in callspec.marks):
-        return "a function or a class, not one pytest.param of it"
+        return "is for functions and classes, not for a single pytest.param"
     if item.get_closest_marker(ARGUMENT) is None or (callspec and ARGUMENT in callspec.params):
         return ""
     return (
-        "plain test functions and methods, not this kind of test, nor one that was collected "
-        "already (item.add_marker)"
+        "is for plain test functions and methods, not for this kind of test. It must be there "
+        "before the collection: item.add_marker is too late"
     )
 
 

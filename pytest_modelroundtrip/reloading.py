@@ -128,7 +128,7 @@ def _classify_failed_reload(plan: Plan, job: Job, reloaded: Reloaded) -> Stop:
         return _classify_error(plan, job, reloaded.failure)
     ended = reloaded.ended
     if ended is None:
-        return Stop(Verdict.BAD_ANSWER, "it has neither an observation nor an error")
+        return Stop(Verdict.BAD_ANSWER, "the answer has neither an observation nor an error")
     if ended.how is HowEnded.UNREADABLE:
         unreadable = f"the clean interpreter wrote an answer that cannot be read: {ended.detail}"
         return Stop(Verdict.BAD_ANSWER, unreadable)
@@ -146,7 +146,7 @@ def _classify_failed_reload(plan: Plan, job: Job, reloaded: Reloaded) -> Stop:
     if ended.step is Step.START:
         return Stop(
             Verdict.TIMED_OUT,
-            "the imports of TensorFlow and Keras did not come to an end; they were killed",
+            "the imports of TensorFlow and Keras did not end in time; the process was killed",
         )
     return Stop(
         Verdict.TIMED_OUT,
@@ -218,7 +218,7 @@ def _observations(reloaded: Reloaded, task: Task) -> Observations:
     plain, parts = reloaded.observation or {}, [part.name for part in task.job.parts]
     try:
         if {*plain} != {*parts}:
-            raise ValueError(f"parts: {_listed(parts)} are expected, not {_listed(plain)}")
+            raise ValueError(f"the parts {_listed(parts)} are expected, not {_listed(plain)}")
         plain = with_known(plain, task.known)
         return {part: checks.parsed(seen, task.job.checks) for part, seen in plain.items()}
     except ValueError as error:

@@ -26,7 +26,8 @@ from .settings import Settings
 
 MAX_HINT = 4000  # characters
 CHANGED_HINT = (
-    "Copy the bundle again from where it was recorded, or record it anew if the change is meant."
+    "Copy the bundle again from where it was recorded, or record it again if the change is "
+    "intended."
 )
 STORE_HINT = (
     "If the files outside of bundles are elsewhere, pass --roundtrip-store=FOLDER_OR_URL, or set "
@@ -59,7 +60,9 @@ def check_recorded(plan: Plan, bundle: Bundle, store: str) -> RoundTrip:
     with _concluded(plan, trip):
         if not names:
             its = ", ".join(bundle.checks([]))
-            raise Stop(Verdict.DIFFERS, f"nothing was compared: the bundle has the checks {its}")
+            raise Stop(
+                Verdict.DIFFERS, f"nothing was compared: the bundle has only the checks {its}"
+            )
         with _completed(bundle, store) as whole:
             trip.verdict = _checked(plan, whole, names, expected, trip)
     return trip

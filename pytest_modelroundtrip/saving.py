@@ -108,7 +108,7 @@ def _unsupported(plan: SavePlan) -> str | None:
     """Why the format cannot hold these models, or cannot load them without a factory."""
     fmt, models = plan.format, plan.models.models
     if fmt.trains and (len(models) > 1 or plan.settings.generations > 1):
-        return "it trains one model, which is saved and reloaded once"
+        return "it supports only one model and one generation"
     for name, model in models.items():
         reason = fmt.unsupported(model)
         if reason is None and plan.settings.factory is None:
@@ -167,8 +167,8 @@ def observe_original(plan: SavePlan, names: Sequence[str]) -> Observations:
             "called twice on the same inputs, from the same state, the model returns different "
             "outputs:",
             *checks.difference_lines(unstable),
-            hint="Give what draws random numbers a fixed seed, or return the part of the model "
-            "that does not differ from call to call.",
+            hint="Give each random operation a fixed seed, or return the part of the model that "
+            "does not differ from call to call.",
         )
     return expected
 
@@ -224,9 +224,9 @@ def assert_unchanged(plan: SavePlan, names: Sequence[str], expected: Observation
             Verdict.NOT_DETERMINISTIC,
             "trained twice, from the same state and without an interruption, the model differs:",
             *checks.difference_lines(comparisons),
-            hint="Pass shuffle=False to fit, or seed what orders the data, in the function that "
-            "trains: its data must be the same each time. What it makes for the training, such as "
-            "an optimizer, it must make anew in each call.",
+            hint="In the function that trains, pass shuffle=False to fit, or set the seed of the "
+            "shuffling: the data must be the same each time. The function must create its own "
+            "objects, such as an optimizer, anew in each call.",
             model_changed=True,
         )
     if differing(comparisons):

@@ -63,7 +63,7 @@ class Session:
             for kind in answer:
                 fmt = _added_format(kind)
                 if fmt.name in found:
-                    raise _usage_error(FORMATS_HOOK, f"there is a format {fmt.name!r} already")
+                    raise _usage_error(FORMATS_HOOK, f"a format {fmt.name!r} exists already")
                 found[fmt.name] = fmt
         return found
 
@@ -114,7 +114,7 @@ class Session:
                 answer.items(), self.config.rootpath, ENVIRONMENTS_HOOK
             )
             for name in parsed.keys() & {*defined, *added}:
-                taken = f"there is an environment {name!r} already"
+                taken = f"an environment {name!r} exists already"
                 raise _usage_error(ENVIRONMENTS_HOOK, taken)
             added.update(parsed)
         return {**added, **defined}

@@ -143,8 +143,8 @@ OPTIONS = (
         "confinement",
         values.one_of("auto", "required", "off"),
         "string",
-        "auto (default): a reload can read and connect to only what a deployment has, where the "
-        "system allows this; required: an error where it does not; off: nothing is refused, such "
+        "auto (default): a reload can read and connect to only what a deployment has, if the "
+        "system allows this; required: an error if it does not; off: nothing is refused, such "
         "accesses are only reported",
     ),
 )
@@ -274,7 +274,9 @@ def _consistent(settings: Settings) -> Settings:
     if (settings.rtol is None) != (settings.atol is None):
         raise SettingsError("rtol and atol go together: give both or neither")
     if settings.exact and settings.rtol is not None:
-        raise SettingsError("exact=True leaves no room for rtol and atol: give one or the other")
+        raise SettingsError(
+            "exact=True cannot be combined with rtol and atol: give one or the other"
+        )
     by_user = settings.sources.get("formats") == COMMAND_LINE  # then that test is skipped
     if not settings.formats and not by_user:
         raise SettingsError("no format is left")

@@ -23,8 +23,8 @@ _WORDS = {os.strerror(code): code for code in (*NO_SPACE, *NO_DESCRIPTORS)}
 _IN_WORDS = re.compile("|".join(map(re.escape, sorted(_WORDS, key=len, reverse=True))))
 
 USUAL_ADVICE = (
-    "pytest makes its folders in TMPDIR, or where --basetemp=PATH says: name a folder that is "
-    "there and can be written to."
+    "pytest makes its folders in TMPDIR, or where --basetemp=PATH says: name a folder that "
+    "exists and can be written to."
 )
 ADVICE = {
     **dict.fromkeys(

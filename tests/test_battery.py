@@ -29,14 +29,14 @@ FAULTS = {
     "ForgetsArgument": ("config", "differs in 60 of 60"),
     "UnknownArgument": ("config", "raised TypeError: "),
     "ConfigOfObjects": ("json", "raised TypeError: "),
-    "ForgetsTrainable": ("config", "trainable was False and came back as True"),
-    "BuildsInCall": ("build", "build makes 0 of 2 weights"),
+    "ForgetsTrainable": ("config", "trainable was False and is now True"),
+    "BuildsInCall": ("build", "build creates 0 of 2 weights"),
     "LosesWeights": ("config", "output differs in 60 of 60"),
     "WrongShape": (
         "shape",
-        "compute_output_shape((3, 5, 4)) says (3, 5, 5); the call returns (3, 5, 4)",
+        "compute_output_shape((3, 5, 4)) returns (3, 5, 5); the call returns (3, 5, 4)",
     ),
-    "WrongDtype": ("spec", "says float32; the call returns int64"),
+    "WrongDtype": ("spec", "returns float32; the call returns int64"),
     "WrongMask": (
         "mask",
         "compute_mask returns a mask of the shape [5, 3] for an output [3, 5, 4]",

@@ -106,10 +106,10 @@ def assert_that_a_new_one_is_put_beside(check: Check, bundle: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in bundle.parent.rglob("*")}
     result = check("--roundtrip-update-goldens")
     result.assert_outcomes(passed=3, failed=1)  # and the tests, which record it anew
-    result.stdout.fnmatch_lines([f"golden {bundle.name} failed; a new one is beside it: *"])
+    result.stdout.fnmatch_lines([f"golden {bundle.name} failed; a new bundle is beside it: *"])
     assert {path: path.stat().st_mtime_ns for path in before} == before
     result = check("--roundtrip-update-goldens", f"goldens/{bundle.name}")
-    result.stdout.fnmatch_lines([f"golden {bundle.name} failed, and {bundle.name}.new is there *"])
+    result.stdout.fnmatch_lines(["*failed, and an earlier run has already written *.new: use it*"])
 
 
 def assert_that_the_unused_is_named(check: Check, bundle: Path) -> None:
@@ -117,7 +117,7 @@ def assert_that_the_unused_is_named(check: Check, bundle: Path) -> None:
     origin = bundle / "roundtrip.json"
     origin.write_text(origin.read_text().replace("::test_encoder", "::test_of_old"))
     result = check("--collect-only")
-    result.stdout.fnmatch_lines([f"golden {bundle.name} is unused: there is no *test_of_old any*"])
+    result.stdout.fnmatch_lines([f"golden {bundle.name} is unused: the test *test_of_old no*"])
     origin.write_text(origin.read_text().replace("::test_of_old", "::test_encoder"))
     result = check("--collect-only", "-k", "weights and here or saved_model and not here")
     result.stdout.no_fnmatch_line("*is unused*")
@@ -143,15 +143,15 @@ def test_they_are_checked_without_pytest(goldens: Path, run: Run, tensorflow: Mo
     origin = (bundle / "roundtrip.json").read_text()
     (bundle / "roundtrip.json").write_text('{"schema": 1, "sha256": 5}')
     done = in_process_of_its_own(*standalone)
-    assert (done.returncode, "is not a whole bundle: " in done.stdout) == (2, True), done.stdout
+    assert (done.returncode, "is not a complete bundle: " in done.stdout) == (2, True), done.stdout
     (bundle / "roundtrip.json").write_text(origin)
     (bundle / "expected").write_bytes(b"x")
     done = in_process_of_its_own(*standalone)
-    assert (done.returncode, "is not a whole bundle: " in done.stdout) == (2, True), done.stdout
+    assert (done.returncode, "is not a complete bundle: " in done.stdout) == (2, True), done.stdout
     nowhere = run(TEST, f"--roundtrip-record={bundle}/job/goldens", "-k", "weights")
     nowhere.stdout.fnmatch_lines(["SYSTEM ERROR*", "  the artifact could not be kept:"])
     again = run(TEST, "--roundtrip-record=goldens")
-    again.stderr.fnmatch_lines(["*--roundtrip-record=*a folder that is new, or empty*"])
+    again.stderr.fnmatch_lines(["*--roundtrip-record=*pass a new or empty folder*"])
     assert again.ret == pytest.ExitCode.USAGE_ERROR
 
 
@@ -233,7 +233,7 @@ def test_the_first_bundle_is_still_read(tensorflow: ModuleType, check: Check) ->
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"formats": ["weights"]}, "bundles are not overwritten, and there is .*encoder.weights"),
+    ({"formats": ["weights"]}, "bundles are not overwritten, and these exist: .*encoder.weights"),
     ({"formats": ["weight"]}, "unknown format 'weight'; did you mean 'weights'"),
     ({"format": ["weights"]}, "unknown option 'format'; did you mean 'formats'"),
     ({"timeout": 3}, "unknown option 'timeout'"),

@@ -253,4 +253,4 @@ def test_how_compile_lets_a_model_run(
     formats = ["keras", "h5", *keras2]
     result = run(COMPILED.replace("FORMATS", repr(formats)))
     result.assert_outcomes(passed=4 * len(formats), failed=1)
-    result.stdout.fnmatch_lines(["  compile.steps_per_execution: 4 came back as 1"])
+    result.stdout.fnmatch_lines(["  compile.steps_per_execution: 4 is now 1"])

@@ -182,7 +182,7 @@ def test_used_up():
 """
 SAYS = {
     "no_optimizer": ("of train tracks no Keras optimizer", "What a checkpoint does not track"),
-    "no_step": ("tracks no step counter", "the largest difference: 2 came back as 3"),
+    "no_step": ("tracks no step counter", "the largest difference: 2 is now 3"),
     "no_iterator": ("tracks no dataset iterator", "so these differ too: weights, outputs"),
     "never_restores": (
         "the training was not resumed: train restored nothing from its folder",
@@ -235,11 +235,11 @@ def test_a_function_that_trains_in_another_way_is_told_how(trained: Trained) -> 
     result = trained(WRONG)
     result.assert_outcomes(failed=5)
     words = " ".join(result.stdout.str().split())
-    assert "train takes no folder and steps: def train(model, folder, steps)" in words
-    assert "train ends in the same state with steps=2 as with steps=1" in words
+    assert "train must accept a folder and steps: def train(model, folder, steps)" in words
+    assert "train ends in the same state with steps=2 and with steps=1" in words
     assert "train must return its tf.train.Checkpoint; it returned NoneType" in words
     assert "its folder is empty: it must save there" in words
-    assert "train takes no list of callbacks: def train(model, callbacks)" in words
+    assert "train must accept a list of callbacks: def train(model, callbacks)" in words
 
 
 # how resumed trainings are compared

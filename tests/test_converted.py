@@ -95,8 +95,11 @@ return K.Sequential([K.Input((4,)), *half])
 """,
 }
 REASONS = {
-    ("litert", "mixed"): "it computes in float16, for which LiteRT has few operations of its own",
-    ("onnx", "mixed"): "it computes in float16: Keras exports to ONNX what computes in float32",
+    ("litert", "mixed"): "it computes in float16, and LiteRT has only few operations for float16",
+    (
+        "onnx",
+        "mixed",
+    ): "it computes in float16: Keras exports only models that compute in float32 to ONNX",
     ("onnx", "module"): "not a Keras model",
     ("onnx", "strings"): "ONNX has no operation LookupTableFindV2",
 }
@@ -304,7 +307,9 @@ def test_it():
 def test_what_is_no_array_cannot_be_passed() -> None:
     inputs = {"x": Input(np.dtype("float32"), (None, 3))}
     sparse = Sparse(np.zeros((1, 2), "int64"), np.ones(1, "float32"), np.array([2, 3]))
-    with pytest.raises(UnsupportedError, match="its runtime takes no sparse tensor, as x is"):
+    with pytest.raises(
+        UnsupportedError, match="x is a sparse tensor, which its runtime does not accept"
+    ):
         named_arrays(inputs, [sparse], {})
-    with pytest.raises(TypeError, match="x is an array, not str"):
+    with pytest.raises(TypeError, match="x must be an array, not str"):
         named_arrays(inputs, ["text"], {})

@@ -100,7 +100,7 @@ def test_the_first_layer_that_diverges_and_the_argument_that_was_lost(failing: F
     text = failing("Power(3.0, name='power')")
     assert "the weights are equal, the outputs differ" in text
     assert "the first layer whose output differs: power (Power), after before" in text
-    lost = "the argument power of Power (power) was 3.0 and came back as 1.0"
+    lost = "the argument power of Power (power) was 3.0 and is now 1.0"
     assert f"{lost}: get_config does not return it" in text
 
 

@@ -84,7 +84,7 @@ def test_environments_of_ini_hook_and_command_line(run: Run, pytester: pytest.Py
         "def pytest_modelroundtrip_environments(config):\n    return {'ini': '/x'}\n"
     )
     result = run(source)
-    assert "there is an environment 'ini' already" in result.stdout.str() + result.stderr.str()
+    assert "an environment 'ini' exists already" in result.stdout.str() + result.stderr.str()
 
 
 BROKEN = {

@@ -81,7 +81,7 @@ def test_what_the_parts_shared_must_still_be_shared(
     result.assert_outcomes(passed=1, failed=1)
     text = " ".join(result.stdout.str().replace("\nE  ", "\n").split())
     tied = "decoder: weight embedding/embeddings was tied to encoder/embedding/embeddings"
-    assert f"{tied} and came back as a separate variable" in text
+    assert f"{tied} and is now a separate variable" in text
 
 
 def conftest_with(module: str, format_class: str) -> str:

@@ -206,7 +206,7 @@ SAYS = {
     ),
     "forgets_epoch": (
         "interrupted after epoch 1, the training was resumed with epoch 1 instead of epoch 2",
-        "epochs 1, 2, 3 are to be trained; trained were 1, 1, 2, 3",
+        "the epochs 1, 2, 3 should be trained; 1, 1, 2, 3 were trained",
         "The epoch was not restored",
     ),
     "restarted": ("the training was resumed with epoch 1 instead of epoch 2",),
@@ -256,8 +256,10 @@ def test_what_cannot_be_resumed_says_why(trained: Trained) -> None:
     assert 'it needs a function that trains the model: pass train="module:function"' in text
     assert "the model is not compiled with an optimizer" in text
     assert "it draws random numbers in training, as Dropout does" in text
-    assert "train takes no initial_epoch: def train(model, callbacks, initial_epoch=0)" in text
-    assert "1 epochs are trained; to be interrupted after 1, train must" in text
+    assert "train must accept initial_epoch: def train(model, callbacks, initial_epoch=0)" in text
+    assert (
+        "train trained 1 epochs. It must pass its callbacks to fit, and train at least one" in text
+    )
 
 
 WRONG = """
@@ -299,13 +301,13 @@ def test_histories_are_compared_by_epoch() -> None:
     assert lost.startswith("as epoch 2 begins, dense/bias differs in 2 of 2 elements")
     other = [EPOCHS[0], Epoch(2, {"loss": 0.5, "mae": 1.0})]
     assert differences(TRAINING._replace(epochs=other)) == [
-        "the loss of epoch 2: nan came back as 0.5",
-        "the mae of epoch 2: None came back as 1.0",
+        "the loss of epoch 2: nan is now 0.5",
+        "the mae of epoch 2: None is now 1.0",
     ]
     none = TRAINING._replace(epochs=EPOCHS[:1], resumed_with=0, optimizer=[], weights=[])
     assert differences(none)[:2] == [
         "interrupted after epoch 1, the training was resumed with none instead of epoch 2",
-        "epochs 1, 2 are to be trained; trained were 1",
+        "the epochs 1, 2 should be trained; 1 were trained",
     ]
 
 

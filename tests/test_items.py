@@ -91,7 +91,7 @@ def test_a_mark_that_comes_too_late_is_an_error(pytester: pytest.Pytester, param
     pytester.makepyfile(f"{parameters}def test_it({'n' if parameters else ''}): pass")
     result = run_stubbed()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*roundtrip marks *collected already (item.add_marker)"])
+    result.stderr.fnmatch_lines(["*the marker roundtrip is for *item.add_marker is too late"])
 
 
 def test_a_doctest_in_a_marked_module_is_no_round_trip(pytester: pytest.Pytester) -> None:

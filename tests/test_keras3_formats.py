@@ -227,7 +227,7 @@ SABOTAGES = {
     "json_with_another_argument": Sabotage(
         "json",
         REWRITTEN.format("model.json", 'text.replace("0.75", "0.5")'),
-        "momentum: 0.75 came back as 0.5",
+        "momentum: 0.75 is now 0.5",
     ),
     "json_without_compile": Sabotage(
         "json", REWRITTEN.format("model.json", WITHOUT_COMPILE), "compile.optimizers"

@@ -1,4 +1,4 @@
-"""Weights that came back equal do not travel; those that differ do, whole."""
+"""Equal weights are not sent; those that differ are sent whole."""
 
 from __future__ import annotations
 

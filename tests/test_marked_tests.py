@@ -209,7 +209,7 @@ def test_a_unittest_cannot_be_marked(run: Run) -> None:
         "    @pytest.mark.roundtrip\n    def test_it(self): ...\n"
     )
     assert (
-        "roundtrip marks plain test functions and methods, not this kind of test"
+        "the marker roundtrip is for plain test functions and methods, not for this kind of test"
         in run(source).stderr.str()
     )
 

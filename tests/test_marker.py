@@ -24,7 +24,7 @@ MODEL = "    return dense()\n"
         ("(checks=['weight'])", "unknown check 'weight'; did you mean 'weights'?"),
         ("(rtol=1e-3)", "rtol and atol go together: give both or neither"),
         ("(rtol=-1, atol=0)", "rtol=-1 (the marker): a number that is not negative is expected"),
-        ("(exact=True, rtol=0, atol=0)", "exact=True leaves no room for rtol and atol"),
+        ("(exact=True, rtol=0, atol=0)", "exact=True cannot be combined with rtol and atol"),
         ("(exact=1)", "exact=1 (the marker): True or False is expected"),
         ("(timeout=0)", "timeout=0 (the marker): a number of seconds above 0 is expected"),
         ("(factory='build')", "factory='build' (the marker): \"module:attribute\" is expected"),
@@ -45,7 +45,9 @@ def test_a_mistake_is_named_at_collection(run: Run, marker: str, message: str) -
 def test_a_mark_on_one_parameter_is_refused(run: Run) -> None:
     marked = "pytest.param(2, marks=pytest.mark.roundtrip)"
     source = f"@pytest.mark.parametrize('n', [1, {marked}])\ndef test_it(n): ...\n"
-    assert "test_it[2]: roundtrip marks a function or a class" in run(source).stderr.str()
+    assert (
+        "test_it[2]: the marker roundtrip is for functions and classes" in run(source).stderr.str()
+    )
 
 
 def test_every_mistake_is_told_at_once(run: Run) -> None:

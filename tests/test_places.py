@@ -108,11 +108,11 @@ def test_a_class_that_keras_keeps_in_two_modules(trip: Trip) -> None:
 @pytest.mark.parametrize(
     ("model", "lost"),
     [
-        ("lossy(pair=(3, 4))", "the argument pair of Lossy (lossy) [0] was 3 and came back as 1"),
+        ("lossy(pair=(3, 4))", "the argument pair of Lossy (lossy) [0] was 3 and is now 1"),
         ("lossy(table={'b': 1})", "the argument table of Lossy (lossy) ['b'] is missing"),
         ("lossy(array=np.ones(2))", "the argument array of Lossy (lossy) differs in 2 of 2"),
         ("lossy(activation=tf.nn.tanh)", "the argument activation of Lossy (lossy) was"),
-        ("lossy(rate=0.5)", "the attribute survival of Lossy (lossy) was 0.5 and came back as 1"),
+        ("lossy(rate=0.5)", "the attribute survival of Lossy (lossy) was 0.5 and is now 1"),
         ("lossy(scale=2.0)", "the argument scale of Settings (lossy/settings)"),
         ("around(Passing(unit='cm', name='p'))", "kwargs of Passing (p) ['unit'] is missing"),
         ("around(Keyed(['a', 'b']))", "the attribute words of Keyed"),
@@ -130,11 +130,11 @@ def test_what_get_config_leaves_out_is_told(trip: Trip, model: str, lost: str) -
 
 @pytest.mark.parametrize(
     ("model", "lost"),
-    [("changed_dropout()", "rate: 0.9 came back as 0.5"),
-     ("changed_momentum()", "momentum: 0.5 came back as 0.99"),
+    [("changed_dropout()", "rate: 0.9 is now 0.5"),
+     ("changed_momentum()", "momentum: 0.5 is now 0.99"),
      ("optional()", "the layer Dropout (drop) is missing after the reload"),
-     ("twice('one')", "Dropout (one/same).rate: 0.9 came back as 0.5"),
-     ("twice('other')", "Dropout (other/same).rate: 0.9 came back as 0.5")],
+     ("twice('one')", "Dropout (one/same).rate: 0.9 is now 0.5"),
+     ("twice('other')", "Dropout (other/same).rate: 0.9 is now 0.5")],
 )  # fmt: skip
 @pytest.mark.usefixtures("keras_format")
 def test_built_in_layers_inside_of_own_classes(trip: Trip, model: str, lost: str) -> None:

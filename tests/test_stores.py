@@ -61,7 +61,7 @@ def test_goldens_are_small_and_their_weights_elsewhere(run: Run, check: Check) -
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(
         [
-            "SYSTEM ERROR: this machine; format weights was not judged",
+            "SYSTEM ERROR: a machine refused something; format weights was not tested",
             "  the file artifact/model.weights.h5 is outside of the bundle, and",
             "*store/*",
             "    cannot be read: No such file or directory",
@@ -74,14 +74,14 @@ def test_goldens_are_small_and_their_weights_elsewhere(run: Run, check: Check) -
         check("goldens").assert_outcomes(passed=2)
         refused = run(TEST, "--roundtrip-record=new")
     assert refused.ret == pytest.ExitCode.USAGE_ERROR
-    refused.stderr.fnmatch_lines(["*--roundtrip-store=FOLDER is expected: nothing is uploaded*"])
+    refused.stderr.fnmatch_lines(["*pass a folder to --roundtrip-store: nothing is uploaded*"])
 
     Path("pytest.ini").write_text(f"{INI}roundtrip_store = moved\n")
     for path in Path("moved").iterdir():
         change_a_byte(path)
     result = check("goldens")
     result.assert_outcomes(failed=2)
-    result.stdout.fnmatch_lines(["DIFFERS: format weights*", "*was changed: it has not *"])
+    result.stdout.fnmatch_lines(["DIFFERS: format weights*", "*was changed: its SHA-256 is not *"])
     result.stdout.fnmatch_lines(["reproduce: cd *reload.pyz --store=*moved"])
     result.stdout.no_fnmatch_line("reloaded:*")  # it was not loaded
 

@@ -99,7 +99,7 @@ def test_containers_that_hold_nothing_are_structure(run: Run, pytester: pytest.P
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(
         [
-            "*outputs?'list'? was a list of 2 and came back as a dict of 0, 1",
+            "*outputs?'list'? was a list of 2 and is now a dict of 0, 1",
             "*outputs?'nothing'? is missing after the reload",
         ]
     )

@@ -54,7 +54,7 @@ def words(result: pytest.RunResult) -> str:
         ("excluding(K.optimizers.AdamW(0.001))", "such as exclude_from_weight_decay"),
         (
             "fitted(optimizer=K.optimizers.SGD(Cliff(bottom=0.01)))",
-            "learning_rate.Cliff.step 200000: 0.01 came back as 0.1",
+            "learning_rate.Cliff.step 200000: 0.01 is now 0.1",
         ),
     ],
     ids=["multiplier", "tiny-step", "metric", "closure", "weight-decay", "schedule"],
@@ -211,7 +211,7 @@ def test_a_check_that_cannot_be_made_says_why(steps: Runner, pytester: pytest.Py
     raises = "training not checked: the original's own step raises ValueError: no such column"
     drawn = "training not checked: the original's training is random: two steps from the same"
     assert f"(!) {sabotage.base_formats()['whole']}: {raises}" in text
-    assert f"asked for by name, and not checked: training {raises}" in text
+    assert f"these checks were asked for by name, and are not checked: training {raises}" in text
     assert drawn in text, result.stdout.str()
     assert "losses not checked: the original's losses differ from call to call" in text
     report = json.loads((pytester.path / "report.json").read_text())

@@ -178,9 +178,9 @@ SABOTAGES = {
     "words_are_shuffled": Sabotage(
         "preprocessing",
         SHUFFLED,
-        {"pickle": "came back as"},
+        {"pickle": "is now"},
     ),
-    "own_asset_is_missing": Sabotage("own_assets", WITHOUT_ASSET, {"keras_folder": "came back as"}),
+    "own_asset_is_missing": Sabotage("own_assets", WITHOUT_ASSET, {"keras_folder": "is now"}),
     "table_is_another": Sabotage("module_with_tables", OTHER_TABLE, {"hub": "differs"}),
 }
 

@@ -26,7 +26,7 @@ def check_json(case: LayerCase) -> Iterator[str]:
     text = json.dumps(case.keras.layers.serialize(case.layer))
     copy = case.keras.layers.deserialize(json.loads(text))
     if type(copy) is not type(case.layer):
-        yield f"it came back as a {type(copy).__name__}"
+        yield f"it is a {type(copy).__name__} after keras.layers.deserialize"
         return
     yield from _same_config(case, copy)
     yield from case.copied(copy)
@@ -44,14 +44,15 @@ def check_build(case: LayerCase) -> Iterator[str]:
     found, wanted = len(copy.weights), len(case.layer.weights)
     if found != wanted:
         yield (
-            f"build makes {found} of {wanted} weights; those that are made when the layer is "
-            "called are not there when a file is loaded: make them, and build sub-layers, in build"
+            f"build creates {found} of {wanted} weights. Weights that are created when the layer "
+            "is called do not exist when a file is loaded: create all weights, and build "
+            "sub-layers, in build"
         )
         return
     for one, other in zip(case.layer.weights, copy.weights, strict=True):
         specs = [spec_of(variables.value_of(weight)) for weight in (one, other)]
         if specs[0] != specs[1]:
-            yield f"build makes a weight {one.name} {specs[1]}, a call makes {specs[0]}"
+            yield f"build creates a weight {one.name} {specs[1]}, a call creates {specs[0]}"
 
 
 def _same_config(case: LayerCase, copy: Layer) -> Iterator[str]:
@@ -61,7 +62,7 @@ def _same_config(case: LayerCase, copy: Layer) -> Iterator[str]:
     )
     yield from compare_json("config", expected, actual, Tolerance(), name).differences
     if case.layer.trainable != copy.trainable:
-        yield f"trainable was {case.layer.trainable} and came back as {copy.trainable}"
+        yield f"trainable was {case.layer.trainable} and is now {copy.trainable}"
 
 
 def _written(value: object) -> object:

@@ -56,7 +56,7 @@ def check_batch(case: LayerCase) -> Iterator[str]:
         sizes = zip(announced, leaf.shape, strict=False)
         if len(announced) != leaf.ndim or any(one not in (None, other) for one, other in sizes):
             batch = len(longer[0])
-            yield f"the model says {announced}; for a batch of {batch} it returns {leaf.shape}"
+            yield f"the model declares {announced}; for a batch of {batch} it returns {leaf.shape}"
 
 
 def _rebuilt(case: LayerCase, model: Model) -> Iterator[str]:

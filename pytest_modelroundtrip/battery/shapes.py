@@ -46,7 +46,7 @@ def check_spec(case: LayerCase) -> Iterator[str]:
         dtypes = [str(leaf.dtype) for leaf in leaves]
         returned = [_dtype(leaf) for leaf in _returned(case)]
         if dtypes != returned:
-            yield f"{what} says {', '.join(dtypes)}; the call returns {', '.join(returned)}"
+            yield f"{what} returns {', '.join(dtypes)}; the call returns {', '.join(returned)}"
 
 
 def _is_of_keras(case: LayerCase, name: str) -> bool:
@@ -117,9 +117,9 @@ def _flat(said: Any) -> Iterator[Shape]:
 def _differing(what: str, said: Sequence[Shape], returned: Sequence[Shape]) -> Iterator[str]:
     """What was announced and is not so; None stands for any size."""
     if len(said) != len(returned):
-        yield f"{what} says {len(said)} outputs; the call returns {len(returned)}"
+        yield f"{what} returns {len(said)} outputs; the call returns {len(returned)}"
         return
     for one, other in zip(said, returned, strict=True):
         sizes = zip(one, other, strict=False)
         if len(one) != len(other) or any(size not in (None, real) for size, real in sizes):
-            yield f"{what} says {one}; the call returns {other}"
+            yield f"{what} returns {one}; the call returns {other}"

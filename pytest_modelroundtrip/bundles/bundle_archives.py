@@ -27,7 +27,7 @@ def pack(bundle: Path) -> Path:
     """
     links = [name for name, sha256 in bundle_files.hashes(str(bundle)).items() if sha256 == NO_FILE]
     if links:
-        raise BundleError(f"no archive can be made of {bundle.name}: {links[0]} is a link")
+        raise BundleError(f"{bundle.name} cannot be archived: {links[0]} is a link")
     target = archive_of(bundle)
     with tarfile.open(target, "w:gz") as archive:
         archive.add(bundle, bundle.name)
@@ -52,7 +52,7 @@ def unpack(archive: Path, folder: Path) -> Path:
         raise BundleError(f"{archive} cannot be unpacked: {error}") from error
     tops = {name.parts[0] for name in names}
     if len(tops) != 1:
-        raise BundleError(f"{archive} is not a bundle: one folder is expected in it")
+        raise BundleError(f"{archive} is not a bundle: it must contain exactly one folder")
     return folder / tops.pop()
 
 
@@ -63,7 +63,7 @@ def _members(opened: tarfile.TarFile, folder: Path) -> list[tarfile.TarInfo]:
         found.append(member)
         free -= member.size
         if len(found) > MAX_MEMBERS or free < 0:
-            raise ValueError("it holds more than there is room for")
+            raise ValueError("it has too many files, or more bytes than are free on the disk")
     return found
 
 
@@ -71,7 +71,7 @@ def _unpacked(opened: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) ->
     """Write one member; its name."""
     name = PurePosixPath(member.name)
     if name.is_absolute() or not name.parts or ".." in name.parts or "\0" in member.name:
-        raise ValueError(f"a path inside of it is expected, not {member.name[:80]!r}")
+        raise ValueError(f"{member.name[:80]!r} is not a path inside the archive")
     source = opened.extractfile(member) if member.isreg() else None
     target = folder / name
     if member.isdir():
@@ -81,5 +81,5 @@ def _unpacked(opened: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) ->
         with target.open("xb") as out:
             shutil.copyfileobj(source, out)
     else:
-        raise ValueError(f"a file or a folder is expected, which {member.name[:80]!r} is not")
+        raise ValueError(f"{member.name[:80]!r} is neither a file nor a folder")
     return name

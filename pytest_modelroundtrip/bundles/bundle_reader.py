@@ -171,6 +171,6 @@ def _errors_of(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise BundleError(f"{folder} is not a whole bundle: {error}") from error
+        raise BundleError(f"{folder} is not a complete bundle: {error}") from error
     except ValueError as error:
         raise BundleError(f"the bundle {folder} is damaged: {error}") from error

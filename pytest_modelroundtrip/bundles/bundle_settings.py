@@ -20,7 +20,7 @@ def add_options(parser: pytest.Parser) -> None:
         "roundtrip_goldens",
         type="paths",
         default=[],
-        help="folders with bundles, each of which is a test: what was saved once still loads",
+        help="folders with bundles; each bundle is a test that what was saved earlier still loads",
     )
     parser.addini(
         "roundtrip_golden_expected_failures",
@@ -39,7 +39,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--roundtrip-update-goldens",
         action="store_true",
-        help="write a new bundle beside each golden that fails, where a test records it",
+        help="write a new bundle beside each golden that fails, if a test of this run records it",
     )
 
 
@@ -102,13 +102,12 @@ def check(config: pytest.Config) -> None:
     expected_failures(config)
     updates, folder = config.getoption("roundtrip_update_goldens"), recording_folder(config)
     if updates and config.getoption("numprocesses", None):
-        raise pytest.UsageError("--roundtrip-update-goldens works in one process: leave out -n")
+        raise pytest.UsageError("--roundtrip-update-goldens does not work with xdist: leave out -n")
     if (updates or folder) and is_url(store(config)):
         raise pytest.UsageError(
-            "to record, --roundtrip-store=FOLDER is expected: nothing is uploaded to a URL"
+            "to record, pass a folder to --roundtrip-store: nothing is uploaded to a URL"
         )
     if folder and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise pytest.UsageError(
-            f"--roundtrip-record={folder}: a folder that is new, or empty, is expected: bundles "
-            "are not overwritten"
+            f"--roundtrip-record={folder}: pass a new or empty folder: bundles are not overwritten"
         )

@@ -30,7 +30,8 @@ ENVIRONMENTS_HELP = (
 HELP = "reload what was recorded, and compare: in this interpreter, or in others"
 DESCRIPTION = (
     "Reload each bundle in a clean interpreter and compare it with what was recorded. Exit status: "
-    "0: all is as recorded; 1: something is not, or an environment is broken; 2: it was not done."
+    "0: everything is as recorded; 1: something is not, or an environment is broken; 2: the check "
+    "could not be made."
 )
 CHECKS_HELP = "comma-separated; default: all that were recorded"
 STORE_HELP = "where the large files of the bundles are, if not where they were recorded"

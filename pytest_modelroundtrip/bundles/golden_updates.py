@@ -49,13 +49,16 @@ class GoldenUpdates:
 def _what_came(renewal: Renewal) -> str:
     new = renewal.path.name
     if renewal.is_old:
-        return f", and {new} is there from an earlier run: use it or delete it, and run again"
+        return f", and an earlier run has already written {new}: use it or delete it, and run again"
     if renewal.path.exists():
         return (
-            f"; a new one is beside it: {new}. If the change is meant, delete the old one, and "
-            f"rename the new one to {renewal.bundle}."
+            f"; a new bundle is beside it: {new}. If the change is intended, delete the old "
+            f"bundle, and rename the new one to {renewal.bundle}."
         )
-    return ", and no test of this run that passed records it: record it anew where it was recorded"
+    return (
+        ", and no new bundle was written, since no test that passed in this run records it: "
+        "record it again in the same way as the old one"
+    )
 
 
 def _has_whole_files(config: pytest.Config) -> bool:
@@ -75,7 +78,10 @@ def _unused(items: Iterable[pytest.Item]) -> Iterator[str]:
             continue  # its item says so
         file, is_test, _ = test.partition("::")
         if is_test and file in files and _test_of(test) not in tests:
-            yield f"golden {path.name} is unused: there is no {printable(_test_of(test))} any more"
+            yield (
+                f"golden {path.name} is unused: the test {printable(_test_of(test))} no longer "
+                "exists"
+            )
 
 
 def _test_of(nodeid: str) -> str:

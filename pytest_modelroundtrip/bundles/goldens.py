@@ -114,8 +114,9 @@ class GoldenItem(pytest.Item):
         fmt = session_of(self.config).formats.get(bundle.origin.format)
         if fmt is None:
             raise RoundTripError(
-                f"the format {printable(bundle.origin.format)} is not one of this run: install "
-                f"the plugin that has it, or run {bundle_files.RELOAD} --check in the bundle",
+                f"the format {printable(bundle.origin.format)} is not available in this run: "
+                f"install the plugin that adds it, or run {bundle_files.RELOAD} --check in the "
+                "bundle",
                 pytrace=False,
             )
         record = bundle.recorded

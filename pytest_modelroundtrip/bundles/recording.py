@@ -160,11 +160,11 @@ def _settings(options: Mapping[str, Any]) -> Settings:
 
 def _assert_writable(targets: Collection[Path], store: str | Path | None) -> None:
     if store is not None and bundle_files.is_url(str(store)):
-        raise RecordError("a folder is expected as the store: nothing is uploaded to a URL")
+        raise RecordError("pass a folder as the store: nothing is uploaded to a URL")
     archives = map(bundle_archives.archive_of, targets)
     taken = [str(path) for path in (*targets, *archives) if path.exists()]
     if taken:
-        raise RecordError(f"bundles are not overwritten, and there is {', '.join(taken)}")
+        raise RecordError(f"bundles are not overwritten, and these exist: {', '.join(taken)}")
 
 
 def _recorded(plan: SavePlan) -> bool:

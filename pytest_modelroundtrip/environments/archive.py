@@ -104,9 +104,7 @@ def _source(format_class: type[Format]) -> str:
     """The source of the module that defines the class."""
     name = f"{format_class.__module__}.{format_class.__qualname__}"
     if "." in format_class.__qualname__:
-        raise ArchiveError(
-            f"{name} is not defined at the top of its module, where it is looked for"
-        )
+        raise ArchiveError(f"{name} is not defined at the top level of its module")
     try:
         path = _file(format_class)
         if path is not None:
@@ -114,8 +112,8 @@ def _source(format_class: type[Format]) -> str:
     except (OSError, TypeError, ValueError):  # TypeError: it is not from a file
         pass
     raise ArchiveError(
-        f"{name} is not defined in a file that can be read; a format travels into the clean "
-        "interpreter as its file"
+        f"{name} is not defined in a file that can be read; the file of a format is sent to the "
+        "clean interpreter"
     )
 
 

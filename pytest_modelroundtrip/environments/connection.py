@@ -78,7 +78,7 @@ class Connection:
             self._send((encoded_variables(variables), archive), connect_seconds)
             self._there, self.missing = first_message(self._channel.receive(connect_seconds))
         except execnet.TimeoutError as error:
-            raise self._late("its first message did not come", connect_seconds) from error
+            raise self._late("no first message came", connect_seconds) from error
         except ConnectionEndedError:
             raise
         except (OSError, EOFError, ValueError, execnet.RemoteError) as error:
@@ -131,7 +131,7 @@ class Connection:
                 self._channel.send(item)
         except OSError as error:
             if watchdog.has_ended_it:
-                raise self._late("what was sent was not taken", seconds) from error
+                raise self._late("it did not read the request", seconds) from error
             if system_errors.is_one(error):  # of this side
                 self.close()
                 raise
@@ -156,7 +156,7 @@ class Connection:
         except MemoryError as error:
             raise self._bad("sent an answer that does not fit into the memory", error) from error
         except execnet.TimeoutError as error:
-            raise self._late(f"{WAITED_FOR[answer]} did not come", seconds) from error
+            raise self._late(f"{WAITED_FOR[answer]} did not arrive", seconds) from error
         except (EOFError, OSError, execnet.RemoteError) as error:
             raise self._lost("gave no answer", error) from error
 
@@ -260,7 +260,7 @@ class Connection:
         except NoMorePiecesError:
             pass
         except execnet.TimeoutError as error:
-            raise self._late("a piece of a folder did not come", PIECE_SECONDS) from error
+            raise self._late("a piece of a folder did not arrive", PIECE_SECONDS) from error
         except (EOFError, OSError, execnet.RemoteError) as error:
             if isinstance(error, OSError) and error.filename:  # a file of this side
                 self.close()

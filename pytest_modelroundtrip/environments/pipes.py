@@ -83,7 +83,7 @@ class Line(Popen2IOMaster):
             self._refuse(data)
         self._verify = self._verify_header
 
-    def _refuse(self, data: bytes, why: str = "it sent what is no message") -> None:
+    def _refuse(self, data: bytes, why: str = "it sent bytes that are not a message") -> None:
         self.refused = f"{why}: {data[:SHOWN_BYTES]!r}"
         raise ValueError(self.refused)
 

@@ -76,10 +76,13 @@ def _without_variables(text: str) -> tuple[str, Variables]:
     for part in rest:
         found = re.fullmatch(r"env:([A-Za-z_][A-Za-z0-9_]*)=(.*)", part, re.DOTALL)
         if not found or re.search(rf"//(popen(//|$)|({'|'.join(GATEWAY_KEYS)})=)", found[2]):
-            raise SpecificationError(f"{part!r}: env:NAME=value is expected, after all else")
+            raise SpecificationError(
+                f"{part!r}: write //env:NAME=value, at the end of the specification"
+            )
         if found[1] in FOLDERS:
             raise SpecificationError(
-                f"{found[1]} is an empty folder in a clean interpreter, made anew for each reload"
+                f"{found[1]} cannot be set: in a clean interpreter it is a new, empty folder for "
+                "each reload"
             )
         variables.append((found[1], found[2]))
     return main.strip(), tuple(variables)

@@ -65,7 +65,7 @@ def _operation(error: KnownError) -> str:
 
 def _table(error: KnownError) -> str:
     loading = error.loading
-    text = "A lookup table came back empty: its vocabulary is not a weight. "
+    text = "A lookup table is empty after the reload: its vocabulary is not a weight. "
     if loading.format.holds_whole_models:
         return (
             f"{text}{loading.format.name} did not keep it: a layer of your own must return it from "
@@ -100,8 +100,8 @@ def _safe_mode(error: KnownError) -> str:
     if not error.loading.settings.safe_mode:
         return ""
     return (
-        "If the artifact may run code of its own, pass safe_mode=False; better, let it hold no "
-        "code: make a lambda a registered function."
+        "If the artifact may run its own code, pass safe_mode=False. Better: replace the lambda "
+        "by a registered function, so that the artifact holds no code."
     )
 
 
@@ -146,8 +146,8 @@ LOAD_ERRORS: tuple[tuple[str, Advise], ...] = (
         # how Keras 3 writes a name such as "mse" into .h5
         r"Could not deserialize 'keras\.metrics\.(?P<name>\w+)' because it is not a KerasSaveable",
         _always(
-            'compile was given "{name}" by name or as a function, and Keras 3 cannot read what it '
-            "writes of that into .h5. Pass an object, such as keras.losses.MeanSquaredError()."
+            'compile got "{name}" by name or as a function, and Keras 3 cannot read from .h5 '
+            "what it writes for it. Pass an object, such as keras.losses.MeanSquaredError()."
         ),
     ),
     (
@@ -163,7 +163,7 @@ LOAD_ERRORS: tuple[tuple[str, Advise], ...] = (
             pattern,
             _always(
                 "The reload looks for the file {path}, which is not there. Put the file into the "
-                "artifact (an asset), or its content into the config: a server has no more."
+                "artifact (an asset), or its content into the config: a server has nothing else."
             ),
         )
         for pattern in NO_SUCH_FILE
@@ -173,15 +173,15 @@ LOAD_ERRORS: tuple[tuple[str, Advise], ...] = (
 SAVE_ERRORS: tuple[tuple[str, str], ...] = (
     (
         r"surrogates not allowed|Unable to cast Python instance of type <class .str.>",
-        "TensorFlow writes only where the whole path is UTF-8. If that of the folder for temporary "
-        "files is not, pass --basetemp=FOLDER, or set TMPDIR.",
+        "TensorFlow can write only to paths that are UTF-8. If the path of the folder for "
+        "temporary files is not, pass --basetemp=FOLDER, or set TMPDIR.",
     ),
     (
         r"references (?:an )?'?untracked'? (?:resource|object)",
         "A function of the model uses a variable or a table that the model does not hold. Assign "
-        "it to an attribute of the model, or of a layer or tf.Module in it, before the save. If it "
-        "is one already, as the table of a hub.KerasLayer is, use saved_model: Keras 2.15's export "
-        "does not look there.",
+        "it to an attribute of the model, or of a layer or tf.Module in it, before the save. If "
+        "it is an attribute already, as the table of a hub.KerasLayer is, use saved_model: Keras "
+        "2.15's export does not look there.",
     ),
     (
         r"valid config for `hub\.KerasLayer",
@@ -191,8 +191,8 @@ SAVE_ERRORS: tuple[tuple[str, str], ...] = (
     *(
         (
             pattern,
-            "The save reads the file {path}, which is not there. What the model refers to must "
-            "exist as long as it may be saved.",
+            "The save reads the file {path}, which is not there. Files that the model refers to "
+            "must exist whenever it is saved.",
         )
         for pattern in NO_SUCH_FILE
     ),
@@ -202,8 +202,8 @@ SAVE_ERRORS: tuple[tuple[str, str], ...] = (
 CRASHES: tuple[tuple[str, str], ...] = (
     (
         r"Unknown flags? in XLA_FLAGS: (?P<flags>.*)",
-        "The clean interpreter gets XLA_FLAGS from here, and its XLA ends a process at a flag that "
-        "it does not know: {flags}. Unset XLA_FLAGS, or take that out.",
+        "The clean interpreter gets XLA_FLAGS from this process, and its XLA ends a process that "
+        "has a flag which it does not know: {flags}. Unset XLA_FLAGS, or remove that flag.",
     ),
 )
 

@@ -84,7 +84,7 @@ def _about_unknown_name(looked_for: LookedFor, error: str, loading: Loading) -> 
     if loading.settings.imports:
         return (
             f"The loader does not know {looked_for.name!r}: no module in imports=[...] registers "
-            "it. Add the one that does, or give it with custom_objects={...}."
+            f"it. Add the module that does, or pass the object in custom_objects={{...}}."
         )
     return (
         f"The loader does not know {looked_for.name!r}; declare what the clean interpreter "
@@ -103,9 +103,9 @@ def _about_own_object(
         return ""  # it cannot be imported there
     if not custom.path:
         return (
-            f"{where}, where no attribute has it: no interpreter can import it by its name. Define "
-            "it in a module, outside of functions, or name the public module of its package that "
-            "registers it in imports=[...]."
+            f"{where}, but not as an attribute of that module: no interpreter can import it by "
+            "its name. Define it in a module, outside of functions, or name the public module of "
+            "its package that registers it in imports=[...]."
         )
     is_bare = looked_for.is_key and bool(custom.registered) and ">" not in looked_for.name
     key = looked_for.name if looked_for.is_key else custom.registered or custom.name
@@ -124,7 +124,7 @@ def _about_own_object(
 
 def _about_test_module(custom: OwnObject, own: Sequence[OwnObject]) -> str:
     others = [item.name for item in own if item.in_tests and item != custom]
-    too = f" (as is what else the model has of its own: {', '.join(others)})" if others else ""
+    too = f" (like other classes and functions of the model: {', '.join(others)})" if others else ""
     what = "them" if others else custom.name
     return (
         f"{custom.name} is defined in {custom.defined_in} ({custom.file}){too}, a test module, "
@@ -136,8 +136,8 @@ def _about_test_module(custom: OwnObject, own: Sequence[OwnObject]) -> str:
 
 def _about_function_as_text(loading: Loading) -> str:
     what = (
-        "Something that the model calls came back as text: a loader leaves the name of a function "
-        "or a class that it does not know as it is."
+        "Something that the model calls is text after the reload: if a loader does not know a "
+        "function or a class, it leaves its name in place of it."
     )
     unknown = _unknown_there(loading)
     functions = [item for item in unknown if item.is_function]
@@ -155,8 +155,8 @@ def _about_unnamed_object(loading: Loading) -> str:
             f"The loader does not know a class of the model: pass {_advice_for(unknown, loading)}"
         )
     return (
-        "The loader could not rebuild an object of the model: its class needs get_config with each "
-        "argument of the constructor, and from_config that takes them."
+        "The loader could not rebuild an object of the model: its class needs a get_config that "
+        "returns each argument of the constructor, and a from_config that accepts them."
     )
 
 

@@ -24,7 +24,7 @@ def opened(path: Union[str, os.PathLike[str]], flags: int = os.O_RDONLY) -> io.B
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise ValueError(f"{os.path.basename(path)} is no plain file")
+        raise ValueError(f"{os.path.basename(path)} is not a plain file")
     return open(descriptor, "rb")
 
 

@@ -252,7 +252,7 @@ class Reloaded(NamedTuple):
         """It came to one end."""
         ends = [name for name in ("observation", "failure", "ended") if getattr(self, name)]
         if len(ends) > 1:
-            raise ValueError(f"it has {' and '.join(ends)}, of which there can be one")
+            raise ValueError(f"it has {' and '.join(ends)}; only one of them is possible")
 
 
 class Refused(NamedTuple):

@@ -184,7 +184,7 @@ class _Receiver:
             if len(piece) > MAX_ENTRY_BYTES:
                 raise ValueError(f"an entry has {len(piece)} bytes")
             self._make(protocol.decode_record(Entry, piece))
-        raise ValueError(f"more than {MAX_ENTRIES} files came")
+        raise ValueError(f"more than {MAX_ENTRIES} files were sent")
 
     def _make(self, entry: Entry) -> None:
         path = os.path.join(self._folder, *names_in(entry.path))
@@ -204,7 +204,9 @@ class _Receiver:
         size = entry.size or 0
         self._bytes += size
         if size < 0 or (self._limit is not None and self._bytes > self._limit):
-            raise ValueError(f"{repr(entry.path)[:80]}: {size} bytes, of {self._limit} in all")
+            raise ValueError(
+                f"{repr(entry.path)[:80]}: {size} bytes; all files may have {self._limit} together"
+            )
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         with open(os.open(path, flags, 0o755 if entry.is_program else 0o644), "wb") as out:
             for length in _lengths(size):

@@ -30,7 +30,7 @@ def fault(names: Iterable[str]) -> str:
 
 def _fault_of(name: str) -> str:
     if not name or name in (".", ".."):
-        return "is not that of a folder"
+        return "is not a valid name of a folder"
     if not name.isprintable():
         return "has characters that cannot be printed"
     if "/" in name or "\\" in name:

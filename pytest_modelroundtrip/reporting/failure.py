@@ -18,8 +18,8 @@ MAX_CHARACTERS = 3000  # of the problems, and of the traceback or output
 HEADLINES = {  # where the usual one would be wrong
     Verdict.UNSUPPORTED: "the test asks for the format {}, which cannot hold this model",
     Verdict.SAVE_ERROR: "the format {} could not save the model",
-    Verdict.SYSTEM_ERROR: "this machine; format {} was not judged",
-    Verdict.NOT_DETERMINISTIC: "the model itself; format {} was not judged",
+    Verdict.SYSTEM_ERROR: "a machine refused something; format {} was not tested",
+    Verdict.NOT_DETERMINISTIC: "the model differs from itself; format {} was not tested",
 }
 USUAL_HEADLINE = "format {}, environment {!r}"
 

@@ -39,7 +39,7 @@ class Known(NamedTuple):
 
 KNOWN = [
     Known("CategoryEncoding", KERAS_3, IN_16_BITS,
-          "under a mixed policy it returns float32, and compute_output_spec says float16"),
+          "under a mixed policy it returns float32, and compute_output_spec returns float16"),
     Known("CategoryEncoding", KERAS_2, IN_16_BITS,
           "under a mixed policy it cannot be called: DenseBincount has no 16 bits"),
     Known("Equalization", KERAS_3, {*IN_MODELS, "batch"},

@@ -85,7 +85,7 @@ ATTACKS = {
     "answers_with_a_pipe": Fault(
         "replaces its answer by a pipe",
         "os.mkfifo(folder + '/answer'); os._exit(0)",
-        "answer is no plain file",
+        "answer is not a plain file",
         "bad answer",
     ),
     "answers_with_a_device": Fault(
@@ -97,7 +97,7 @@ ATTACKS = {
     "answers_with_a_folder": Fault(
         "replaces its answer by a folder",
         "os.mkdir(folder + '/answer'); os._exit(0)",
-        "answer is no plain file",
+        "answer is not a plain file",
         "bad answer",
     ),
     "answers_with_noise": Fault(
@@ -179,7 +179,7 @@ ATTACKS = {
     "stops_the_worker": Fault(
         "stops the interpreter",
         DAEMON + "os.kill(os.getppid(), 19); time.sleep(1000)",
-        "the end of the reload did not come within",
+        "the end of the reload did not arrive within",
         "environment broken",
         options={**OPEN, **SHORT},
         is_quick=False,
@@ -197,7 +197,7 @@ ATTACKS = {
         "stops the interpreter and its supervisors",
         PARENT + "pid = os.getppid()\n"
         "for _ in range(4):\n    above = parent(pid); os.kill(pid, 19); pid = above\n",
-        "the end of the reload did not come within",
+        "the end of the reload did not arrive within",
         "environment broken",
         options={**OPEN, **SHORT},
         is_quick=False,
@@ -211,14 +211,14 @@ ATTACKS = {
     "writes_into_the_line": Fault(
         "writes what is no message into the interpreter's connection",
         ABOVE + LINE + "os.write(line, b'much of it\\n' * 100); time.sleep(1000)",
-        "it sent what is no message: b'much of i'",
+        "it sent bytes that are not a message: b'much of i'",
         "bad answer",
         options=OPEN,
     ),
     "announces_a_message": Fault(
         "announces a message of 2 GB in the interpreter's connection",
         ABOVE + LINE + "os.write(line, struct.pack('!bii', 4, 1, 2 ** 31 - 1)); time.sleep(1000)",
-        "it sent what is no message",
+        "it sent bytes that are not a message",
         "bad answer",
         options=OPEN,
     ),
@@ -235,7 +235,7 @@ ATTACKS = {
         "asks the test process, through the interpreter's connection, to run code",
         ABOVE + LINE + "code = b'import os; os._exit(9)'\n"
         "os.write(line, struct.pack('!bii', 3, 1, len(code)) + code); time.sleep(1000)",
-        "it sent what is no message",
+        "it sent bytes that are not a message",
         "bad answer",
         options=OPEN,
     ),

@@ -26,7 +26,7 @@ INTERPRETERS = {
     ),
     "that_hangs_in_an_import": Interpreter(
         "its TensorFlow hangs as it is imported",
-        "the end of its imports did not come within",
+        "the end of its imports did not arrive within",
         body=HANGS,
         is_quick=False,
     ),
@@ -38,7 +38,7 @@ INTERPRETERS = {
     ),
     "that_stops": Interpreter(
         "its TensorFlow stops it",
-        "the end of its imports did not come within",
+        "the end of its imports did not arrive within",
         body="os.kill(os.getpid(), 19)",
         is_quick=False,
     ),
@@ -68,13 +68,13 @@ INTERPRETERS = {
     ),
     "that_prints_endlessly": Interpreter(
         "its TensorFlow prints without end",
-        "the end of its imports did not come within",
+        "the end of its imports did not arrive within",
         body="while True: os.write(2, b'much of it\\n' * 10 ** 5); time.sleep(0.01)",
         is_quick=False,
     ),
     "that_writes_into_the_line": Interpreter(
         "its TensorFlow writes what is no message into the connection",
-        "it sent what is no message",
+        "it sent bytes that are not a message",
         "bad answer",
         body="process = '/proc/self'\n" + LINE + "os.write(line, b'much of it\\n' * 100)",
     ),
@@ -112,7 +112,7 @@ INTERPRETERS = {
     ),
     "that_cannot_be_asked": Interpreter(
         "what starts it ignores that it is asked to end, and its TensorFlow hangs",
-        "the end of its imports did not come within",
+        "the end of its imports did not arrive within",
         command="{python} {folder}/deaf.py {python}",
         body=HANGS,
         is_quick=False,

@@ -64,7 +64,7 @@ REASON = {"not_checked": "own step raises ValueError"}
 @pytest.mark.parametrize(
     ("path", "value", "reason"),
     [
-        (SEEN, GONE, "parts: 'decoder', 'encoder' are expected, not 'decoder'"),
+        (SEEN, GONE, "the parts 'decoder', 'encoder' are expected, not 'decoder'"),
         ((*SEEN[:2], "third"), {}, "are expected, not 'decoder', 'encoder', 'third'"),
         ((*SEEN, "more"), {}, "unknown checks: more"),
         # what is no sighting has no weights to be looked at
@@ -75,7 +75,7 @@ REASON = {"not_checked": "own step raises ValueError"}
         ((*SEEN, "config", "places", "scale", "config"), [1], "a dict is expected, not list"),
         ((*SEEN, "compile", "arguments", "loss"), HUGE, "JSON is expected, not ndarray"),
         ((*SEEN, "training", "logs", "loss"), [1.5], "an array is expected, not list"),
-        (("fields", "ended"), {"step": "load", "how": "timed out"}, "of which there can be one"),
+        (("fields", "ended"), {"step": "load", "how": "timed out"}, "only one of them is possible"),
         (("fields", "ended"), {"step": "load", "how": "signal 9"}, "Reloaded.ended.how: one of"),
         (("fields", "failure"), FAILED._asdict(), "Reloaded.failure.step: one of 'start'"),
         (("fields", "failure"), {**FAILED._asdict(), "step": "load", "reached": ["the file /a"]},
@@ -101,7 +101,7 @@ def test_a_bad_answer(path: forging.Path, value: Plain, reason: str, tmp_path: P
          "outputs (a batch of another size) are missing after the reload"),
         ((*SEEN, "outputs", "", "more"), 1, "outputs (more) are not in the original"),
         ((*SEEN, "outputs", "", "", "deep", 1), {},
-         "outputs['deep'][1] was an empty list and came back as an empty dict"),
+         "outputs['deep'][1] was an empty list and is now an empty dict"),
         ((*SEEN, "outputs", "", "", "ragged"), GONE, "outputs['ragged'] is missing"),
         ((*SEEN, "config", "places", "scale", "attributes", "factor"), GONE,
          "the argument factor of Scale (inner/scale) is missing after the reload"),
@@ -109,14 +109,14 @@ def test_a_bad_answer(path: forging.Path, value: Plain, reason: str, tmp_path: P
         ((*SEEN, "losses", "constraints"), [], "constraint of ['dense/kernel'] is missing"),
         # scalars are compared as arrays are
         ((*SEEN, "outputs", "", "", "scalars", "a"), -0.0, ""),
-        ((*SEEN, "config", "config", "layers", 1, "config", "factor"), -0.0, "came back as -0.0"),
+        ((*SEEN, "config", "config", "layers", 1, "config", "factor"), -0.0, "is now -0.0"),
         ((*SEEN, "config", "places", "scale", "attributes", "size"), True,
-         "was 3 and came back as True"),
+         "was 3 and is now True"),
         # shapes and numbers that claim more than came
         ((*SEEN, "config", "places", "scale", "attributes", "words"), HUGE,
-         "came back as an array"),
-        ((*SEEN, "outputs", "", "", "logits"), HUGE, "came back with [1099511627776, 0]"),
-        ((*SEEN, "weights", 0, "value"), HUGE, "came back with [1099511627776, 0]"),
+         "is now an array"),
+        ((*SEEN, "outputs", "", "", "logits"), HUGE, "now has [1099511627776, 0]"),
+        ((*SEEN, "weights", 0, "value"), HUGE, "now has [1099511627776, 0]"),
     ],
 )  # fmt: skip
 def test_a_difference(path: forging.Path, value: Plain, problem: str, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ SABOTAGES = {
         model.optimizer.iterations.assign(0)
 """,
         ("optimizer",),
-        ("2 came back as 0",),
+        ("2 is now 0",),
     ),
     "changes_learning_rate": Sabotage(
         "trained",
@@ -85,7 +85,7 @@ SABOTAGES = {
         model.optimizer.learning_rate = 0.5
 """,
         ("compile",),
-        ("compile.optimizers.optimizer.learning_rate: 0.01 came back as 0.5",),
+        ("compile.optimizers.optimizer.learning_rate: 0.01 is now 0.5",),
     ),
     "loses_loss_scale": Sabotage(
         "scaled",
@@ -98,7 +98,7 @@ SABOTAGES = {
         scale.assign(1.0)
 """,
         ("optimizer",),
-        ("32768.0 came back as 1.0",),
+        ("32768.0 is now 1.0",),
     ),
     "loses_trainable": Sabotage(
         "trained",
@@ -108,7 +108,7 @@ SABOTAGES = {
         model.get_layer("third").trainable = True
 """,
         ("weights",),
-        ("third/kernel was frozen and came back trainable",),
+        ("third/kernel was frozen and is now trainable",),
     ),
     "unties": Sabotage(
         "module",
@@ -120,7 +120,7 @@ SABOTAGES = {
         model.w = tf.Variable(model.v.numpy())
 """,
         ("weights",),
-        ("weight w was tied to v and came back as a separate variable",),
+        ("weight w was tied to v and is now a separate variable",),
     ),
     "resets_moments": Sabotage(
         "trained",
@@ -131,7 +131,7 @@ SABOTAGES = {
         weights(model)["norm/moving_variance"].assign(np.ones(6))
 """,
         ("weights", "outputs"),
-        ("2 of 10 weights came back re-initialized: norm/moving_mean, norm/moving_variance",),
+        ("2 of 10 weights were re-initialized: norm/moving_mean, norm/moving_variance",),
     ),
     "loses_vocabulary": Sabotage(
         "lookup",
@@ -141,7 +141,7 @@ SABOTAGES = {
         model.get_layer("words").set_vocabulary(["x", "y", "z"])
 """,
         ("weights", "outputs"),
-        ("b'a' came back as b'x'",),
+        ("b'a' is now b'x'",),
     ),
     "changes_default": Sabotage(
         "module",
@@ -163,7 +163,7 @@ SABOTAGES = {
         tf.saved_model.save(other, folder, signatures=model.__call__)
 """,
         ("signature",),
-        ("the argument training of scale had the default False and came back with True",),
+        ("the argument training of scale had the default False and now has True",),
     ),
     "drops_signature": Sabotage(
         "loaded",
@@ -245,7 +245,7 @@ SABOTAGES = {
 """,
         ("outputs",),
         (
-            "outputs[0] was float32 and came back as float64",
+            "outputs[0] was float32 and is now float64",
             "the weights are equal, the outputs differ",
         ),
     ),
@@ -260,7 +260,7 @@ SABOTAGES = {
         return self.first[0]
 """,
         ("outputs",),
-        ("(a batch of another size)[0] had the shape [4, 6] and came back with [3, 6]",),
+        ("(a batch of another size)[0] had the shape [4, 6] and now has [3, 6]",),
     ),
     "keeps_file_elsewhere": Sabotage(
         "small",
@@ -304,7 +304,7 @@ SABOTAGES = {
         model.get_layer("drop").rate = 0.1
 """,
         ("config",),
-        (".rate: 0.5 came back as 0.1",),
+        (".rate: 0.5 is now 0.1",),
     ),
     "loses_constraint": Sabotage(
         "trained",

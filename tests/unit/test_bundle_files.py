@@ -107,15 +107,15 @@ def test_what_takes_the_place_of_a_golden_is_a_folder_beside_it(tmp_path: Path) 
 
 ORIGINS = {
     "{": "is damaged: Expecting",
-    "[]": "is damaged: roundtrip.json holds no",
+    "[]": "is damaged: roundtrip.json is not a JSON object",
     "[" * 10**5: "is damaged: .* too deeply",
     '{"schema": 2}': "schema '2'; this release reads 1",
-    '{"schema": 1}': "a text is expected as 'format'",
+    '{"schema": 1}': "'format' must be a text",
     '{"schema": 1, "format": "h5", "test": "x", "sha256": {"a": 1}}': "the hash of each file",
 }
 DAMAGES: list[tuple[Callable[[Path], object], str]] = [
-    (lambda b: (b / "expected").unlink(), "is not a whole bundle: .*expected"),
-    (lambda b: (b / "job").unlink(), "is not a whole bundle: .*job"),
+    (lambda b: (b / "expected").unlink(), "is not a complete bundle: .*expected"),
+    (lambda b: (b / "job").unlink(), "is not a complete bundle: .*job"),
     (lambda b: (b / "expected").write_bytes(b"x"), "is damaged: "),
     (lambda b: (b / "job").write_bytes((b / "job").read_bytes()[:-1]), "is damaged: "),
     (lambda b: (b / "job").write_bytes((b / "expected").read_bytes()), "Job is expected"),
@@ -163,18 +163,18 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.
 
 
 HOSTILE: dict[str, tuple[list[tarfile.TarInfo], str]] = {
-    "up": ([member("../out")], "a path inside of it"),
-    "absolute": ([member("/out")], "a path inside of it"),
+    "up": ([member("../out")], "is not a path inside the archive"),
+    "absolute": ([member("/out")], "is not a path inside the archive"),
     "link": (
         [member("b", tarfile.SYMTYPE, "/"), member("b/out")],
-        "a file or a folder is",
+        "is neither a file nor a folder",
     ),
-    "hard link": ([member("b", tarfile.LNKTYPE, "/etc/passwd")], "a file or a folder is"),
-    "fifo": ([member("b/a", tarfile.FIFOTYPE)], "a file or a folder is"),
-    "device": ([member("b/a", tarfile.CHRTYPE)], "a file or a folder is"),
+    "hard link": ([member("b", tarfile.LNKTYPE, "/etc/passwd")], "is neither a file nor a folder"),
+    "fifo": ([member("b/a", tarfile.FIFOTYPE)], "is neither a file nor a folder"),
+    "device": ([member("b/a", tarfile.CHRTYPE)], "is neither a file nor a folder"),
     "twice": ([member("b/a"), member("b/a")], "exists"),
-    "two": ([member("a/x"), member("b/x")], "one folder is expected"),
-    "nothing": ([], "one folder is expected"),
+    "two": ([member("a/x"), member("b/x")], "it must contain exactly one folder"),
+    "nothing": ([], "it must contain exactly one folder"),
 }
 
 

@@ -147,7 +147,7 @@ def test_what_could_not_be_seen_travels(name: str) -> None:
     assert compared(name, reason, reason).outcome == "not checked"
     (text,) = compared(name, SIGHTINGS[name], reason).differences
     assert text == (
-        f"{name} could be checked before the save only: the reloaded model's own step raises "
+        f"{name} could be checked only before the save: the reloaded model's own step raises "
         "ValueError: no"
     )
 

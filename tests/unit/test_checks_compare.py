@@ -38,32 +38,32 @@ def signature(
         (signature([X]), signature([X._replace(shape=[None, None])]), []),
         (signature([X]), signature([X._replace(shape=None)]), []),
         (signature([X]), signature([X._replace(shape=[1, 2])]),
-         ["inputs: x float32[None, 2] came back as x float32[1, 2]"]),
+         ["inputs: x float32[None, 2] is now x float32[1, 2]"]),
         (signature([X]), signature([X._replace(dtype="int8")]),
-         ["inputs: x float32[None, 2] came back as x int8[None, 2]"]),
+         ["inputs: x float32[None, 2] is now x int8[None, 2]"]),
         (signature([X]), signature([X._replace(name="z")]),
-         ["inputs: x float32[None, 2] came back as z float32[None, 2]"]),
+         ["inputs: x float32[None, 2] is now z float32[None, 2]"]),
         (signature([X, Y]), signature([X]),
-         ["inputs: x float32[None, 2], y int32[...] came back as x float32[None, 2]"]),
+         ["inputs: x float32[None, 2], y int32[...] is now x float32[None, 2]"]),
         (signature([X], [X]), signature([X], [X._replace(dtype="int8")]),
-         ["outputs: x float32[None, 2] came back as x int8[None, 2]"]),
+         ["outputs: x float32[None, 2] is now x int8[None, 2]"]),
         # a format that gives no names may reorder what it takes
         (signature([X, Y]), signature([Y._replace(name=None), X._replace(name=None)]), []),
         (signature([X, Y]), signature([X._replace(name=None), X._replace(name=None)]),
-         ["inputs: int32[...] came back as float32[None, 2]"]),
+         ["inputs: int32[...] is now float32[None, 2]"]),
         # and what it returns is compared as outputs
         (signature([X], [X]), signature([X], [Y._replace(name=None)]), []),
         (signature([X], [X]), signature([X], []),
-         ["outputs: x float32[None, 2] came back as nothing"]),
+         ["outputs: x float32[None, 2] is now nothing"]),
         (signature([X], [X]), SignatureSighting(None, {}, {}), [
-            "inputs: x float32[None, 2] came back as nothing",
-            "outputs: x float32[None, 2] came back as nothing",
+            "inputs: x float32[None, 2] is now nothing",
+            "outputs: x float32[None, 2] is now nothing",
         ]),
         (signature([]), SignatureSighting(None, {}, {}),
-         ["inputs: nothing came back as nothing", "outputs: nothing came back as nothing"]),
+         ["inputs: nothing is now nothing", "outputs: nothing is now nothing"]),
         (SignatureSighting(None, {}, {}), signature([X]), []),
         (signature([X], name="train"), signature([Y], name="train"),
-         ["inputs of the signature train: x float32[None, 2] came back as y int32[...]"]),
+         ["inputs of the signature train: x float32[None, 2] is now y int32[...]"]),
         (signature([X], name="train"), signature([X], name="serve"),
          ["the signature train is missing after the reload"]),
     ],
@@ -93,12 +93,12 @@ def test_functions() -> None:
         "the function scale is missing after the reload"
     ]
     assert differences("signature", expected, function("float32[2]", training="True")) == [
-        "the argument training of scale had the default False and came back with True",
+        "the argument training of scale had the default False and now has True",
         "the function scale took (float32[3]); after the reload it takes (float32[2])",
     ]
     more = function("int8[]", "float32[3]", "float32[2]", other="1")
     assert differences("signature", expected, more) == [
-        "the argument training of scale had the default False and came back with no default"
+        "the argument training of scale had the default False and now has no default"
     ]
 
 
@@ -165,12 +165,12 @@ def test_configs() -> None:
     expected = config({"units": 3}, factor=2.0, rate=float("nan"), flag=True)
     assert compared("config", expected, expected).compared == 4
     assert differences("config", expected, config({"units": 4}, factor=1.0, rate=float("nan"))) == [
-        "config.units: 3 came back as 4",
-        "the argument factor of Scale (inner/scale) was 2.0 and came back as 1.0: "
+        "config.units: 3 is now 4",
+        "the argument factor of Scale (inner/scale) was 2.0 and is now 1.0: "
         "get_config does not return it",
     ]
     (kept,) = differences("config", *(config(None, returned=value) for value in (1, 2)))
-    assert kept == "the attribute returned of Scale (inner/scale) was 1 and came back as 2"
+    assert kept == "the attribute returned of Scale (inner/scale) was 1 and is now 2"
     lost = differences("config", expected, config(None, flag=False))
     assert len(lost) == 3
     assert lost[1].startswith("the argument factor of Scale (inner/scale) is missing after the")
@@ -207,7 +207,7 @@ def test_a_built_in_layer_is_lost_from_an_object_of_ones_own() -> None:
     ]
     noise = ConfigSighting(None, {"": net, ".drop": drop._replace(class_name="GaussianNoise")})
     (text,) = differences("config", expected, noise)
-    assert text == "the layer Dropout (net/drop) came back as GaussianNoise"
+    assert text == "the layer Dropout (net/drop) is now GaussianNoise"
     stand_in = ConfigSighting(None, {"": net._replace(others=None)})
     assert differences("config", expected, stand_in) == []
     # in a dict by their counted names; one of two is lost
@@ -239,8 +239,8 @@ def test_what_a_model_was_compiled_with() -> None:
     actual = CompileSighting(policies, {}, {"optimizer": {"rate": 0.2}})
     assert differences("compile", expected, actual) == [
         "compile.loss: {'name': 'mse'} is missing after the reload",
-        "compile.optimizers.optimizer.rate: 0.1 came back as 0.2",
-        "the dtype policy of dense_3: 'float32' came back as 'float16'",
+        "compile.optimizers.optimizer.rate: 0.1 is now 0.2",
+        "the dtype policy of dense_3: 'float32' is now 'float16'",
     ]
     found = compared("compile", expected, actual, Tolerance(across_versions=True))
     assert len(found.differences) == 2
@@ -258,7 +258,7 @@ def rates(*found: float) -> CompileSighting:
 def test_rates_of_a_schedule_may_be_rounded() -> None:
     assert differences("compile", rates(0.1, 0.05, 1e-9), rates(0.1, 0.05, 3e-9)) == []
     where = "compile.optimizers.optimizer.learning_rate.CosineDecay.step 1"
-    expected = [f"{where}: 0.05 came back as 0.0501"]
+    expected = [f"{where}: 0.05 is now 0.0501"]
     assert differences("compile", rates(0.1, 0.05), rates(0.1, 0.0501)) == expected
     inf, nan = float("inf"), float("nan")
     assert len(differences("compile", rates(inf, 0.5), rates(inf, 0.1))) == 1

@@ -218,9 +218,7 @@ def test_infinity_is_close_to_nothing(actual: float) -> None:
 
 def test_the_sign_of_zero_is_a_bit() -> None:
     zero = np.zeros(1, np.float32)
-    text = (
-        "differs in 1 of 1 elements; the largest difference at [0]: 0.0 came back as -0.0 (0 ulp)"
-    )
+    text = "differs in 1 of 1 elements; the largest difference at [0]: 0.0 is now -0.0 (0 ulp)"
     assert difference(zero, -zero) == text
     close = found(zero, -zero, DEFAULT)
     assert (close.bits_differ, close.max_ulp, close.differences) == (True, 0, [])
@@ -234,7 +232,7 @@ def test_the_sign_of_zero_is_a_bit() -> None:
 def test_the_largest_difference_is_shown_and_what_is_close_is_not_counted() -> None:
     expected = np.array([[1.0, 5.0, 1.0], [1.0, 1.0, 7.0]], np.float32)
     actual = np.array([[1.0, 5.5, 1.0000001], [1.0, 9.0, 7.0]], np.float32)
-    where = "the largest difference at [1, 1]: 1.0 came back as 9.0 (26214400 ulp)"
+    where = "the largest difference at [1, 1]: 1.0 is now 9.0 (26214400 ulp)"
     assert difference(expected, actual) == "differs in 3 of 6 elements; " + where
     assert difference(expected, actual, DEFAULT) == "differs in 2 of 6 elements; " + where
     assert found(expected, actual, DEFAULT).max_ulp == 26214400
@@ -243,28 +241,28 @@ def test_the_largest_difference_is_shown_and_what_is_close_is_not_counted() -> N
 def test_what_is_close_is_never_shown_as_the_largest() -> None:
     expected, actual = np.array([1000.0, 1.0]), np.array([1001.0, 1.5])
     text = difference(expected, actual, Tolerance(rtol=0.01, atol=0.0))
-    assert text.startswith("differs in 1 of 2 elements; the largest difference at [1]: 1.0 came")
+    assert text.startswith("differs in 1 of 2 elements; the largest difference at [1]: 1.0 is now")
 
 
 @pytest.mark.parametrize("worst", [np.nan, np.inf])
 def test_what_is_not_a_number_is_the_largest_difference(worst: float) -> None:
     text = difference(np.array([1.0, 2.0, 3.0]), np.array([1e300, worst, 3.0]), DEFAULT)
-    assert text.startswith("differs in 2 of 3 elements; the largest difference at [1]: 2.0 came")
+    assert text.startswith("differs in 2 of 3 elements; the largest difference at [1]: 2.0 is now")
 
 
 def test_numbers_that_overflow_when_they_are_subtracted() -> None:
-    assert "at [0]: 1e+308 came" in difference(np.array([1e308]), np.array([-1e308]), DEFAULT)
+    assert "at [0]: 1e+308 is now" in difference(np.array([1e308]), np.array([-1e308]), DEFAULT)
 
 
 @pytest.mark.parametrize(
     ("dtype", "text"),
     [
-        ("int8", "1 came back as 2"),
-        ("uint64", "1 came back as 2"),
-        ("int4", "1 came back as 2"),
-        ("float8_e4m3fn", "1 came back as 2 (8 ulp)"),
-        ("bfloat16", "1 came back as 2 (128 ulp)"),
-        ("complex64", "(1+0j) came back as (2+0j) (8388608 ulp)"),
+        ("int8", "1 is now 2"),
+        ("uint64", "1 is now 2"),
+        ("int4", "1 is now 2"),
+        ("float8_e4m3fn", "1 is now 2 (8 ulp)"),
+        ("bfloat16", "1 is now 2 (128 ulp)"),
+        ("complex64", "(1+0j) is now (2+0j) (8388608 ulp)"),
     ],
 )
 def test_a_single_number_has_no_position(dtype: str, text: str) -> None:
@@ -276,22 +274,22 @@ def test_a_single_number_has_no_position(dtype: str, text: str) -> None:
 def test_integers_and_strings_show_the_first_that_differs() -> None:
     counts = np.array([1, 2, 3]), np.array([1, 9, 99])
     at = "differs in 2 of 3 elements; the largest difference at [1]: "
-    assert difference(*counts) == at + "2 came back as 9"
+    assert difference(*counts) == at + "2 is now 9"
     assert found(*counts).bits_differ
     words = strings(b"a", b"b\0", b"c"), strings(b"a", b"b", b"d")
-    assert difference(*words) == at + r"b'b\x00' came back as b'b'"
+    assert difference(*words) == at + r"b'b\x00' is now b'b'"
     assert found(*words).bits_differ
 
 
 def test_booleans() -> None:
     flags = np.array([True, False])
     assert difference(flags, flags.copy()) == ""
-    assert "True came back as False" in difference(flags, np.array([False, False]), DEFAULT)
+    assert "True is now False" in difference(flags, np.array([False, False]), DEFAULT)
 
 
 def test_only_bytes_are_equal_strings() -> None:
     assert difference(strings(b"a"), strings(np.bytes_(b"a"))) == ""
-    assert difference(strings(np.bytes_(b"a")), strings(b"b")).endswith("b'a' came back as b'b'")
+    assert difference(strings(np.bytes_(b"a")), strings(b"b")).endswith("b'a' is now b'b'")
     for one, other in ((b"a", "a"), ("a", "a"), (None, None), (np.ones(2), np.ones(2))):
         assert difference(strings(one), strings(other)) != ""
         assert difference(strings(other), strings(one)) != ""
@@ -309,15 +307,15 @@ def test_equal_arrays_are_not_widened() -> None:
 def test_empty_arrays() -> None:
     empty = np.zeros((0, 3))
     assert difference(empty, empty.copy()) == difference(strings(), strings()) == ""
-    assert difference(empty, np.zeros((3, 0))) == "had the shape [0, 3] and came back with [3, 0]"
-    assert difference(empty, empty.astype("int8")) == "was float64 and came back as int8"
+    assert difference(empty, np.zeros((3, 0))) == "had the shape [0, 3] and now has [3, 0]"
+    assert difference(empty, empty.astype("int8")) == "was float64 and is now int8"
 
 
 def test_views_are_compared_by_their_elements() -> None:
     grid = np.arange(6.0).reshape(2, 3)
     assert difference(grid.T, grid.T.copy()) == ""
     assert difference(grid[:, ::2], np.array([[0.0, 2.0], [3.0, 5.0]])) == ""
-    assert "at [2, 0]: 2.0 came back as 9.0" in difference(
+    assert "at [2, 0]: 2.0 is now 9.0" in difference(
         grid.T, np.array([[0.0, 3.0], [1.0, 4.0], [9.0, 5.0]])
     )
 
@@ -335,4 +333,4 @@ def test_large_arrays_are_compared_in_pieces() -> None:
     actual[3], actual[-2], actual[-1] = 1.5, 3.0, -1.0
     text = difference(expected, actual, DEFAULT)
     assert f"differs in 3 of {size} elements" in text
-    assert f"at [{size - 2}, 0]: 1.0 came back as 3.0" in text
+    assert f"at [{size - 2}, 0]: 1.0 is now 3.0" in text

@@ -34,7 +34,7 @@ def test_bits_that_differ_in_one_part_are_not_forgotten_for_an_equal_part() -> N
 
 def test_a_leaf_of_an_unknown_type_equals_its_own_type_only() -> None:
     assert difference(b"a", b"a", EXACT) == ""
-    assert difference(b"a", bytearray(b"a"), EXACT) == "was b'a' and came back as bytearray(b'a')"
+    assert difference(b"a", bytearray(b"a"), EXACT) == "was b'a' and is now bytearray(b'a')"
 
 
 @pytest.mark.parametrize("tolerance", [EXACT, Tolerance()])
@@ -42,13 +42,13 @@ def test_infinities_in_the_same_place_are_subtracted_without_a_warning(
     tolerance: Tolerance,
 ) -> None:
     text = difference(np.array([INF, -INF, 1.0]), np.array([INF, -INF, 2.0]), tolerance)
-    assert text.startswith("differs in 1 of 3 elements; the largest difference at [2]: 1.0 came")
+    assert text.startswith("differs in 1 of 3 elements; the largest difference at [2]: 1.0 is now")
     assert difference(np.array([INF, 1.0]), np.array([INF, 1.0 + 1e-12]), Tolerance()) == ""
 
 
 def test_of_infinity_and_nan_the_first_is_shown() -> None:
     for values in ([INF, NAN], [NAN, INF]):
-        assert " at [0]: 1.0 came back" in difference(np.ones(2), np.array(values), EXACT)
+        assert " at [0]: 1.0 is now" in difference(np.ones(2), np.array(values), EXACT)
 
 
 def test_strings_in_several_axes() -> None:
@@ -97,7 +97,7 @@ def test_all_pieces_of_an_array_count() -> None:
     actual[1] = 8.0
     found = Comparison()
     text = arrays.leaf_difference(expected, actual, Tolerance(), found)
-    assert "1 of" in text and "at [1]: 0.0 came back as 8.0" in text
+    assert "1 of" in text and "at [1]: 0.0 is now 8.0" in text
     assert found.max_ulp == 0x41000000
 
 

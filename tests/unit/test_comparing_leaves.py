@@ -31,16 +31,16 @@ def test_dtypes_shapes_and_kinds() -> None:
         Sparse(one, one, one),
     )
     texts = {
-        difference(one, one.astype(np.float64)): "was float32 and came back as float64",
-        difference(one.astype(np.int32), one): "was int32 and came back as float32",
-        difference(half, np.ones(1)): "was bfloat16 and came back as float64",
-        difference(one, one[:1]): "had the shape [2, 3] and came back with [1, 3]",
-        difference(one, np.ones((), np.float32)): "had the shape [2, 3] and came back with []",
-        difference(one, 1.0): "was an array float32[2, 3] and came back as 1.0",
-        difference(strings(b""), None): "was an array object[1] and came back as None",
-        difference(ragged, one): "was a ragged tensor and came back as an array float32[2, 3]",
-        difference(one, sparse): "was an array float32[2, 3] and came back as a sparse tensor",
-        difference(ragged, sparse): "was a ragged tensor and came back as a sparse tensor",
+        difference(one, one.astype(np.float64)): "was float32 and is now float64",
+        difference(one.astype(np.int32), one): "was int32 and is now float32",
+        difference(half, np.ones(1)): "was bfloat16 and is now float64",
+        difference(one, one[:1]): "had the shape [2, 3] and now has [1, 3]",
+        difference(one, np.ones((), np.float32)): "had the shape [2, 3] and now has []",
+        difference(one, 1.0): "was an array float32[2, 3] and is now 1.0",
+        difference(strings(b""), None): "was an array object[1] and is now None",
+        difference(ragged, one): "was a ragged tensor and is now an array float32[2, 3]",
+        difference(one, sparse): "was an array float32[2, 3] and is now a sparse tensor",
+        difference(ragged, sparse): "was a ragged tensor and is now a sparse tensor",
     }
     assert list(texts) == list(texts.values())
 
@@ -61,16 +61,16 @@ SCALARS = [False, 0, 0.0, "", None, "0", PartOutput("")]
 @pytest.mark.parametrize("other", SCALARS)
 def test_scalars_of_two_types_differ(one: Plain, other: Plain) -> None:
     if one is not other:
-        assert difference(one, other) == f"was {one!r} and came back as {other!r}"
+        assert difference(one, other) == f"was {one!r} and is now {other!r}"
         assert not arrays.same_leaf(one, other)
 
 
 def test_python_floats_are_compared_as_arrays_are() -> None:
     nan = float("nan")
     assert difference(nan, float("-nan")) == "" != difference(nan, 1.0)
-    assert difference(0.0, -0.0).endswith(": 0.0 came back as -0.0 (0 ulp)")
+    assert difference(0.0, -0.0).endswith(": 0.0 is now -0.0 (0 ulp)")
     assert difference(0.0, -0.0, DEFAULT) == difference(1.0, 1.00000001, DEFAULT) == ""
-    assert difference(-1.0, -2.0, DEFAULT).endswith("-1.0 came back as -2.0 (4503599627370496 ulp)")
+    assert difference(-1.0, -2.0, DEFAULT).endswith("-1.0 is now -2.0 (4503599627370496 ulp)")
     assert difference(1.0, np.float64(1.0)) == difference(np.float64(1.0), 1.0) == ""
     assert bits_differ(1.0, 1.00000001)
 
@@ -100,8 +100,8 @@ def test_ragged_tensors() -> None:
 
 def test_ragged_tensors_of_another_rank() -> None:
     one, other = ragged([1.0], [0, 1]), ragged([1.0], [0, 1], [0, 1])
-    assert difference(one, other) == "had 1 ragged dimensions and came back with 2"
-    assert difference(other, one) == "had 2 ragged dimensions and came back with 1"
+    assert difference(one, other) == "had 1 ragged dimensions and now has 2"
+    assert difference(other, one) == "had 2 ragged dimensions and now has 1"
     assert difference(other, ragged([1.0], [0, 1], [0, 0])).startswith(
         "(row_splits) differs in 1 of 2"
     )

@@ -72,20 +72,20 @@ def test_equal_nests(expected: Plain, actual: Plain) -> None:
             "outputs[None] is missing after the reload",
             "outputs['None'] is not in the original",
         ]),
-        ([], {}, ["outputs was an empty list and came back as an empty dict"]),
-        ({}, None, ["outputs was an empty dict and came back as None"]),
-        (ONE, [], ["outputs was an array float64[1] and came back as an empty list"]),
-        ([ONE, TWO], {0: ONE, 1: TWO}, ["outputs was a list of 2 and came back as a dict of 0, 1"]),
-        ([[ONE]], [ONE], ["outputs[0] was a list of 1 and came back as an array float64[1]"]),
+        ([], {}, ["outputs was an empty list and is now an empty dict"]),
+        ({}, None, ["outputs was an empty dict and is now None"]),
+        (ONE, [], ["outputs was an array float64[1] and is now an empty list"]),
+        ([ONE, TWO], {0: ONE, 1: TWO}, ["outputs was a list of 2 and is now a dict of 0, 1"]),
+        ([[ONE]], [ONE], ["outputs[0] was a list of 1 and is now an array float64[1]"]),
         ({"a": {"b": ONE}}, {"a": ONE},
-         ["outputs['a'] was a dict of 'b' and came back as an array float64[1]"]),
+         ["outputs['a'] was a dict of 'b' and is now an array float64[1]"]),
         (Sparse(ONE, ONE, ONE), [ONE, ONE, ONE],
-         ["outputs was a sparse tensor and came back as a list of 3"]),
+         ["outputs was a sparse tensor and is now a list of 3"]),
         (Ragged(ONE, (ONE,)), [ONE, (ONE,)],
-         ["outputs was a ragged tensor and came back as a list of 2"]),
+         ["outputs was a ragged tensor and is now a list of 2"]),
         (PartOutput("a"), PartOutput("b"),
-         ["outputs was PartOutput(part='a') and came back as PartOutput(part='b')"]),
-        ([True], [1], ["outputs[0] was True and came back as 1"]),
+         ["outputs was PartOutput(part='a') and is now PartOutput(part='b')"]),
+        ([True], [1], ["outputs[0] was True and is now 1"]),
     ],
     ids=str,
 )  # fmt: skip
@@ -99,8 +99,8 @@ def test_leaves_are_compared_at_their_paths_in_the_order_of_sorted_keys() -> Non
     actual = {"b": [ONE, ONE + 8], "a": ONE + 7}
     text = "outputs%s differs in 1 of 1 elements; the largest difference at [0]: %s (%d ulp)"
     assert differences(expected, actual) == [
-        text % ("['a']", "1.0 came back as 8.0", 3 << 52),
-        text % ("['b'][1]", "2.0 came back as 9.0", 17 << 49),
+        text % ("['a']", "1.0 is now 8.0", 3 << 52),
+        text % ("['b'][1]", "2.0 is now 9.0", 17 << 49),
     ]
 
 

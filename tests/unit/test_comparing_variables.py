@@ -66,7 +66,7 @@ def test_without_a_noun_a_message_begins_with_the_path() -> None:
     assert found.differences == [
         "a float32[2] is missing after the reload",
         "c float32[2] is not in the original",
-        "b had the shape [2] and came back with [2, 2]",
+        "b had the shape [2] and now has [2, 2]",
     ]
 
 
@@ -109,15 +109,15 @@ def test_no_weight_is_left_out(actual: list[WeightValue]) -> None:
 
 def test_trainable_flags() -> None:
     free, frozen = weight("w"), weight("w", trainable=False)
-    text = "weight w was %s and came back %s"
+    text = "weight w was %s and is now %s"
     assert compared([free], [frozen]).differences == [text % ("trainable", "frozen")]
     assert compared([frozen], [free]).differences == [text % ("frozen", "trainable")]
 
 
 def test_ties() -> None:
     alone, tied = weight("w"), weight("w", tied_to="v")
-    text = "weight w was %s and came back %s"
-    separate = text % ("tied to v", "as a separate variable")
+    text = "weight w was %s and is now %s"
+    separate = text % ("tied to v", "a separate variable")
     assert compared([tied], [alone]).differences == [separate]
     assert compared([alone], [tied]).differences == [text % ("a separate variable", "tied to v")]
     assert compared([tied], [weight("w", tied_to="x")]).differences == []
@@ -174,7 +174,7 @@ def test_of_another_dtype_or_shape_no_origin_is_known(other: Plain) -> None:
 def test_of_strings_no_origin_is_known() -> None:
     found = value_compared(STRINGS, STRINGS[[0, 0]])
     assert found.origins == {"w": ValueOrigin("", "")}
-    assert found.differences[0].endswith("at [1]: b'b' came back as b'a'")
+    assert found.differences[0].endswith("at [1]: b'b' is now b'a'")
 
 
 def test_it_holds_the_value_of_another_weight() -> None:
@@ -211,10 +211,10 @@ def test_other_dtypes_are_not_said_to_be_cast() -> None:
 @pytest.mark.parametrize(
     ("dtype", "values"),
     [
-        ("float32", "0.0 came back as 9.0 (1091567616 ulp)"),
-        ("bfloat16", "0 came back as 9 (16656 ulp)"),
-        ("int64", "0 came back as 3"),
-        ("bool", "False came back as True"),
+        ("float32", "0.0 is now 9.0 (1091567616 ulp)"),
+        ("bfloat16", "0 is now 9 (16656 ulp)"),
+        ("int64", "0 is now 3"),
+        ("bool", "False is now True"),
     ],
 )
 def test_it_was_not_loaded(dtype: str, values: str) -> None:
@@ -266,7 +266,7 @@ def test_across_backends_integers_have_the_width_of_the_original(dtype: str, oth
     assert paired(wide, narrow, BACKENDS).actual["n"].value.dtype == dtype
     six = [weight("n", np.array(6, other))]
     (text,) = compare_variables("", wide, six, BACKENDS).differences
-    assert text.endswith("5 came back as 6")
+    assert text.endswith("5 is now 6")
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,7 @@ def test_the_first_landlock_is_not_used_where_files_must_move(tmp_path: Path) ->
     cage = Cage("auto", Grant(1, False, []), str(tmp_path))
     cage.close("", [], [str(tmp_path)], [])
     assert cage.description == (
-        "none, no Landlock (version 1 forbids to move files, which saving does)"
+        "none, no Landlock (version 1 does not allow moving files, and saving moves files)"
     )
 
 

@@ -72,14 +72,14 @@ def test_an_answer_in_chunks_is_one() -> None:
         ([0], "0 bytes"),
         ([2, encode_record(INTERPRETER), b"more"], "4 bytes too many"),
         ([1, encode_record(INTERPRETER)[:-1]], "sent an answer that cannot be read"),
-        ([1.0, b""], "gave no answer: it sent what is no message: b'D?"),
+        ([1.0, b""], "gave no answer: it sent bytes that are not a message: b'D?"),
         (["1", b""], "int is expected, not str"),
         ([b"1"], "int is expected, not bytes"),
         ([None], "int is expected, not NoneType"),
         ([-1], "-1 chunks are not possible"),
         ([257], "257 chunks are not possible"),
         ([2**31 - 1], "chunks are not possible"),
-        ([10**30], "it sent what is no message"),
+        ([10**30], "it sent bytes that are not a message"),
         ([1, "text"], "bytes is expected, not str"),
         ([1, 10**9], "bytes is expected, not int"),
         ([1, encode_record(Done())], "Interpreter is expected, not 'Done'"),
@@ -203,7 +203,7 @@ def test_one_that_takes_nothing_is_ended(tmp_path: Path) -> None:
     wrapper.chmod(0o755)
     kind = parse(f"popen//python={wrapper} x", tmp_path)
     deaf = Environment("deaf", kind, bytes(10**7), "fork", connect_seconds=3)
-    with pytest.raises(BrokenEnvironmentError, match="what was sent was not taken within 3 s"):
+    with pytest.raises(BrokenEnvironmentError, match="it did not read the request within 3 s"):
         deaf.probe()
 
 

@@ -105,7 +105,7 @@ LARGE = encode_record(Entry("large", 1 << 40))
     [
         ([b"junk" * 512], "incomplete"),
         ([OUTSIDE, b""], "'../outside' is not a path inside of the folder"),
-        ([LARGE, b""], f"'large': {1 << 40} bytes, of {1 << 30} in all"),
+        ([LARGE, b""], f"'large': {1 << 40} bytes; all files may have {1 << 30} together"),
         ([encode_record(Entry("a", 1)), 3], "bytes is expected, not int"),
         ([1, b"x"], "bytes is expected, not int"),
     ],

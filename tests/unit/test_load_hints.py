@@ -50,7 +50,7 @@ def loading(*models: Model, **settings: Any) -> Loading:
             "neither imports nor custom_objects help",
         ),
         ("ValueError: Unknown variable: <Variable path=dense/kernel>", ""),
-        ("Table not initialized.", "A lookup table came back empty"),
+        ("Table not initialized.", "A lookup table is empty after the reload"),
         ("No module named 'acme.layers'", "has no module 'acme.layers': add its folder"),
         (
             "Could not deserialize class 'Scale' because its parent module acme cannot be imported",
@@ -58,14 +58,14 @@ def loading(*models: Model, **settings: Any) -> Loading:
         ),
         (
             "Could not deserialize 'keras.metrics.mse' because it is not a KerasSaveable subclass",
-            'compile was given "mse" by name or as a function',
+            'compile got "mse" by name or as a function',
         ),
         ("Could not deserialize 'acme.mse' because it is not a KerasSaveable subclass", ""),
         (LAMBDA, "pass safe_mode=False"),
         ("TypeError: load() got an unexpected keyword argument 'safe_mode'", ""),
         (GOT, "A SavedModel can be called only as it was traced"),
         (f"{GOT.replace('concrete ', '')}", "A SavedModel can be called only as it was traced"),
-        ("TypeError: 'str' object is not callable", "Something that the model calls came back as"),
+        ("TypeError: 'str' object is not callable", "Something that the model calls is text"),
         ("TypeError: 'int' object is not callable", ""),
         (
             "FileNotFoundError: [Errno 2] No such file or directory: '/data/vocab.txt'",

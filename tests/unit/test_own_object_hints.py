@@ -172,7 +172,9 @@ def test_a_class_of_a_function_is_not_advised_by_its_name(acme: Any) -> None:
     text = load_hint(
         LOCATE.replace("Scale", "Local"), loading(Holder(layer=acme("acme.one").local()))
     )
-    assert "where no attribute has it" in text and "public module of its package" in text
+    assert (
+        "but not as an attribute of that module" in text and "public module of its package" in text
+    )
     assert "acme.one:" not in text and '"acme.one"' not in text
 
 

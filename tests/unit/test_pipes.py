@@ -74,7 +74,7 @@ def test_a_value_is_one(value: object, tmp_path: Path) -> None:
 )
 def test_what_is_no_value_is_refused(data: bytes, tmp_path: Path) -> None:
     assert not is_value(data)
-    with pytest.raises(ValueError, match="it sent what is no message"):
+    with pytest.raises(ValueError, match="it sent bytes that are not a message"):
         next(messages(tmp_path, message(Message.CHANNEL_DATA, data)))
 
 
@@ -100,7 +100,7 @@ def test_what_is_no_value_is_refused(data: bytes, tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_message_is_refused(sent: bytes, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="it sent what is no message") as raised:
+    with pytest.raises(ValueError, match="it sent bytes that are not a message") as raised:
         list(messages(tmp_path, sent))
     assert len(str(raised.value)) < 250
 

@@ -157,7 +157,7 @@ INTERPRETER = Interpreter({"keras": "3.15"}, [], MACHINE, [], 2.5, "none", True)
     [
         (
             Reloaded({}, {}, observation={"": {}}, ended=ChildEnd(Step.LOAD, HowEnded.TIMED_OUT)),
-            "it has observation and ended, of which there can be one",
+            "it has observation and ended; only one of them is possible",
         ),
         (
             INTERPRETER._replace(versions={"keras": "three"}),

@@ -230,7 +230,10 @@ def test_versions_that_differ_come_first_and_nothing_is_named_that_was_not_kept(
     [
         (Verdict.UNSUPPORTED, "UNSUPPORTED: the test asks for the format keras, which cannot"),
         (Verdict.SAVE_ERROR, "SAVE ERROR: the format keras could not save the model"),
-        (Verdict.NOT_DETERMINISTIC, "NOT DETERMINISTIC: the model itself; format keras was not"),
+        (
+            Verdict.NOT_DETERMINISTIC,
+            "NOT DETERMINISTIC: the model differs from itself; format keras was not",
+        ),
         (Verdict.UNDECIDED, "UNDECIDED: format keras, environment 'here'"),
     ],
 )

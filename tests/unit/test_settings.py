@@ -120,7 +120,7 @@ def test_variables_are_named_exactly_or_with_a_star() -> None:
         ({"rtol": 1e-3}, "rtol and atol go together"),
         ({"rtol": True, "atol": 0}, "a number that is not negative is expected"),
         ({"rtol": float("nan"), "atol": 0}, "a number that is not negative is expected"),
-        ({"exact": True, "rtol": 0, "atol": 0}, "exact=True leaves no room for rtol and atol"),
+        ({"exact": True, "rtol": 0, "atol": 0}, "exact=True cannot be combined with rtol and atol"),
         ({"rtol": float("inf"), "atol": 0}, "a number that is not negative is expected"),
         ({"rtol": 10**400, "atol": 0}, "a number that is not negative is expected"),
         ({"checks": (name for name in "a")}, "a list of names is expected"),

@@ -110,11 +110,14 @@ def in_folder(value: T, folder: Path) -> T:
         ("six 'numpy", "unbalanced quotes: No closing quotation"),
         ("popen//python=docker 'run", "unbalanced quotes: No closing quotation"),
         ("ssh='host", "unbalanced quotes: No closing quotation"),
-        ("/opt/python//env:A", "env:NAME=value is expected"),
-        ("popen//env:A=1//python=/opt/python", "env:NAME=value is expected, after all else"),
-        ("/opt/python//env:HOME=/x", "HOME is an empty folder in a clean interpreter"),
+        ("/opt/python//env:A", "write //env:NAME=value"),
+        (
+            "popen//env:A=1//python=/opt/python",
+            "write //env:NAME=value, at the end of the specification",
+        ),
+        ("/opt/python//env:HOME=/x", "HOME cannot be set"),
         ("python3.99", "python3.99 is not a requirement, nor a Python in PATH; write python==3.99"),
-        ("ssh=host//python=venv/bin/python", "on a host a Python is named by its whole path"),
+        ("ssh=host//python=venv/bin/python", "on a host, name a Python by its full path"),
         (
             "popen//chdir=/x//nice=2",
             "chdir, nice: not used; choose from ssh, ssh_config, popen, python, env",

@@ -120,7 +120,9 @@ def test_a_full_disk_is_told_with_the_folder_and_what_is_free(
     )
     assert "Free space" in trip.hint and "TMPDIR" in trip.hint
     text = failure.failure_text(trip, False, "")
-    assert text.startswith("SYSTEM ERROR: this machine; format stub was not judged\n")
+    assert text.startswith(
+        "SYSTEM ERROR: a machine refused something; format stub was not tested\n"
+    )
 
 
 def test_too_few_descriptors_are_told_with_the_limit(tmp_path: Path) -> None:
@@ -204,7 +206,7 @@ def test_a_full_disk_on_a_host_is_not_one_here(tmp_path: Path) -> None:
     full = raising(BrokenEnvironmentError("host: python: No space left on device: /tmp/x"))
     trip = tried(tmp_path / "trip", reload=full, is_local=False)
     assert trip.verdict is Verdict.SYSTEM_ERROR
-    assert trip.hint == "It is not this machine: host: python."
+    assert trip.hint == "The error is on the other machine, not on this one: host: python."
     assert "free on this machine" not in " ".join(trip.problems)
 
 

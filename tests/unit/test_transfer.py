@@ -159,10 +159,13 @@ def test_a_path_that_leaves_the_folder(path: str, tmp_path: Path) -> None:
         ([*file("a/b")], "'a/b': No such file or directory"),
         ([*file("x" * 300)], "File name too long"),
         ([*folder("x" * 200), *file("/".join(["x" * 200] * 30))], "File name too long"),
-        ([*file("a", size=-1)], "'a': -1 bytes, of 1000 in all"),
-        ([*file("a", bytes(1001))], "'a': 1001 bytes, of 1000 in all"),
-        ([*file("a", bytes(600)), *file("b", bytes(600))], "'b': 600 bytes, of 1000 in all"),
-        ([*file("a", size=10**400)], "0 bytes, of 1000 in all"),
+        ([*file("a", size=-1)], "'a': -1 bytes; all files may have 1000 together"),
+        ([*file("a", bytes(1001))], "'a': 1001 bytes; all files may have 1000 together"),
+        (
+            [*file("a", bytes(600)), *file("b", bytes(600))],
+            "'b': 600 bytes; all files may have 1000 together",
+        ),
+        ([*file("a", size=10**400)], "0 bytes; all files may have 1000 together"),
         ([*file("a", b"xx", size=1)], "a piece of 1 bytes is expected, not of 2"),
         ([*file("a", b"x", size=2)], "a piece of 2 bytes is expected, not of 1"),
         ([*file("a", b"", size=1)], "a piece of 1 bytes is expected, not of 0"),
@@ -179,7 +182,7 @@ def test_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     names = [str(number) for number in range(11)]
     pieces = [piece for name in names for piece in file(name)]
     assert received(tmp_path / "back", [*pieces[:20], b""]) == names[:10]
-    assert refused(tmp_path, [*pieces, b""]) == "more than 10 files came"
+    assert refused(tmp_path, [*pieces, b""]) == "more than 10 files were sent"
 
 
 def test_a_fault_of_this_side_is_not_one_of_the_other(

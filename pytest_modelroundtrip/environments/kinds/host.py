@@ -83,7 +83,7 @@ class HostPython(Host):
         (python,) = words or ("python3",)
         if "/" in python and not python.startswith("/"):
             raise SpecificationError(
-                f"{python}: on a host a Python is named by its whole path, or found in PATH there"
+                f"{python}: on a host, name a Python by its full path, or by a name in PATH there"
             )
         return cls(text=given.text, variables=given.variables, ssh=ssh, python=python)
 

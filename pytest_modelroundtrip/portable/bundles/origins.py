@@ -84,12 +84,12 @@ def read(folder: str) -> Origin:
         except RecursionError:
             raise ValueError(f"{ORIGIN} is nested too deeply") from None
     if not isinstance(fields, dict):
-        raise ValueError(f"{ORIGIN} holds no object")
+        raise ValueError(f"{ORIGIN} is not a JSON object")
     schema = fields.pop("schema", None)
     if schema != SCHEMA:
         raise ValueError(
             f"{ORIGIN} has the schema {str(schema)[:20]!r}; this release reads {SCHEMA}. A newer "
-            "one is read by a newer release of pytest-modelroundtrip"
+            "schema needs a newer release of pytest-modelroundtrip"
         )
     verified = {
         "format": _text(fields, "format"),
@@ -106,14 +106,14 @@ def read(folder: str) -> Origin:
 def _text(fields: Dict[str, Json], name: str) -> str:
     value = fields.get(name)
     if not isinstance(value, str):
-        raise ValueError(f"{ORIGIN}: a text is expected as {name!r}")
+        raise ValueError(f"{ORIGIN}: {name!r} must be a text")
     return value
 
 
 def _hashes(fields: Dict[str, Json]) -> Dict[str, str]:
     found = fields.get("sha256")
     if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
-        raise ValueError(f"{ORIGIN}: the hash of each file is expected as 'sha256'")
+        raise ValueError(f"{ORIGIN}: 'sha256' must have the hash of each file")
     return found
 
 
@@ -127,19 +127,19 @@ def _outside(fields: Dict[str, Json]) -> Outside:
     if noted is None:
         return Outside()
     if not isinstance(noted, dict):
-        raise ValueError(f"{ORIGIN}: an object is expected as 'outside'")
+        raise ValueError(f"{ORIGIN}: 'outside' must be a JSON object")
     store, files = noted.get("store"), noted.get("files")
     if not isinstance(store, str) or is_url(store) or not isinstance(files, dict):
-        raise ValueError(f"{ORIGIN}: a folder and the sizes of files are expected in 'outside'")
+        raise ValueError(f"{ORIGIN}: 'outside' must have a folder and the sizes of files")
     return Outside(store, [_file(path, size, hashes.get(path)) for path, size in files.items()])
 
 
 def _file(path: str, size: object, sha256: object) -> OutsideFile:
     first, *others = transfer.names_in(path)
     if first != ARTIFACT or not others:
-        raise ValueError(f"{ORIGIN}: {repr(path)[:80]} is no file of the artifact")
+        raise ValueError(f"{ORIGIN}: {repr(path)[:80]} is not a file of the artifact")
     if type(size) is not int or not 0 <= size < MAX_BYTES:
-        raise ValueError(f"{ORIGIN}: the size of {repr(path)[:80]} is no number of bytes")
+        raise ValueError(f"{ORIGIN}: the size of {repr(path)[:80]} is not a number of bytes")
     if not isinstance(sha256, str) or not SHA256.fullmatch(sha256):
-        raise ValueError(f"{ORIGIN}: the hash of {repr(path)[:80]} is no SHA-256")
+        raise ValueError(f"{ORIGIN}: the hash of {repr(path)[:80]} is not a SHA-256")
     return OutsideFile(path, size, sha256)

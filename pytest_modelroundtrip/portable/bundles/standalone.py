@@ -46,7 +46,7 @@ def main(bundle: str, arguments: Sequence[str]) -> int:
     try:
         found = _read(bundle, chosen.check)
     except (OSError, ValueError) as error:
-        print(f"{bundle} is not a whole bundle: {error}")
+        print(f"{bundle} is not a complete bundle: {error}")
         return 2
     if chosen.confinement is not None:
         setup = found.job.setup._replace(confinement=chosen.confinement)
@@ -69,13 +69,15 @@ def _chosen(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("reload.pyz", description="Reload the artifact beside it.")
     parser.add_argument("--check", action="store_true", help="compare with what was recorded")
     parser.add_argument(
-        "--confinement", choices=[confining.OFF], help="let it read and connect as it likes"
+        "--confinement",
+        choices=[confining.OFF],
+        help="do not confine the reload: it can read all files and connect",
     )
     parser.add_argument(
         "--store",
         default="",
         metavar="FOLDER_OR_URL",
-        help="where the files are that are outside of the bundle",
+        help="where the files outside of the bundle are",
     )
     return parser.parse_args(arguments)
 

@@ -123,7 +123,7 @@ def _fetch(file: OutsideFile, store: str, target: str) -> None:
         if size < file.size:
             raise StoreError(f"{place} ends after {size} of {file.size} bytes")
         if found.hexdigest() != file.sha256:
-            raise ChangedError(f"{place} was changed: it has not the SHA-256 of its name")
+            raise ChangedError(f"{place} was changed: its SHA-256 is not the one in its name")
     except StoreError as error:
         raise type(error)(f"the file {file.path} is outside of the bundle, and {error}") from None
 
@@ -172,5 +172,5 @@ def _opened(place: str) -> io.BufferedIOBase:
             error.close()  # it is an answer, too
         raise error
     if not answers:
-        raise TimeoutError(f"its answer has not begun within {2 * SECONDS} s")
+        raise TimeoutError(f"it did not begin to answer within {2 * SECONDS} s")
     return answers[0]

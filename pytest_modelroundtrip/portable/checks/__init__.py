@@ -130,7 +130,7 @@ def _compared(check: Check[S], expected: Any, actual: Any, tolerance: Tolerance)
         found.not_checked.append(f"the original's {expected.not_checked}")
     elif isinstance(actual, NotChecked):
         reason = f"the reloaded model's {actual.not_checked}"
-        found.differ(f"{check.name} could be checked before the save only: {reason}")
+        found.differ(f"{check.name} could be checked only before the save: {reason}")
     elif expected is None:
         found.differ(f"the reloaded model has its {check.name}, the original has none")
     elif actual is None:

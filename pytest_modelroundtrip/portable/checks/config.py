@@ -51,8 +51,8 @@ class ConfigCheck(Check[ConfigSighting]):
 
     sighting = ConfigSighting
     hint = (
-        "Return the value from get_config, and accept it in the constructor or in from_config. A "
-        "value that is set elsewhere comes back as the constructor's default."
+        "Return the value from get_config, and accept it in the constructor or in from_config. "
+        "After the reload, a value that is set elsewhere is the constructor's default."
     )
 
     def observe(self, subject: Subject) -> Optional[ConfigSighting]:
@@ -80,7 +80,7 @@ class ConfigCheck(Check[ConfigSighting]):
             if other is not None and one.class_name == other.class_name:
                 _compare_places(one, other, tolerance, found)
             elif not tolerance.across_versions and _is_lost(key, one, expected, actual):
-                how = f"came back as {other.class_name}" if other else "is missing after the reload"
+                how = f"is now {other.class_name}" if other else "is missing after the reload"
                 found.differ(f"the layer {one.class_name} ({one.path}) {how}")
         return found
 

@@ -25,8 +25,8 @@ class HistoryCheck(Check[History]):
     sighting = History
     hint = (
         "The training was resumed with the right state, and still took other steps. fit must get "
-        "its data in the same order in each epoch (shuffle=False), however it is started; and "
-        "callbacks of your own must keep what they count."
+        "its data in the same order in each epoch (shuffle=False), also if it begins with a "
+        "later epoch; and callbacks of your own must keep what they count."
     )
     hint_of_epoch = (
         "The epoch was not restored: epochs are trained twice or left out, and what depends on the "
@@ -88,7 +88,7 @@ def _epoch_differences(expected: History, actual: History) -> Iterator[str]:
         )
     wanted, trained = ([epoch.number for epoch in side.epochs] for side in (expected, actual))
     if wanted != trained:
-        yield f"epochs {_listed(wanted)} are to be trained; trained were {_listed(trained)}"
+        yield f"the epochs {_listed(wanted)} should be trained; {_listed(trained)} were trained"
 
 
 def _listed(numbers: List[int]) -> str:
@@ -102,7 +102,7 @@ def _log_differences(expected: List[Epoch], actual: List[Epoch]) -> Iterator[str
         for name in {**epoch.logs, **logs}:
             sides = epoch.logs.get(name), logs.get(name)
             if repr(sides[0]) != repr(sides[1]):  # NaN is NaN
-                yield f"the {name} of epoch {epoch.number}: {sides[0]} came back as {sides[1]}"
+                yield f"the {name} of epoch {epoch.number}: {sides[0]} is now {sides[1]}"
 
 
 def _counted_as(expected: Dict[str, float], actual: Dict[str, float]) -> Dict[str, float]:

@@ -199,7 +199,7 @@ def _compare_functions(
     for argument, default in expected.defaults.items():
         if actual.defaults.get(argument) != default:
             now = actual.defaults.get(argument, "no default")
-            values = f"had the default {default} and came back with {now}"
+            values = f"had the default {default} and now has {now}"
             found.differ(f"the argument {argument} of {name} {values}")
     for inputs in expected.inputs:
         if inputs not in actual.inputs:
@@ -215,7 +215,7 @@ def _compare_calls(
         found.compared += 1
         if actual is None or len(specs) != len(others):
             pair = _specs(specs), _specs(others)
-            found.differ("{}{}: {} came back as {}".format(side, where, *pair))
+            found.differ("{}{}: {} is now {}".format(side, where, *pair))
             continue
         served = any(spec.name is None for spec in [*specs, *others])
         if served and side == "outputs":
@@ -226,7 +226,7 @@ def _compare_calls(
             specs, others = _in_order(specs), _in_order(others)
         for one, other in zip(specs, others):
             if one[:2] != other[:2] or not accepts(other.shape, one.shape):
-                found.differ(f"{side}{where}: {_specs([one])} came back as {_specs([other])}")
+                found.differ(f"{side}{where}: {_specs([one])} is now {_specs([other])}")
 
 
 def _in_order(specs: List[Spec]) -> List[Spec]:

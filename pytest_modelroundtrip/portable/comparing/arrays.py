@@ -30,7 +30,7 @@ def leaf_difference(expected: Plain, actual: Plain, tolerance: Tolerance, found:
     Whether bits differ, and how far apart floating-point numbers are, is noted in `found`.
     """
     if _kind(expected) != _kind(actual):
-        return f"was {described(expected)} and came back as {described(actual)}"
+        return f"was {described(expected)} and is now {described(actual)}"
     if isinstance(expected, KnownArray) or isinstance(actual, KnownArray):
         return _recorded_difference(expected, actual, found)
     if isinstance(expected, np.ndarray):
@@ -42,7 +42,7 @@ def leaf_difference(expected: Plain, actual: Plain, tolerance: Tolerance, found:
     if isinstance(expected, Sparse):
         fields = zip(Sparse._fields, expected, actual)
         return _first_difference(fields, tolerance, found)
-    return "" if expected == actual else f"was {expected!r} and came back as {actual!r}"
+    return "" if expected == actual else f"was {expected!r} and is now {actual!r}"
 
 
 def same_leaf(expected: Plain, actual: Plain) -> bool:
@@ -85,7 +85,7 @@ def _ragged_difference(
 ) -> str:
     ranks = len(expected.row_splits), len(actual.row_splits)
     if ranks[0] != ranks[1]:
-        return f"had {ranks[0]} ragged dimensions and came back with {ranks[1]}"
+        return f"had {ranks[0]} ragged dimensions and now has {ranks[1]}"
     splits = [("row_splits", *pair) for pair in zip(expected.row_splits, actual.row_splits)]
     values = ("values", expected.values, actual.values)
     return _first_difference([values, *splits], tolerance, found)
@@ -109,9 +109,9 @@ AnyArray = Union[Array, KnownArray]
 def _type_difference(expected: AnyArray, actual: AnyArray) -> str:
     dtypes = _dtype_name(expected), _dtype_name(actual)
     if dtypes[0] != dtypes[1]:
-        return f"was {dtypes[0]} and came back as {dtypes[1]}"
+        return f"was {dtypes[0]} and is now {dtypes[1]}"
     if expected.shape != actual.shape:
-        return f"had the shape {list(expected.shape)} and came back with {list(actual.shape)}"
+        return f"had the shape {list(expected.shape)} and now has {list(actual.shape)}"
     return ""
 
 
@@ -197,7 +197,7 @@ def _in_words(expected: Array, actual: Array, wrong: int, position: int) -> str:
     """How many elements differ, and the largest difference, at that position of the flat array."""
     index = np.unravel_index(position, expected.shape)
     where = f" at {[int(along) for along in index]}" if index else ""
-    largest = f"{_item(expected[index])} came back as {_item(actual[index])}"
+    largest = f"{_item(expected[index])} is now {_item(actual[index])}"
     count = f"{wrong} of {expected.size} elements"
     return f"differs in {count}; the largest difference{where}: {largest}"
 

@@ -57,7 +57,7 @@ def _words(difference: JsonDifference) -> str:
         return f"{difference.expected!r} is missing after the reload"
     if difference.expected is NOTHING:
         return f"{difference.actual!r} is not in the original"
-    return f"{difference.expected!r} came back as {difference.actual!r}"
+    return f"{difference.expected!r} is now {difference.actual!r}"
 
 
 def _is_of_version(difference: JsonDifference) -> bool:

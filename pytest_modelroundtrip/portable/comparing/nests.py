@@ -43,7 +43,7 @@ class _NestComparison:
         """Compare what stands at this path of both nests."""
         kinds = _container(expected), _container(actual)
         if kinds[0] != kinds[1]:
-            what = f"was {_described(expected)} and came back as {_described(actual)}"
+            what = f"was {_described(expected)} and is now {_described(actual)}"
             self._differ(path, what)
         elif kinds[0]:
             self._compare_items(path, expected, actual)

@@ -13,17 +13,18 @@ BEGUN_ANEW = (
     "folder that it is given."
 )
 NOT_TRACKED = (
-    "What a checkpoint does not track begins anew where the training is resumed. Pass all that the "
-    "training needs to tf.train.Checkpoint: model, optimizer, step counter, dataset iterator."
+    "What a checkpoint does not track starts anew when the training is resumed. Pass everything "
+    "that the training needs to tf.train.Checkpoint: model, optimizer, step counter, dataset "
+    "iterator."
 )
 NOT_ALL_RESTORED = (
-    "Not all that the training needs was restored. Pass it to tf.train.Checkpoint, make it before "
-    "checkpoint.restore(...) is called, and see with .assert_consumed() what was not used."
+    "A part of what the training needs was not restored. Pass it to tf.train.Checkpoint, make it "
+    "before checkpoint.restore(...) is called, and see with .assert_consumed() what was not used."
 )
 OTHER_STEPS = (
-    "All that the checkpoint tracks was restored, and the training still took other steps. What "
-    "plain Python counts, a dataset iterator besides the tracked one, and what is drawn or ordered "
-    "at random begin anew where it is resumed."
+    "All that the checkpoint tracks was restored, and the training still took other steps. These "
+    "start anew when it is resumed: counters in plain Python, a dataset iterator that is not "
+    "tracked, and random numbers or a random order."
 )
 
 

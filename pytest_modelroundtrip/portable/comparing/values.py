@@ -18,7 +18,7 @@ def value_difference(expected: Plain, actual: Plain, tolerance: Tolerance = EXAC
     """
     if _is_scalar(expected) and _is_scalar(actual):
         same = same_scalar(expected, actual)
-        return "" if same else f"was {expected!r} and came back as {actual!r}"
+        return "" if same else f"was {expected!r} and is now {actual!r}"
     if isinstance(expected, np.ndarray) != isinstance(actual, np.ndarray):
         expected, actual = _as_list(expected, actual), _as_list(actual, expected)
     if same_strings(expected, actual):

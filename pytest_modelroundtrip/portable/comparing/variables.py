@@ -156,11 +156,11 @@ def _is_told_elsewhere(
 
 def _property_differences(expected: WeightValue, actual: WeightValue) -> Iterator[str]:
     if expected.trainable != actual.trainable:
-        yield f"was {_trainable(expected)} and came back {_trainable(actual)}"
+        yield f"was {_trainable(expected)} and is now {_trainable(actual)}"
     if expected.tied_to and not actual.tied_to:
-        yield f"was tied to {expected.tied_to} and came back as a separate variable"
+        yield f"was tied to {expected.tied_to} and is now a separate variable"
     if actual.tied_to and not expected.tied_to:
-        yield f"was a separate variable and came back tied to {actual.tied_to}"
+        yield f"was a separate variable and is now tied to {actual.tied_to}"
 
 
 def _trainable(weight: WeightValue) -> str:

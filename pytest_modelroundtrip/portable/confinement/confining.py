@@ -131,8 +131,8 @@ class Cage:
         if self._wish == REQUIRED and not self._grant.is_whole:
             raise ConfinementError(
                 f"roundtrip_confinement is {REQUIRED!r}, and this system grants "
-                f"{self.description}. Landlock is needed, and for the network its version 4 or "
-                "namespaces."
+                f"{self.description}. Landlock is needed and, to close the network, version 4 of "
+                "Landlock or namespaces."
             )
         if self._grant.landlock or self._grant.namespaces:
             landlock.forbid_privileges()
@@ -153,7 +153,10 @@ class Cage:
         if not version:
             return
         if saves and version < landlock.MOVES_ABI:
-            refusal = f"no Landlock (version {version} forbids to move files, which saving does)"
+            refusal = (
+                f"no Landlock (version {version} does not allow moving files, and saving moves "
+                "files)"
+            )
         else:
             try:
                 landlock.restrict(found.readable, found.writable, found.changeable, version)

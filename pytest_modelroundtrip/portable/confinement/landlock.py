@@ -56,7 +56,7 @@ def abi() -> int:
         OSError: where the kernel has no Landlock, or does not grant it.
     """
     if sys.platform != "linux":
-        raise OSError("it is a part of Linux")
+        raise OSError("only Linux has it")
     refusal = trial.refusal(_abi)
     if refusal:
         raise OSError(refusal)

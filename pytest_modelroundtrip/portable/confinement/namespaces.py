@@ -82,7 +82,7 @@ def drop_capabilities() -> None:
 def refusal(scratch: str) -> str:
     """Why this system does not grant it; "" where it does. A fork tries it out."""
     if sys.platform != "linux":
-        return "they are a part of Linux"
+        return "only Linux has them"
     if os.uname().machine not in PIVOT_ROOT:
         return f"not tried on {os.uname().machine}"
     return trial.refusal(lambda: _try_out(scratch))

@@ -249,7 +249,7 @@ def faults_of(kind: Type[Format]) -> List[str]:
         getattr(kind, name) is not getattr(Format, name) for name in ("save_group", "load_group")
     )
     if groups and not kind.holds_groups:
-        faults.append("it saves groups in a way of its own: set holds_groups = True")
+        faults.append("it overrides save_group or load_group: set holds_groups = True")
     return faults
 
 

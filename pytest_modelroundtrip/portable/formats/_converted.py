@@ -111,16 +111,16 @@ def _fitted(name: str, value: Plain, wanted: Input) -> Array:
     """
     if isinstance(value, (Ragged, Sparse)):
         kind = type(value).__name__.lower()
-        raise UnsupportedError(f"its runtime takes no {kind} tensor, as {name} is")
+        raise UnsupportedError(f"{name} is a {kind} tensor, which its runtime does not accept")
     if not isinstance(value, np.ndarray):
-        raise TypeError(f"{name} is an array, not {type(value).__name__}")
+        raise TypeError(f"{name} must be an array, not {type(value).__name__}")
     array: Array = value
     same_rank = array.ndim == len(wanted.shape)
     if not same_rank or any(
         size not in (None, given) for size, given in zip(wanted.shape, array.shape)
     ):
         declared = ["any" if size is None else size for size in wanted.shape]
-        raise ValueError(f"{name} has the shape {declared}, not {list(array.shape)}")
+        raise ValueError(f"{name} must have the shape {declared}, not {list(array.shape)}")
     same_kind = array.dtype.kind == wanted.dtype.kind and array.dtype.kind in "iuf"
     return array.astype(wanted.dtype) if same_kind else array
 

@@ -47,7 +47,7 @@ class InterruptedFormat(ResumedFormat):
         if reason:
             return reason
         if not self.train_takes([]):
-            return "train takes no list of callbacks: def train(model, callbacks)"
+            return "train must accept a list of callbacks: def train(model, callbacks)"
         if getattr(model, "optimizer", None) is None:
             return "the model is not compiled with an optimizer"
         if keras_libs.keras_major(model) == 2 and keras_libs.tensorflow_version() < (2, 15):
@@ -64,8 +64,8 @@ class InterruptedFormat(ResumedFormat):
         run.train(self.train_function, [])
         if not run.history.resumed_with:
             raise UnsupportedError(
-                f"{len(run.history.epochs)} epochs are trained; to be interrupted after "
-                f"{FIRST_PART}, train must pass on its callbacks and train another one"
+                f"train trained {len(run.history.epochs)} epochs. It must pass its callbacks to "
+                f"fit, and train at least one more epoch after epoch {FIRST_PART}"
             )
         return run.history
 

@@ -21,8 +21,8 @@ from ..training.training_run import History, Train
 from . import WEIGHTS, Format, LoadOptions, UnsupportedError, other_keras
 
 RANDOM = (
-    "it draws random numbers in training, as Dropout does: whether a resumed training draws the "
-    "same ones is not checked"
+    "it draws random numbers in training, as Dropout does: it is not checked whether a resumed "
+    "training draws the same numbers"
 )
 
 
@@ -54,7 +54,10 @@ class ResumedFormat(Format):
         for name in ("tensorflow", "keras"):
             there = interpreter.versions.get(name, here.get(name))
             if there != here.get(name):
-                return f"a training ends in the same bits with the same {name} only, not {there}"
+                return (
+                    f"a resumed training ends in the same bits only with the same {name}; the "
+                    f"environment has {there}"
+                )
         return other_keras(keras_major, interpreter)
 
     def subject(self, model: Model, options: LoadOptions) -> Subject:

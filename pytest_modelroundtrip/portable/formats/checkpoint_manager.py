@@ -21,8 +21,8 @@ from ._resumed import ResumedFormat
 STEPS = FIRST_PART + 1  # of the whole training
 TRAINING = "training"  # in the artifact: the folder that the user's function saves to
 NO_SECOND_PART = (
-    f"train ends in the same state with steps={STEPS} as with steps={FIRST_PART}: it must train "
-    "until that many steps were made in all"
+    f"train ends in the same state with steps={STEPS} and with steps={FIRST_PART}: it must train "
+    "until the total number of steps is `steps`"
 )
 
 
@@ -36,7 +36,7 @@ class CheckpointManagerFormat(ResumedFormat, RecompiledFormat):
         """Why it cannot hold this model with these versions, or None."""
         reason = super().unsupported(model) or other_backend(model)
         if reason is None and not self.train_takes(folder="", steps=1):
-            return "train takes no folder and steps: def train(model, folder, steps)"
+            return "train must accept a folder and steps: def train(model, folder, steps)"
         return reason
 
     def whole_training(self, model: Model) -> History:

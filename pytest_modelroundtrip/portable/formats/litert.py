@@ -39,14 +39,14 @@ class LitertFormat(ConvertedFormat):
     def unsupported(self, model: Model) -> Optional[str]:
         """Why it cannot hold this model with these versions, or None."""
         if keras_libs.backend(model) != "tensorflow":
-            return "it is converted from models that compute with TensorFlow"
+            return "only models that compute with TensorFlow can be converted"
         narrow = narrow_dtype(model)
         if narrow:
-            return f"it computes in {narrow}, for which LiteRT has few operations of its own"
+            return f"it computes in {narrow}, and LiteRT has only few operations for {narrow}"
         if keras_libs.is_model(model):
             return ExportFormat().unsupported(model)
         if (2, 16) <= keras_libs.tensorflow_version() < (2, 18) and _holds_keras3(model):
-            return "TensorFlow 2.16 and 2.17 end the process where they convert Keras 3 layers"
+            return "TensorFlow 2.16 and 2.17 crash when they convert Keras 3 layers"
         return None
 
     def unreadable_by(self, keras_major: Optional[int], interpreter: Interpreter) -> Optional[str]:
@@ -139,7 +139,7 @@ def own_operations() -> Iterator[None]:
         lacks = re.search(r"Select TensorFlow op.*\(Flex(\w+)\)", str(error), re.DOTALL)
         if lacks is None:
             raise
-        reason = f"this interpreter runs no operations of TensorFlow itself: {lacks[1]}"
+        reason = f"this interpreter cannot run operations of TensorFlow itself: {lacks[1]}"
         raise UnsupportedError(reason) from error
 
 

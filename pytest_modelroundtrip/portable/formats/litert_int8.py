@@ -60,7 +60,7 @@ class LitertInt8Format(LitertFormat):
                 content = found.convert()
         others = re.search(rb"\0Flex(\w+)\0", content)  # no part of the name of a layer
         if others:  # a calibration runs them up to TensorFlow 2.19; the devices do not
-            reason = "in int8 LiteRT runs no operations of TensorFlow itself: "
+            reason = "in int8 LiteRT cannot run operations of TensorFlow itself: "
             raise UnsupportedError(reason + others[1].decode())
         with open(path, "wb") as out:
             out.write(content)

@@ -26,7 +26,7 @@ class ModelCheckpointFormat(InterruptedFormat):
         """Why it cannot hold this model with these versions, or None."""
         reason = super().unsupported(model)
         if reason is None and not self.train_takes([], initial_epoch=1):
-            return "train takes no initial_epoch: def train(model, callbacks, initial_epoch=0)"
+            return "train must accept initial_epoch: def train(model, callbacks, initial_epoch=0)"
         return reason
 
     def callback(self, model: Model, folder: str) -> Any:

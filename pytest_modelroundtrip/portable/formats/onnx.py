@@ -34,10 +34,13 @@ class OnnxFormat(ConvertedFormat):
         if keras_libs.numbers(keras_libs.own_keras(model).__version__) < (3, 8):
             return "Keras exports to ONNX since 3.8"
         if keras_libs.backend(model) != "tensorflow":
-            return "it is converted from models that compute with TensorFlow"
+            return "only models that compute with TensorFlow can be converted"
         narrow = narrow_dtype(model)
         if narrow:
-            return f"it computes in {narrow}: Keras exports to ONNX what computes in float32"
+            return (
+                f"it computes in {narrow}: Keras exports only models that compute in float32 to "
+                "ONNX"
+            )
         missing = [name for name in CONVERTERS if not keras_libs.is_installed(name)]
         if missing:
             return f"{missing[0]} is not installed: install pytest-modelroundtrip[onnx]"

@@ -23,7 +23,7 @@ class SavedModelFormat(FolderAloneFormat):
     def unsupported(self, model: Model) -> Optional[str]:
         """Why it cannot hold this model with these versions, or None."""
         if keras_libs.backend(model) != "tensorflow":
-            return "tf.saved_model.save holds TensorFlow models only"
+            return "tf.saved_model.save can save only TensorFlow models"
         return None
 
     def save(self, model: Model, folder: str) -> None:
