@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _report(chosen: argparse.Namespace) -> int:
     """Merge reports into the matrix; return 2 where that fails, with the reason on stderr."""
     try:
-        merged = matrix.merged([json_report.read(path) for path in chosen.reports])
+        merged = matrix.merged_reports([json_report.read(path) for path in chosen.reports])
         if chosen.html:
             _write(chosen.html, pages.rendered(merged, pages.HTML))
         if chosen.markdown or not chosen.html:

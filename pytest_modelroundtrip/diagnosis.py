@@ -133,8 +133,8 @@ def _augmentation(evidence: Evidence) -> Diagnosis | None:
         return None
     return Diagnosis(
         [
-            f"the saved function augments its inputs at random in {_listed(layers)}: it was traced "
-            "without training=False, and so the original differs from itself too"
+            f"the saved function augments its inputs at random in {_join_paths(layers)}: it was "
+            "traced without training=False, and so the original differs from itself too"
         ],
         "A server would augment what it is sent. Leave augmentation layers out of the model "
         "that you save for serving, or save a function that passes training=False.",
@@ -157,7 +157,7 @@ def _wrong_weights(comparisons: Comparisons) -> Iterator[str]:
         paths = [path for path in origins if origins[path].kind == kind]
         if paths:
             what = words.format(origins[paths[0]].detail)
-            yield f"{len(paths)} of {found.compared} weights {what}: {_listed(paths)}"
+            yield f"{len(paths)} of {found.compared} weights {what}: {_join_paths(paths)}"
 
 
 def _missed_files(evidence: Evidence) -> Iterator[str]:
@@ -166,7 +166,7 @@ def _missed_files(evidence: Evidence) -> Iterator[str]:
         looked_for = seen[SELF_CONTAINED].looked_for if SELF_CONTAINED in seen else ()
         here = [path for path in looked_for if os.path.exists(path)]
         if here:
-            yield f"the reload looked for {_listed(here)}, which no deployment has"
+            yield f"the reload looked for {_join_paths(here)}, which no deployment has"
             return  # what was looked for is the same for all parts
 
 
@@ -198,7 +198,7 @@ def _unstable_weights(first: Observations, second: Observations) -> Iterator[str
         pairs = zip(seen.get(WEIGHTS, ()), again, strict=False)
         paths += [one.path for one, other in pairs if _changed(one.value, other.value)]
     if paths:
-        yield f"different after each reload: {_listed(paths)}"
+        yield f"different after each reload: {_join_paths(paths)}"
 
 
 def _changed(one: Plain, other: Plain) -> bool:
@@ -271,5 +271,5 @@ def _first_in_part(part: ReferenceModel, actual: list[LayerOutput], tolerance: T
     return ""
 
 
-def _listed(paths: list[str]) -> str:
+def _join_paths(paths: list[str]) -> str:
     return ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")

@@ -17,7 +17,7 @@ from .portable.comparing import (
     Comparisons,
     Tolerance,
     differing,
-    merged,
+    merged_comparisons,
 )
 from .portable.formats import Format
 from .portable.subject import GIVEN
@@ -55,7 +55,7 @@ def compare_parts(
     expected: Observations, actual: Observations, tolerance: Tolerance
 ) -> Comparisons:
     """Compare what was seen of each part."""
-    return merged(
+    return merged_comparisons(
         (part, checks.compare(expected[part], actual.get(part, {}), tolerance)) for part in expected
     )
 

@@ -218,12 +218,14 @@ def _observations(reloaded: Reloaded, task: Task) -> Observations:
     plain, parts = reloaded.observation or {}, [part.name for part in task.job.parts]
     try:
         if {*plain} != {*parts}:
-            raise ValueError(f"the parts {_listed(parts)} are expected, not {_listed(plain)}")
+            raise ValueError(
+                f"the parts {_join_names(parts)} are expected, not {_join_names(plain)}"
+            )
         plain = with_known(plain, task.known)
         return {part: checks.parsed(seen, task.job.checks) for part, seen in plain.items()}
     except ValueError as error:
         raise Stop(Verdict.BAD_ANSWER, str(error)) from error
 
 
-def _listed(names: Iterable[str]) -> str:
+def _join_names(names: Iterable[str]) -> str:
     return ", ".join(map(repr, sorted(names)))[:200] or "none"

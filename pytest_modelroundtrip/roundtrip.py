@@ -64,11 +64,11 @@ def check_recorded(plan: Plan, bundle: Bundle, store: str) -> RoundTrip:
                 Verdict.DIFFERS, f"nothing was compared: the bundle has only the checks {its}"
             )
         with _completed(bundle, store) as whole:
-            trip.verdict = _checked(plan, whole, names, expected, trip)
+            trip.verdict = _reload_and_compare(plan, whole, names, expected, trip)
     return trip
 
 
-def _checked(
+def _reload_and_compare(
     plan: Plan, bundle: Bundle, names: list[str], expected: Observations, trip: RoundTrip
 ) -> Verdict:
     """Reload a bundle that has all its files, and compare."""
@@ -77,7 +77,7 @@ def _checked(
     try:
         verdict = _judged(plan, task, expected, trip)
     except Stop as stop:
-        unreadable = _unreadable(plan, task) if stop.verdict is Verdict.LOAD_ERROR else []
+        unreadable = _why_unreadable(plan, task) if stop.verdict is Verdict.LOAD_ERROR else []
         raise stop.following(*changed, *unreadable) from stop
     if changed:
         raise Stop(Verdict.DIFFERS, *changed, hint=CHANGED_HINT)
@@ -100,7 +100,7 @@ def _completed(bundle: Bundle, store: str) -> Iterator[Bundle]:
         raise Stop(Verdict.SYSTEM_ERROR, str(error), hint=STORE_HINT) from error
 
 
-def _unreadable(plan: Plan, task: Task) -> list[str]:
+def _why_unreadable(plan: Plan, task: Task) -> list[str]:
     """Why no interpreter like that of the environment can load it."""
     interpreter = plan.environment.probe(plan.format.needs_keras)
     return plan.format.why_unreadable(task.job.setup.keras_majors, interpreter)
@@ -174,7 +174,7 @@ def _run(plan: Plan, trip: RoundTrip) -> None:
     verdicts = set()
     for generation in range(1, plan.settings.generations + 1):
         task = reloading.make_task(plan, names, expected, generation)
-        with _named(generation, plan.settings):
+        with _name_generation(generation, plan.settings):
             verdicts.add(_judged(plan, task, expected, trip))
     trip.verdict = Verdict.CLOSE if Verdict.CLOSE in verdicts else Verdict.EXACT
     if judgement.bits_were_expected(plan, trip):
@@ -217,7 +217,7 @@ def _add_outcomes(trip: RoundTrip, found: judgement.Outcomes) -> None:
 
 
 @contextlib.contextmanager
-def _named(generation: int, settings: Settings) -> Iterator[None]:
+def _name_generation(generation: int, settings: Settings) -> Iterator[None]:
     """Name the generation that a round trip stops in, where there are several."""
     try:
         yield

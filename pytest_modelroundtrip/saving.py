@@ -66,7 +66,7 @@ def assert_readable(plan: Plan) -> None:
     Raises:
         Stop: where it is broken, or can load nothing of this format.
     """
-    _assert_no_reason(_unreadable, plan)
+    _assert_no_reason(_why_unreadable, plan)
 
 
 def checks_to_make(plan: SavePlan) -> list[str]:
@@ -120,7 +120,7 @@ def _unsupported(plan: SavePlan) -> str | None:
     return None
 
 
-def _unreadable(plan: Plan) -> str | None:
+def _why_unreadable(plan: Plan) -> str | None:
     """Why no interpreter like the environment's could load it.
 
     A format that was asked for by name is tried all the same.

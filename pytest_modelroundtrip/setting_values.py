@@ -52,7 +52,7 @@ def unknown(what: str, name: object, valid: Collection[str]) -> str:
     return f"unknown {what} {name!r}; {advice}"
 
 
-def _named(value: object, what: str, valid: Collection[str]) -> Names:
+def _parse_names(value: object, what: str, valid: Collection[str]) -> Names:
     """Names, each once and in the order of the valid ones."""
     names = strings(value)
     for name in names:
@@ -67,19 +67,19 @@ def formats(value: object, names: AvailableNames) -> Names:
     """Names of formats, or "all"."""
     if is_all(value):
         return tuple(names.formats)
-    return _named(value, "format", names.formats)
+    return _parse_names(value, "format", names.formats)
 
 
 def environments(value: object, names: AvailableNames) -> Names:
     """Names of environments."""
-    return _named(value, "environment", names.environments)
+    return _parse_names(value, "environment", names.environments)
 
 
 def checks(value: object, names: AvailableNames) -> Names:
     """Names of checks, or "all"."""
     if is_all(value):
         return tuple(names.checks)
-    return _named(value, "check", names.checks)
+    return _parse_names(value, "check", names.checks)
 
 
 def is_all(value: object) -> bool:

@@ -219,7 +219,7 @@ def of_keywords(keywords: Mapping[str, object], names: AvailableNames) -> Settin
 
 
 def _of_given(given: dict[str, tuple[object, str]], names: AvailableNames) -> Settings:
-    checked = {name: _checked(name, *found, names) for name, found in given.items()}
+    checked = {name: _check_value(name, *found, names) for name, found in given.items()}
     excluded = checked.pop("exclude", ())
     formats = checked.get("formats", names.default_formats)
     checked["formats"] = tuple(name for name in formats if name not in excluded)
@@ -249,12 +249,12 @@ def _of_project(config: pytest.Config, option: Option) -> tuple[object, str] | N
         folders = map(str.strip, re.split(f"[,{os.pathsep}]", given))
         return [str(config.invocation_params.dir / path) for path in folders if path], COMMAND_LINE
     if given is not None:
-        return _words(option, given), COMMAND_LINE
+        return _split_list(option, given), COMMAND_LINE
     given = config.getini(f"roundtrip_{option.name}")
-    return None if given in (None, "", []) else (_words(option, given), INI)
+    return None if given in (None, "", []) else (_split_list(option, given), INI)
 
 
-def _words(option: Option, given: str | list[str]) -> object:
+def _split_list(option: Option, given: str | list[str]) -> object:
     """The words of a list: separated by commas, and in the ini file by white space too."""
     if option.ini != "args":
         return given
@@ -262,7 +262,7 @@ def _words(option: Option, given: str | list[str]) -> object:
     return [word for item in items for word in item.replace(",", " ").split()]
 
 
-def _checked(name: str, value: object, source: str, names: AvailableNames) -> Any:
+def _check_value(name: str, value: object, source: str, names: AvailableNames) -> Any:
     try:
         check = BY_NAME[name].check
         return check.check(value, names) if isinstance(check, values.ByName) else check(value)

@@ -53,7 +53,7 @@ def document(*roundtrips: dict[str, Json]) -> str:
 
 def cells(*reports: Report) -> dict[str, str]:
     """The text of each cell of the one model, by saver and loader."""
-    (sheet,) = matrix.merged(reports).sheets
+    (sheet,) = matrix.merged_reports(reports).sheets
     row = sheet.models["dense"]
     return {f"{saver.name} {loader.name}": cell.text for (saver, loader), cell in row.items()}
 
@@ -74,7 +74,7 @@ def test_a_cell_shows_how_close_it_was_and_whether_a_second_run_agrees() -> None
         "TF 2.21.0 tf2.10": "exact / load error",
         "TF 2.21.0 TF 2.21.0": "n/a",
     }
-    whole = matrix.merged([first, second])
+    whole = matrix.merged_reports([first, second])
     assert [side.name for side in whole.loaders] == ["tf2.4", "tf2.10", "TF 2.21.0"]
     assert (whole.passed, whole.round_trips) == (1, 2)  # the newest counts; n/a does not
 
@@ -100,7 +100,7 @@ def test_an_environment_that_was_updated_is_another_loader() -> None:
     older = seen(failed_early, complete, created="2026-01-01")
     same = seen(failed_early, created="2026-01-02")
     newer = seen({"tensorflow": "2.18.1"}, created="2026-01-03")
-    loaders = matrix.merged([older, same, newer]).loaders
+    loaders = matrix.merged_reports([older, same, newer]).loaders
     assert [(side.name, side.versions) for side in loaders] == [
         ("prod", ("TF 2.15.1", "Keras 2.15.0")),
         ("prod", ("TF 2.18.1",)),
@@ -113,7 +113,9 @@ def test_a_loader_with_another_backend_is_another_loader() -> None:
         versions = {"saved": SAVED, "reloaded": reloaded}
         return report(record("k3", "exact", versions=versions), created=created)
 
-    loaders = matrix.merged([computed("jax", "2026-01-01"), computed("torch", "2026-01-02")])
+    loaders = matrix.merged_reports(
+        [computed("jax", "2026-01-01"), computed("torch", "2026-01-02")]
+    )
     assert [side.versions for side in loaders.loaders] == [
         ("Keras 3.15.1", "jax 0.9.0"),
         ("Keras 3.15.1", "torch 2.9.0"),
@@ -123,7 +125,7 @@ def test_a_loader_with_another_backend_is_another_loader() -> None:
 def test_a_model_has_the_name_of_its_test() -> None:
     tests = ["test_a.py::test_dense[a::b]", "test_a.py::test_same", "test_b.py::test_same"]
     records = [record("here", "exact", test=test) for test in tests]
-    (sheet,) = matrix.merged([report(*records)]).sheets
+    (sheet,) = matrix.merged_reports([report(*records)]).sheets
     assert list(sheet.models) == ["dense[a::b]", *tests[1:]]
 
 
@@ -132,14 +134,14 @@ def test_tf_keras_in_the_place_of_keras_is_another_saver() -> None:
     # as tensorflow-hub imports it
     both = {"saved": {"tensorflow": "2.21.0", "tf_keras": "2.21.0", "keras": "3.15.1"}}
     records = [record("tf2.4", "exact", versions=each) for each in (legacy, both)]
-    savers = matrix.merged([report(*records)]).savers
+    savers = matrix.merged_reports([report(*records)]).savers
     assert {side.versions for side in savers} == {("tf-keras 2.21.0",), ("Keras 3.15.1",)}
 
 
 def test_formats_stand_in_their_order_and_added_ones_after_them() -> None:
     formats = ["zeta", "hub", "alpha", "keras"]
     records = [record("here", "exact", format=name) for name in formats]
-    sheets = matrix.merged([report(*records)]).sheets
+    sheets = matrix.merged_reports([report(*records)]).sheets
     assert [sheet.name for sheet in sheets] == ["keras", "hub", "alpha", "zeta"]
 
 
@@ -148,7 +150,7 @@ def test_failures_with_the_same_error_are_shown_once() -> None:
         record(f"tf2.{n}", "load error", problems=[f"KeyError: at /tmp/x{n}/artifact/v 0x{n}f"])
         for n in range(4, 9)
     ]
-    (sheet,) = matrix.merged([report(*records)]).sheets
+    (sheet,) = matrix.merged_reports([report(*records)]).sheets
     (failure,) = sheet.failures.values()
     assert failure.line == "KeyError: at artifact/v 0x4f"
     assert len(failure.where) == 5
@@ -164,7 +166,7 @@ def test_failures_with_the_same_error_are_shown_once() -> None:
 )
 def test_the_line_of_a_failure_is_not_a_heading(heading: str) -> None:
     problems = [heading, "ValueError: no"]
-    (sheet,) = matrix.merged([report(record("here", "differs", problems=problems))]).sheets
+    (sheet,) = matrix.merged_reports([report(record("here", "differs", problems=problems))]).sheets
     (failure,) = sheet.failures.values()
     assert failure.line == "ValueError: no"
 

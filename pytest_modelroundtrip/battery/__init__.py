@@ -15,11 +15,11 @@ from ..portable.subject import short_message
 from ..presentable import bounded, printable
 from ..setting_values import unknown
 from . import configs, masks, models, precision, shapes
-from .case import Check, LayerCase, NotApplicableError
+from .case import LayerCase, LayerCheck, NotApplicableError
 
 MAX_FAULTS = 5  # of one check that are shown
 
-CHECKS: dict[str, Check] = {
+CHECKS: dict[str, LayerCheck] = {
     "config": configs.check_config,
     "json": configs.check_json,
     "build": configs.check_build,
@@ -97,7 +97,7 @@ def _chosen(skip: set[str]) -> list[str]:
     return [name for name in CHECKS if name not in skip]
 
 
-def _faults(check: Check, case: LayerCase) -> list[str] | None:
+def _faults(check: LayerCheck, case: LayerCase) -> list[str] | None:
     """What a check found; None where it does not apply to the layer."""
     found: list[str] = []
     try:

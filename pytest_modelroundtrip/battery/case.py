@@ -104,7 +104,7 @@ class LayerCase:
         return compare_nests("output", expected, actual, Tolerance()).differences
 
 
-Check = Callable[[LayerCase], Iterable[str]]
+LayerCheck = Callable[[LayerCase], Iterable[str]]
 
 
 def _called(layer: Layer, args: Sequence[Plain], kwargs: Mapping[str, Nest]) -> Nest:

@@ -58,14 +58,15 @@ def check_build(case: LayerCase) -> Iterator[str]:
 def _same_config(case: LayerCase, copy: Layer) -> Iterator[str]:
     name = type(case.layer).__name__
     expected, actual = (
-        json.loads(json.dumps(layer.get_config(), default=_written)) for layer in (case.layer, copy)
+        json.loads(json.dumps(layer.get_config(), default=_to_json_value))
+        for layer in (case.layer, copy)
     )
     yield from compare_json("config", expected, actual, Tolerance(), name).differences
     if case.layer.trainable != copy.trainable:
         yield f"trainable was {case.layer.trainable} and is now {copy.trainable}"
 
 
-def _written(value: object) -> object:
+def _to_json_value(value: object) -> object:
     """How a value that JSON does not have is compared."""
     for method in ("get_config", "as_list", "tolist"):
         if hasattr(value, method):

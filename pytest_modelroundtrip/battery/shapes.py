@@ -11,7 +11,7 @@ from ..portable import tensors
 from ..portable.aliases import Array, Nest, Plain
 from .case import LayerCase, NotApplicableError, takes
 
-Shape = tuple[int | None, ...]
+OutputShape = tuple[int | None, ...]
 
 
 def check_shape(case: LayerCase) -> Iterator[str]:
@@ -72,7 +72,7 @@ def _symbols(case: LayerCase, value: Plain, is_free: bool) -> Nest:
     return tensors.map_leaves(symbol, value)
 
 
-def shape_of(leaf: Plain, is_free: bool) -> Shape | None:
+def shape_of(leaf: Plain, is_free: bool) -> OutputShape | None:
     """The shape of an input; None for what is not an array.
 
     Raises:
@@ -92,7 +92,7 @@ def _returned(case: LayerCase) -> list[Array]:
     return leaves
 
 
-def _returned_shapes(case: LayerCase) -> list[Shape]:
+def _returned_shapes(case: LayerCase) -> list[OutputShape]:
     return [tuple(leaf.shape) for leaf in _returned(case)]
 
 
@@ -100,7 +100,7 @@ def _dtype(array: Array) -> str:
     return "string" if array.dtype == object else array.dtype.name
 
 
-def _flat(said: Any) -> Iterator[Shape]:
+def _flat(said: Any) -> Iterator[OutputShape]:
     """The shapes in a nest of shapes, in the order of `tensors.leaves`."""
     if hasattr(said, "as_list"):
         said = tuple(said.as_list())
@@ -114,7 +114,9 @@ def _flat(said: Any) -> Iterator[Shape]:
             yield from _flat(item)
 
 
-def _differing(what: str, said: Sequence[Shape], returned: Sequence[Shape]) -> Iterator[str]:
+def _differing(
+    what: str, said: Sequence[OutputShape], returned: Sequence[OutputShape]
+) -> Iterator[str]:
     """What was announced and is not so; None stands for any size."""
     if len(said) != len(returned):
         yield f"{what} returns {len(said)} outputs; the call returns {len(returned)}"

@@ -77,13 +77,13 @@ def check(chosen: argparse.Namespace) -> int:
     """Check the bundles; the exit status."""
     try:
         with tempfile.TemporaryDirectory(prefix="roundtrip-") as scratch:
-            return _checked(chosen, Path(scratch))
+            return _run_checks(chosen, Path(scratch))
     except (plain_artifacts.PlainArtifactError, OSError) as error:
         print(error)
         return NOT_DONE
 
 
-def _checked(chosen: argparse.Namespace, scratch: Path) -> int:
+def _run_checks(chosen: argparse.Namespace, scratch: Path) -> int:
     paths = [
         _bundle(path, chosen, scratch / str(number)) for number, path in enumerate(chosen.bundles)
     ]

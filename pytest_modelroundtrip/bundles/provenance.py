@@ -56,10 +56,10 @@ def write(
         reproduce=reproduce_command,
         sha256=hashes(folder),
         inputs={
-            name: {"args": described(part.args), "kwargs": described(part.kwargs)}
+            name: {"args": json_summary(part.args), "kwargs": json_summary(part.kwargs)}
             for name, part in parts
         },
-        outputs={name: described(part.expected) for name, part in parts},
+        outputs={name: json_summary(part.expected) for name, part in parts},
     )
     origins.write(folder, origin)
     lines = [
@@ -71,7 +71,7 @@ def write(
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def described(value: Plain) -> Json:
+def json_summary(value: Plain) -> Json:
     """A nest in NumPy form as JSON.
 
     Of each tensor its dtype, shape and hash, and its elements where there are not too many.
@@ -83,7 +83,7 @@ def _described_leaf(leaf: Plain) -> Json:
     if isinstance(leaf, tensors.PartOutput):
         return {"output_of": leaf.part}
     if isinstance(leaf, (tensors.Ragged, tensors.Sparse)):
-        parts = {name: described(part) for name, part in leaf._asdict().items()}
+        parts = {name: json_summary(part) for name, part in leaf._asdict().items()}
         return {type(leaf).__name__.lower(): parts}
     if isinstance(leaf, np.ndarray):
         return _described_array(leaf)

@@ -93,12 +93,12 @@ def record(
     _assert_writable(targets.values(), store)
     models = _models(model, inputs, kwargs or {})
     try:
-        return _written(models, settings, targets, store, archive)
+        return _write_bundles(models, settings, targets, store, archive)
     except OSError as error:
         raise RecordError(f"it cannot be written: {error}") from error
 
 
-def _written(
+def _write_bundles(
     models: ModelGroup,
     settings: Settings,
     targets: Mapping[str, Path],

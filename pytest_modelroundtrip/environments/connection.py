@@ -34,7 +34,7 @@ WAITED_FOR: dict[type, str] = {
     protocol.Reloaded: "the end of the reload",
 }
 
-Start = tuple[dict[bytes, bytes], bytes]  # the variables, and the archive
+FirstMessage = tuple[dict[bytes, bytes], bytes]  # the variables, and the archive
 
 A = TypeVar("A")
 
@@ -118,7 +118,7 @@ class Connection:
         data = protocol.encode_request(request)
         self._send(data, PIECE_SECONDS + len(data) / SLOWEST)
 
-    def _send(self, item: bytes | Start, seconds: float) -> None:
+    def _send(self, item: bytes | FirstMessage, seconds: float) -> None:
         """Send what the other side has to take within that time: else it is ended.
 
         Raises:

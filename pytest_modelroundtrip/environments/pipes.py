@@ -15,7 +15,7 @@ from execnet.gateway_io import Popen2IOMaster
 
 from ..portable import protocol
 
-MAX_BYTES = protocol.CHUNK_BYTES + 1000  # of a message: a chunk, and what execnet adds
+MAX_MESSAGE_BYTES = protocol.CHUNK_BYTES + 1000  # of a message: a chunk, and what execnet adds
 SHOWN_BYTES = 40  # of what is refused
 CHANNEL = 1  # the number of the only one
 HEADER = struct.Struct("!bii")  # the kind of a message, its channel, its bytes
@@ -67,7 +67,7 @@ class Line(Popen2IOMaster):
     def _verify_header(self, data: bytes) -> None:
         kind, channel, size = HEADER.unpack(data)
         is_late = kind == Message.CHANNEL_CLOSE_ERROR and self.is_closed
-        if kind not in KINDS or channel != CHANNEL or is_late or not 0 <= size <= MAX_BYTES:
+        if kind not in KINDS or channel != CHANNEL or is_late or not 0 <= size <= MAX_MESSAGE_BYTES:
             self._refuse(data)
         self._kind = kind
         self.is_closed |= kind != Message.CHANNEL_DATA

@@ -102,8 +102,8 @@ def _gateway(main: str, folder: Path) -> Gateway | None:
     except (AttributeError, ValueError, IndexError) as error:
         raise SpecificationError(f"execnet cannot read it: {error}") from None
     _check_keys(spec)
-    words = _words("python", spec.python) if spec.python else ()
-    ssh = _words("ssh", spec.ssh) if spec.ssh else ()
+    words = _split_value("python", spec.python) if spec.python else ()
+    ssh = _split_value("ssh", spec.ssh) if spec.ssh else ()
     if ssh and spec.ssh_config:
         ssh = ("-F", str(folder / os.path.expanduser(spec.ssh_config)), *ssh)
     return Gateway(ssh, words)
@@ -121,7 +121,7 @@ def _check_keys(spec: execnet.XSpec) -> None:
             raise SpecificationError(f"{name} has no value: {name}=... is expected")
 
 
-def _words(name: str, value: str) -> tuple[str, ...]:
+def _split_value(name: str, value: str) -> tuple[str, ...]:
     """The words of a key's value."""
     words = tuple(split(value))
     if not "".join(words).strip():

@@ -18,7 +18,7 @@ import numpy as np
 from .aliases import Array, Json, Plain
 from .tensors import DTYPES, KnownArray, PartOutput, Ragged, Sparse, dtype_named
 
-MAX_DEPTH = 100  # of nested lists and dicts
+MAX_NESTING = 100  # of nested lists and dicts
 MAX_RANK = 32  # axes of an array, as in NumPy 1
 MAX_KNOWN = 1 << 40  # numbers of an array that does not travel; that many zeros can be hashed
 # keys of one dict that are numbers, and those of them that have one hash
@@ -63,7 +63,7 @@ def load(data: bytes) -> Plain:
 def _node(value: Plain, buffers: List[bytes], depth: int) -> Json:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    if depth == MAX_DEPTH:
+    if depth == MAX_NESTING:
         raise ValueError("nested too deeply")
     deeper = depth + 1
     if isinstance(value, Ragged):
@@ -134,7 +134,7 @@ class _Decoder:
         self._kinds: Dict[str, Callable[[Json], Plain]] = {
             "dict": self._dict,
             "list": self._list,
-            "part output": lambda content: PartOutput(_text(content, "the name of a part")),
+            "part output": lambda content: PartOutput(_expect_text(content, "the name of a part")),
             "known array": self._known_array,
             "ragged": self._ragged,
             "sparse": self._sparse,
@@ -151,7 +151,7 @@ class _Decoder:
         ((kind, content),) = node.items()
         if kind not in self._kinds:
             _wrong("a kind of node", kind)
-        if self._depth == MAX_DEPTH:
+        if self._depth == MAX_NESTING:
             raise ValueError("nested too deeply")
         self._depth += 1
         value = self._kinds[kind](content)
@@ -159,7 +159,7 @@ class _Decoder:
         return value
 
     def _dict(self, content: Json) -> Dict[Json, Plain]:
-        pairs = [_listed(pair, 2) for pair in _listed(content)]
+        pairs = [_expect_list(pair, 2) for pair in _expect_list(content)]
         _assert_spread([key for key, _ in pairs if isinstance(key, (int, float))])
         items: Dict[Json, Plain] = {}
         for key, item in pairs:
@@ -169,17 +169,17 @@ class _Decoder:
         return items
 
     def _list(self, content: Json) -> List[Plain]:
-        return [self.value(item) for item in _listed(content)]
+        return [self.value(item) for item in _expect_list(content)]
 
     def _ragged(self, content: Json) -> Ragged:
-        splits, values = _listed(content, 2)
-        row_splits = tuple(self._array_of(item) for item in _listed(splits))
+        splits, values = _expect_list(content, 2)
+        row_splits = tuple(self._array_of(item) for item in _expect_list(splits))
         if not row_splits or any(item.dtype.kind != "i" or item.ndim != 1 for item in row_splits):
             _wrong("row splits", splits)
         return Ragged(self._array_of(values), row_splits)
 
     def _sparse(self, content: Json) -> Sparse:
-        indices, values, shape = (self._array_of(item) for item in _listed(content, 3))
+        indices, values, shape = (self._array_of(item) for item in _expect_list(content, 3))
         return Sparse(indices, values, shape)
 
     def _array_of(self, node: Json) -> Array:
@@ -189,14 +189,14 @@ class _Decoder:
         return value
 
     def _known_array(self, content: Json) -> KnownArray:
-        digest, name, listed = _listed(content, 3)
-        dtype, shape = dtype_named(_text(name, "a dtype")), _shape(listed)
+        digest, name, listed = _expect_list(content, 3)
+        dtype, shape = dtype_named(_expect_text(name, "a dtype")), _shape(listed)
         if math.prod(shape) > MAX_KNOWN:
             _wrong("the shape of an array", shape)
-        return KnownArray(_text(digest, "a hash"), dtype.name, shape)
+        return KnownArray(_expect_text(digest, "a hash"), dtype.name, shape)
 
     def _strings(self, content: Json) -> Array:
-        listed, lengths = _listed(content, 2)
+        listed, lengths = _expect_list(content, 2)
         shape, sizes = _shape(listed), _sizes(lengths)
         if len(sizes) != math.prod(shape):
             _wrong(f"strings of the shape {shape}", len(sizes))
@@ -206,7 +206,7 @@ class _Decoder:
         return strings.reshape(shape)
 
     def _array(self, content: Json) -> Array:
-        listed, name = _listed(content, 2)
+        listed, name = _expect_list(content, 2)
         shape = _shape(listed)
         if name not in DTYPES:
             _wrong("a dtype", name)
@@ -228,20 +228,20 @@ def _assert_spread(numbers: List[float]) -> None:
         raise ValueError(f"{len(numbers)} keys are numbers, of which {alike} have one hash")
 
 
-def _text(content: Json, what: str) -> str:
+def _expect_text(content: Json, what: str) -> str:
     if not isinstance(content, str):
         _wrong(what, content)
     return content
 
 
-def _listed(content: Json, length: Optional[int] = None) -> List[Json]:
+def _expect_list(content: Json, length: Optional[int] = None) -> List[Json]:
     if not isinstance(content, list) or length not in (None, len(content)):
         _wrong("a list" if length is None else f"a list of {length}", content)
     return content
 
 
 def _sizes(content: Json) -> List[int]:
-    sizes: List[int] = _listed(content)
+    sizes: List[int] = _expect_list(content)
     for size in sizes:
         if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < 2**62:
             _wrong("a size", size)

@@ -115,8 +115,8 @@ def _record(kind: Any, plain: Plain, where: str) -> Any:
     hints = _hints(kind)
     defaults: Dict[str, Any] = kind._field_defaults
     unknown, missing = set(plain) - set(hints), set(hints) - set(plain) - set(defaults)
-    _expect(not unknown, where, f"no field {_named(unknown)}", plain)
-    _expect(not missing, where, f"the field {_named(missing)}", plain)
+    _expect(not unknown, where, f"no field {_join_names(unknown)}", plain)
+    _expect(not missing, where, f"the field {_join_names(missing)}", plain)
     fields = {name: _parsed(hints[name], item, f"{where}.{name}") for name, item in plain.items()}
     record = kind(**fields)
     if isinstance(record, Verifiable):
@@ -158,7 +158,7 @@ def _inside(where: str, key: Plain) -> str:
     return f"{where}[{reprlib.repr(key)}]"  # of a long key its beginning and its end
 
 
-def _named(fields: Set[Plain]) -> str:
+def _join_names(fields: Set[Plain]) -> str:
     """The names of fields, no more than a line can hold."""
     return ", ".join(sorted(map(str, fields)))[:200]
 

@@ -19,7 +19,7 @@ from .protocol import Entry
 
 PIECE_BYTES = 1 << 20
 MAX_ENTRIES = 1_000_000
-MAX_DEPTH = 100
+MAX_FOLDER_DEPTH = 100
 MAX_ENTRY_BYTES = 1 << 16  # of an entry itself, which has a path in it
 LEFT_OUT = ("__pycache__", ".git", ".venv", "node_modules")
 
@@ -224,8 +224,8 @@ def names_in(path: str) -> List[str]:
             or when there are too many.
     """
     names = path.split("/")
-    if len(names) > MAX_DEPTH:
-        raise ValueError(f"{repr(path)[:80]} is more than {MAX_DEPTH} folders deep")
+    if len(names) > MAX_FOLDER_DEPTH:
+        raise ValueError(f"{repr(path)[:80]} is more than {MAX_FOLDER_DEPTH} folders deep")
     if "\0" in path or any(name in ("", ".", "..") for name in names):
         raise ValueError(f"{repr(path)[:80]} is not a path inside of the folder")
     for name in names:

@@ -206,7 +206,7 @@ class _Worker:
             self._standby.prepare(job.setup)  # meanwhile
         return own_copy.named_as_given(watching.result(self._used, limits), artifact, job.artifact)
 
-    def _start(self, request: Reload) -> watching.Start:
+    def _start(self, request: Reload) -> watching.StartChild:
         grant = self._grant
         if request.job.setup.confinement == confining.OFF:
             grant = confining.NOTHING

@@ -16,7 +16,7 @@ from . import inputs
 STEP = 32  # by how much a size changes, or by half or all of it where that is less
 MAX_APART = 2  # how many sizes are varied one by one, where the model refuses all at once
 
-Shape = Sequence["int | None"]
+DeclaredShape = Sequence["int | None"]
 Axis = tuple[int, int]  # the id of a tensor among the arguments, and the axis
 
 
@@ -66,7 +66,7 @@ class Sizes:
             return set()
         return {(id(tensor), 0) for tensor in self._tensors if _length(tensor) is not None}
 
-    def _free_axes(self, shapes: Sequence[Shape | None]) -> Iterator[Axis]:
+    def _free_axes(self, shapes: Sequence[DeclaredShape | None]) -> Iterator[Axis]:
         """The axes behind the first that were declared without a size, or with another one."""
         for tensor, shape in zip(self._tensors, shapes, strict=False):
             same = len(shapes) == len(self._tensors) and isinstance(tensor, np.ndarray)
@@ -128,7 +128,7 @@ def _has_fixed_batch(model: Model) -> bool:
     return any(tensor.shape[0] is not None for tensor in declared)
 
 
-def _declared_shapes(model: Model, args: Sequence[Plain]) -> Iterator[list[Shape | None]]:
+def _declared_shapes(model: Model, args: Sequence[Plain]) -> Iterator[list[DeclaredShape | None]]:
     """What the model declares of the tensors that it is called with, from each source."""
     if keras_libs.is_graph(model):
         symbolic = keras_libs.symbolic(model, "inputs")
@@ -145,7 +145,7 @@ def _declared_shapes(model: Model, args: Sequence[Plain]) -> Iterator[list[Shape
         yield _shapes_of(getattr(model, "input_spec", None))
 
 
-def _shapes_of(specs: Nest) -> list[Shape | None]:
+def _shapes_of(specs: Nest) -> list[DeclaredShape | None]:
     found = [leaf.shape for _, leaf in tensors.leaves(specs) if hasattr(leaf, "shape")]
     return [
         None if _is_unknown(shape) else [getattr(n, "value", n) for n in shape] for shape in found
@@ -156,7 +156,7 @@ def _is_unknown(shape: Nest) -> bool:
     return shape is None or getattr(shape, "rank", 0) is None
 
 
-def _built_shapes(nest: Nest) -> Iterator[Shape]:
+def _built_shapes(nest: Nest) -> Iterator[DeclaredShape]:
     """The shapes in a nest of shapes, in the order of the arguments."""
     if isinstance(nest, dict):
         nest = [nest[key] for key in sorted(nest, key=str)]

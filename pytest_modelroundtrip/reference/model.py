@@ -11,7 +11,7 @@ from ..portable.aliases import Array, Model, Nest, Plain
 from ..portable.bundles.recorded import Recorded, recorded
 from ..portable.checks import CONFIG, Observation, Observations
 from ..portable.checks.config import attributes
-from ..portable.comparing import Comparisons, Tolerance, merged
+from ..portable.comparing import Comparisons, Tolerance, merged_comparisons
 from ..portable.comparing.values import value_difference
 from ..portable.formats import Format, LoadOptions
 from ..portable.known_arrays import BY_HASH, Digests
@@ -128,7 +128,7 @@ class ModelGroup:
     def __init__(self, parts: Mapping[str, ReferenceModel]) -> None:
         self.parts = parts
         self._digests = Digests()
-        self.unstable: Comparisons = merged(
+        self.unstable: Comparisons = merged_comparisons(
             (name, part.calls.unstable) for name, part in parts.items()
         )
 

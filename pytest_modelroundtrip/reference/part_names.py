@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
-MAX_BYTES = 200  # of 255 that a file system takes
+MAX_NAME_BYTES = 200  # of 255 that a file system takes
 ADVICE = (
     "a part is saved in a folder of its name: use letters, digits and _, such as "
     "roundtrip.parts(encoder=..., decoder=...)"
@@ -35,6 +35,6 @@ def _fault_of(name: str) -> str:
         return "has characters that cannot be printed"
     if "/" in name or "\\" in name:
         return "is a path"
-    if len(name.encode()) > MAX_BYTES:
+    if len(name.encode()) > MAX_NAME_BYTES:
         return "is too long"
     return ""

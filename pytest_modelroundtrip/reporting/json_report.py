@@ -16,7 +16,7 @@ from typing import NamedTuple
 from .. import __version__
 from .record import Record
 
-SCHEMA = 1
+REPORT_SCHEMA = 1
 
 
 class ReportError(ValueError):
@@ -34,7 +34,7 @@ def write(path: Path, records: Iterable[Record]) -> None:
     """Write the report, all of it or nothing."""
     now = datetime.datetime.now(datetime.timezone.utc)
     report = {
-        "schema": SCHEMA,
+        "schema": REPORT_SCHEMA,
         "generator": f"pytest-modelroundtrip {__version__}",
         "created": now.isoformat(timespec="seconds"),
         "roundtrips": [record.to_dict() for record in records],
@@ -77,9 +77,9 @@ def read(path: Path) -> Report:
         raise ReportError(
             f"{path} is not a report of pytest-modelroundtrip: it has no schema or no roundtrips"
         )
-    if schema > SCHEMA:
+    if schema > REPORT_SCHEMA:
         raise ReportError(
-            f"{path} has schema {schema}; this version reads up to {SCHEMA}: "
+            f"{path} has schema {schema}; this version reads up to {REPORT_SCHEMA}: "
             "update pytest-modelroundtrip"
         )
     records = [_record(path, number, plain) for number, plain in enumerate(roundtrips)]

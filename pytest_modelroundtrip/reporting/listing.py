@@ -21,18 +21,18 @@ def write_list(formats: Mapping[str, Format], environments: Mapping[str, Environ
     """Print all of it. An environment is started, which may take a while, before it is printed."""
     print("formats:")
     for name, fmt in formats.items():
-        print(_named(name, _first_line(fmt.__doc__)))
+        print(_format_line(name, _first_line(fmt.__doc__)))
     print("checks:")
     for name, check in checks.table().items():
-        print(_named(name, _first_line(check.__doc__)))
+        print(_format_line(name, _first_line(check.__doc__)))
     print(f"kept by formats:\n{checks_table(formats.values())}\nenvironments:", flush=True)
     for name, environment in environments.items():
         for line in _environment_lines(environment):
-            print(_named(name, bounded(line)), flush=True)
+            print(_format_line(name, bounded(line)), flush=True)
             name = ""  # only before the first line
 
 
-def _named(name: str, text: str) -> str:
+def _format_line(name: str, text: str) -> str:
     return f"  {name:<{NAME_WIDTH}}{text}".rstrip()
 
 

@@ -42,8 +42,8 @@ class Side:
 Pair = tuple[Side, Side]  # saver and loader
 
 
-class Place(NamedTuple):
-    """Where a round trip stands in the matrix."""
+class CellKey(NamedTuple):
+    """The cell of the matrix in which a round trip stands."""
 
     format: str
     test: str
@@ -134,9 +134,9 @@ class Matrix:
     passed: int
 
 
-def merged(reports: Iterable[Report]) -> Matrix:
+def merged_reports(reports: Iterable[Report]) -> Matrix:
     """The matrix of several reports. Where a cell is in several, the newest report counts."""
-    places = _by_place(sorted(reports, key=lambda report: report.created))
+    places = _by_cell(sorted(reports, key=lambda report: report.created))
     short = short_names(place.test for place in places)
     names = {
         test: test if name == test else name.removeprefix("test_") for test, name in short.items()
@@ -156,22 +156,24 @@ def merged(reports: Iterable[Report]) -> Matrix:
     )
 
 
-def _by_place(reports: Sequence[Report]) -> dict[Place, list[Record]]:
-    """The records of each place, one of each report: a test may make several round trips."""
-    places: dict[Place, list[Record]] = {}
+def _by_cell(reports: Sequence[Report]) -> dict[CellKey, list[Record]]:
+    """The records of each cell, one of each report: a test may make several round trips."""
+    places: dict[CellKey, list[Record]] = {}
     for report, loaders in zip(reports, _loaders(reports), strict=True):
-        for place, records in _places_of(report.records, loaders).items():
+        for place, records in _cells_of(report.records, loaders).items():
             places.setdefault(place, []).append(worst(records))
     return places
 
 
-def _places_of(records: Iterable[Record], loaders: Mapping[str, Side]) -> dict[Place, list[Record]]:
+def _cells_of(
+    records: Iterable[Record], loaders: Mapping[str, Side]
+) -> dict[CellKey, list[Record]]:
     """The records of one report."""
-    places: dict[Place, list[Record]] = {}
+    places: dict[CellKey, list[Record]] = {}
     for record in records:
         saver = _saver(record.versions.saved)
         loader = loaders.get(record.environment, saver)
-        place = Place(record.format, record.test, saver, loader)
+        place = CellKey(record.format, record.test, saver, loader)
         places.setdefault(place, []).append(record)
     return places
 

@@ -147,14 +147,14 @@ def without_case(nodeid: str, case_id: str) -> str:
 # one field of parsed JSON; each raises TypeError where it has the wrong type
 
 
-def _text(value: object) -> str:
+def _parse_text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError
     return printable(value)
 
 
 def _text_or_none(value: object) -> str | None:
-    return None if value is None else _text(value)
+    return None if value is None else _parse_text(value)
 
 
 def _number(value: object) -> int:
@@ -175,17 +175,17 @@ def _seconds(value: object) -> float:
 def _texts(value: object) -> list[str]:
     if not isinstance(value, list):
         raise TypeError
-    return [_text(item) for item in value]
+    return [_parse_text(item) for item in value]
 
 
 def _by_name(value: object, parse: Callable[[object], T]) -> dict[str, T]:
     if not isinstance(value, dict):
         raise TypeError
-    return {_text(name): parse(item) for name, item in value.items()}
+    return {_parse_text(name): parse(item) for name, item in value.items()}
 
 
 def _texts_by_name(value: object) -> dict[str, str]:
-    return _by_name(value, _text)
+    return _by_name(value, _parse_text)
 
 
 def _versions(value: object) -> Versions:
@@ -200,16 +200,16 @@ def _own_distances(value: object) -> OwnDistances | None:
 
 
 def _verdict(value: object) -> Verdict:
-    text = _text(value)
+    text = _parse_text(value)
     if text not in [verdict.value for verdict in Verdict]:
         raise ValueError(f"unknown verdict {text[:80]!r}; known are {', '.join(Verdict)}")
     return Verdict(text)
 
 
 _PARSERS: dict[str, Callable[[object], object]] = {
-    "test": _text,
-    "format": _text,
-    "environment": _text,
+    "test": _parse_text,
+    "format": _parse_text,
+    "environment": _parse_text,
     "verdict": _verdict,
     "max_ulp": _number,
     "checks": _texts_by_name,
@@ -217,13 +217,13 @@ _PARSERS: dict[str, Callable[[object], object]] = {
     "distances": lambda value: _by_name(value, _number),
     "own_distances": _own_distances,
     "problems": _texts,
-    "text": _text,
-    "detail": _text,
+    "text": _parse_text,
+    "detail": _parse_text,
     "seconds": lambda value: _by_name(value, _seconds),
     "versions": _versions,
     "size": _number,
-    "confinement": _text,
-    "outcome": _text,
+    "confinement": _parse_text,
+    "outcome": _parse_text,
     "expected_failure": _text_or_none,
 }
 _REQUIRED = frozenset(

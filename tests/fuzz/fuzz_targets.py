@@ -165,7 +165,7 @@ def reports(random: Random, folder: Path) -> None:
     path = folder / "report.json"
     path.write_bytes(data)
     with contextlib.suppress(json_report.ReportError):
-        matrix.merged([json_report.read(path)])
+        matrix.merged_reports([json_report.read(path)])
     with contextlib.suppress(ValueError):
         Record.from_json(random.choice(["[" * 10**5, data.decode("utf-8", "replace")]))
 

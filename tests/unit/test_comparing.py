@@ -11,7 +11,7 @@ from pytest_modelroundtrip.portable.comparing import (
     Tolerance,
     ValueOrigin,
     differing,
-    merged,
+    merged_comparisons,
 )
 
 
@@ -81,7 +81,9 @@ def test_parts_become_one() -> None:
     encoder = {"weights": comparison("lost", compared=2), "outputs": comparison(compared=1, ulp=5)}
     encoder["weights"].origins["w"] = ValueOrigin("cast", "float16")
     decoder = {"weights": comparison(compared=3), "outputs": comparison("far", compared=1, ulp=7)}
-    whole = merged([("encoder", encoder), ("decoder", decoder), ("", {"config": comparison("c")})])
+    whole = merged_comparisons(
+        [("encoder", encoder), ("decoder", decoder), ("", {"config": comparison("c")})]
+    )
     assert list(whole) == ["weights", "outputs", "config"]
     weights, outputs = whole["weights"], whole["outputs"]
     assert (weights.differences, weights.compared) == (["encoder: lost"], 5)

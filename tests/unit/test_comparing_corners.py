@@ -10,7 +10,13 @@ from pytest_modelroundtrip.portable.aliases import Array, Plain
 from pytest_modelroundtrip.portable.bits import PIECE
 from pytest_modelroundtrip.portable.checks.config import ConfigSighting, PlaceSighting, reproducible
 from pytest_modelroundtrip.portable.checks.training import TrainingSighting
-from pytest_modelroundtrip.portable.comparing import EXACT, Comparison, Tolerance, arrays, merged
+from pytest_modelroundtrip.portable.comparing import (
+    EXACT,
+    Comparison,
+    Tolerance,
+    arrays,
+    merged_comparisons,
+)
 from pytest_modelroundtrip.portable.comparing.json import compare_json
 from pytest_modelroundtrip.portable.comparing.nests import MAX_ORIGINS, compare_nests
 from pytest_modelroundtrip.portable.comparing.values import value_difference
@@ -28,7 +34,7 @@ def test_bits_that_differ_in_one_part_are_not_forgotten_for_an_equal_part() -> N
     near = compare_nests("outputs", np.array([1.0]), np.array([1.0 + 1e-12]), Tolerance())
     equal = compare_nests("outputs", np.array([1.0]), np.array([1.0]), Tolerance())
     for parts in ((near, equal), (equal, near)):
-        whole = merged([("part", {"outputs": part}) for part in parts])["outputs"]
+        whole = merged_comparisons([("part", {"outputs": part}) for part in parts])["outputs"]
         assert (whole.outcome, whole.max_ulp) == ("close", 4504)
 
 

@@ -76,7 +76,7 @@ def test_python_floats_are_compared_as_arrays_are() -> None:
 
 
 def test_a_long_scalar_is_cut_in_a_message() -> None:
-    assert len(arrays.described("x" * 1000)) == 80
+    assert len(arrays.described_leaf("x" * 1000)) == 80
 
 
 # ragged and sparse tensors
@@ -198,7 +198,7 @@ def test_no_pair_of_leaves_raises(one: Plain, other: Plain, tolerance: Tolerance
     assert bool(difference(one, other, tolerance)) <= bool(difference(one, other))
     assert bool(difference(one, other)) == bool(difference(other, one))
     assert arrays.same_leaf(one, other) <= (difference(one, other) == "")
-    assert arrays.described(one)
+    assert arrays.described_leaf(one)
 
 
 def test_signaling_nans_raise_no_warning() -> None:

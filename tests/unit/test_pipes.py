@@ -10,7 +10,7 @@ import execnet
 import pytest
 from execnet.gateway_base import Message, get_execmodel
 
-from pytest_modelroundtrip.environments.pipes import MAX_BYTES, Line, is_value
+from pytest_modelroundtrip.environments.pipes import MAX_MESSAGE_BYTES, Line, is_value
 
 VALUES = [None, 0, -(2**31), b"", b"a" * 300, "é\n", (b"a", b"b"), ()]
 OTHERS: list[object] = [[], {}, {1}, True, 1.5, 10**30, (b"a", [])]
@@ -83,7 +83,7 @@ def test_what_is_no_value_is_refused(data: bytes, tmp_path: Path) -> None:
     [
         b"much of it, which is no message",
         header(Message.CHANNEL_DATA, HUGE),
-        header(Message.CHANNEL_DATA, MAX_BYTES + 1),
+        header(Message.CHANNEL_DATA, MAX_MESSAGE_BYTES + 1),
         header(Message.CHANNEL_DATA, -1),
         *(message(kind, b"LQ") for kind in (Message.STATUS, Message.RECONFIGURE)),
         message(Message.CHANNEL_EXEC, b"import os; os._exit(9)"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pytest_modelroundtrip.portable.models import model_weights, optimizers, places
-from pytest_modelroundtrip.portable.models.plain_attributes import MAX_BYTES, plain_attributes
+from pytest_modelroundtrip.portable.models.plain_attributes import MAX_ARRAY_BYTES, plain_attributes
 
 
 class Holder:
@@ -78,7 +78,7 @@ def test_names_in_the_code_of_a_class_with_attributes_that_raise() -> None:
 
 
 def test_large_arrays_of_strings_are_compared_by_what_they_hold() -> None:
-    words = [f"word {number}".encode() for number in range(MAX_BYTES // 8 + 1)]
+    words = [f"word {number}".encode() for number in range(MAX_ARRAY_BYTES // 8 + 1)]
     one, same, other = (
         plain_attributes(Holder(words=np.array(held, dtype=object)))["words"]
         for held in (words, [bytes(bytearray(word)) for word in words], [*words[:-1], b"another"])

@@ -43,7 +43,7 @@ def test_the_json_of_a_record_is_that_of_schema_1() -> None:
         confinement="off",
     )
     found = Record.of("a.py::test_it[1-keras]", "keras", made, "the text")
-    assert json_report.SCHEMA == 1
+    assert json_report.REPORT_SCHEMA == 1
     assert json.loads(found.to_json()) == {
         "test": "a.py::test_it[1]",
         "format": "keras",

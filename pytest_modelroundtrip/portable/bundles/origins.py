@@ -11,8 +11,8 @@ from .. import transfer
 from ..aliases import Json
 from .bundle_files import ARTIFACT, ORIGIN, is_url
 
-SCHEMA = 1  # of the file, and with it of a bundle
-MAX_BYTES = 1 << 63  # no file system has larger files
+ORIGIN_SCHEMA = 1  # of the file, and with it of a bundle
+MAX_FILE_BYTES = 1 << 63  # no file system has larger files
 SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -66,7 +66,7 @@ def write(folder: str, origin: Origin) -> None:
     if outside.files:
         sizes = {file.path: file.size for file in outside.files}
         known["outside"] = {"store": outside.store, "files": sizes}
-    text = json.dumps({"schema": SCHEMA, **known, **others}, indent=1)
+    text = json.dumps({"schema": ORIGIN_SCHEMA, **known, **others}, indent=1)
     with open(os.path.join(folder, ORIGIN), "w", encoding="utf-8") as out:
         out.write(f"{text}\n")
 
@@ -86,14 +86,14 @@ def read(folder: str) -> Origin:
     if not isinstance(fields, dict):
         raise ValueError(f"{ORIGIN} is not a JSON object")
     schema = fields.pop("schema", None)
-    if schema != SCHEMA:
+    if schema != ORIGIN_SCHEMA:
         raise ValueError(
-            f"{ORIGIN} has the schema {str(schema)[:20]!r}; this release reads {SCHEMA}. A newer "
-            "schema needs a newer release of pytest-modelroundtrip"
+            f"{ORIGIN} has the schema {str(schema)[:20]!r}; this release reads {ORIGIN_SCHEMA}. A "
+            "newer schema needs a newer release of pytest-modelroundtrip"
         )
     verified = {
-        "format": _text(fields, "format"),
-        "test": _text(fields, "test"),
+        "format": _read_text(fields, "format"),
+        "test": _read_text(fields, "test"),
         "sha256": _hashes(fields),
         "outside": _outside(fields),
     }
@@ -103,7 +103,7 @@ def read(folder: str) -> Origin:
     return Origin(**{**known, **verified, "others": others})
 
 
-def _text(fields: Dict[str, Json], name: str) -> str:
+def _read_text(fields: Dict[str, Json], name: str) -> str:
     value = fields.get(name)
     if not isinstance(value, str):
         raise ValueError(f"{ORIGIN}: {name!r} must be a text")
@@ -138,7 +138,7 @@ def _file(path: str, size: object, sha256: object) -> OutsideFile:
     first, *others = transfer.names_in(path)
     if first != ARTIFACT or not others:
         raise ValueError(f"{ORIGIN}: {repr(path)[:80]} is not a file of the artifact")
-    if type(size) is not int or not 0 <= size < MAX_BYTES:
+    if type(size) is not int or not 0 <= size < MAX_FILE_BYTES:
         raise ValueError(f"{ORIGIN}: the size of {repr(path)[:80]} is not a number of bytes")
     if not isinstance(sha256, str) or not SHA256.fullmatch(sha256):
         raise ValueError(f"{ORIGIN}: the hash of {repr(path)[:80]} is not a SHA-256")

@@ -14,7 +14,7 @@ import tempfile
 from typing import List, Mapping, NamedTuple, Optional, Sequence
 
 from .. import checks, formats, keras_libs, machine, protocol, reload, tensors
-from ..comparing import CheckOutcome, Comparison, Comparisons, differing, merged
+from ..comparing import CheckOutcome, Comparison, Comparisons, differing, merged_comparisons
 from ..confinement import confining
 from ..processes import process_tree
 from ..protocol import Interpreter, Job, Reloaded
@@ -115,7 +115,7 @@ def _reload_and_print(
         print("\n".join(answer.broken))
         return 1
     if answer.failure:
-        lines = [answer.failure.traceback, *changed, *_unreadable(job, answer)]
+        lines = [answer.failure.traceback, *changed, *_why_unreadable(job, answer)]
         print("\n".join([*lines, *map(str, answer.failure.reached), "LOAD ERROR"]))
         return 1
     if record is not None:
@@ -141,7 +141,7 @@ def _reloaded(job: Job, folder: str) -> Reloaded:
     return own_copy.named_as_given(answer, artifact, job.artifact)
 
 
-def _unreadable(job: Job, answer: Reloaded) -> List[str]:
+def _why_unreadable(job: Job, answer: Reloaded) -> List[str]:
     """Why no interpreter like this one can load it."""
     here = Interpreter(
         answer.versions, keras_libs.installed(), machine.machine(), [], 0.0, "", can_fork=False
@@ -159,7 +159,7 @@ def _print_comparison(job: Job, record: Recorded, answer: Reloaded, changed: Seq
     tolerance = record.tolerance(answer.versions, formats.referred(job.format).tolerance)
     seen = answer.observation or {}
     actual = {part: checks.parsed(sighting) for part, sighting in seen.items()}
-    comparisons = merged(
+    comparisons = merged_comparisons(
         (part, checks.compare(expected, actual.get(part, {}), tolerance))
         for part, expected in record.observations().items()
     )

@@ -77,10 +77,10 @@ class Check(abc.ABC, Generic[S]):
 @functools.lru_cache(maxsize=None)
 def table() -> Dict[str, Check[Any]]:
     """Every check by its name, in order."""
-    return {name: _named(name) for name in NAMES}
+    return {name: _make_check(name) for name in NAMES}
 
 
-def _named(name: str) -> Check[Any]:
+def _make_check(name: str) -> Check[Any]:
     module = importlib.import_module(f"{__name__}.{name}")
     (found,) = [
         held

@@ -88,10 +88,11 @@ def _epoch_differences(expected: History, actual: History) -> Iterator[str]:
         )
     wanted, trained = ([epoch.number for epoch in side.epochs] for side in (expected, actual))
     if wanted != trained:
-        yield f"the epochs {_listed(wanted)} should be trained; {_listed(trained)} were trained"
+        numbers = _join_numbers(wanted), _join_numbers(trained)
+        yield "the epochs {} should be trained; {} were trained".format(*numbers)
 
 
-def _listed(numbers: List[int]) -> str:
+def _join_numbers(numbers: List[int]) -> str:
     return ", ".join(map(str, numbers)) or "none"
 
 

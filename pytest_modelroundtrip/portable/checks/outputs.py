@@ -72,7 +72,7 @@ class OutputsCheck(Check[Outputs]):
             for batch in {**originals, **others}:
                 if found.differences or (batch == TRAINING and batch not in others):
                     continue
-                where = _words(way, batch)
+                where = _describe_batch(way, batch)
                 if batch in originals and batch in others:
                     sides = originals[batch], others[batch]
                     found.include(compare_nests(where, *sides, tolerance))
@@ -83,7 +83,7 @@ class OutputsCheck(Check[Outputs]):
         return found
 
 
-def _words(way: str, batch: str) -> str:
+def _describe_batch(way: str, batch: str) -> str:
     """The outputs of a batch, for messages."""
     words = ("outputs", batch and f"({batch})", way and f"by {way}")
     return " ".join(filter(None, words))

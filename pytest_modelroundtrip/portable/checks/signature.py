@@ -142,7 +142,7 @@ def _function(function: Function) -> FunctionSignature:
     else:
         traced = function._list_all_concrete_functions_for_serialization()
     return FunctionSignature(
-        {name: _text(value) for name, value in defaults.items()},
+        {name: _describe_tensor(value) for name, value in defaults.items()},
         sorted({_traced(concrete) for concrete in traced}),
     )
 
@@ -151,10 +151,10 @@ def _traced(concrete: Function) -> str:
     import tensorflow as tf
 
     flat = tf.nest.flatten(concrete.structured_input_signature, expand_composites=True)
-    return ", ".join(_text(leaf) for leaf in flat)
+    return ", ".join(_describe_tensor(leaf) for leaf in flat)
 
 
-def _text(leaf: Tensor) -> str:
+def _describe_tensor(leaf: Tensor) -> str:
     if hasattr(leaf, "dtype") and hasattr(leaf, "shape"):
         return f"{_dtype(leaf)}{_shape(leaf)}"
     return repr(leaf)
@@ -240,9 +240,9 @@ def _in_order(specs: List[Spec]) -> List[Spec]:
 
 
 def _specs(specs: List[Spec]) -> str:
-    return ", ".join(_words(spec) for spec in specs) or "nothing"
+    return ", ".join(_describe_spec(spec) for spec in specs) or "nothing"
 
 
-def _words(spec: Spec) -> str:
+def _describe_spec(spec: Spec) -> str:
     name = spec.name + " " if spec.name else ""
     return "{}{}{}".format(name, spec.dtype, "[...]" if spec.shape is None else spec.shape)

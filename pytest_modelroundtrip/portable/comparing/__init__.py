@@ -149,7 +149,7 @@ class Comparison:
 Comparisons = Dict[str, Comparison]  # by the name of the check
 
 
-def merged(parts: Iterable[Tuple[str, Comparisons]]) -> Comparisons:
+def merged_comparisons(parts: Iterable[Tuple[str, Comparisons]]) -> Comparisons:
     """The comparisons of several parts as one: (name of the part, its comparisons)."""
     whole: Comparisons = {}
     for part, comparisons in parts:

@@ -30,7 +30,7 @@ def leaf_difference(expected: Plain, actual: Plain, tolerance: Tolerance, found:
     Whether bits differ, and how far apart floating-point numbers are, is noted in `found`.
     """
     if _kind(expected) != _kind(actual):
-        return f"was {described(expected)} and is now {described(actual)}"
+        return f"was {described_leaf(expected)} and is now {described_leaf(actual)}"
     if isinstance(expected, KnownArray) or isinstance(actual, KnownArray):
         return _recorded_difference(expected, actual, found)
     if isinstance(expected, np.ndarray):
@@ -52,7 +52,7 @@ def same_leaf(expected: Plain, actual: Plain) -> bool:
     return not leaf_difference(expected, actual, EXACT, Comparison())
 
 
-def described(leaf: Plain) -> str:
+def described_leaf(leaf: Plain) -> str:
     """What a leaf is, for a message."""
     if isinstance(leaf, (np.ndarray, KnownArray)):
         return "an array " + dtype_and_shape(leaf)

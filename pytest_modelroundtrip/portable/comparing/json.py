@@ -48,11 +48,11 @@ def compare_json(
     found.compared = 1
     for difference in differences(expected, actual, name, class_name):
         if not (tolerance.across_versions and _is_of_version(difference)):
-            found.differ(f"{difference.path}: {_words(difference)}")
+            found.differ(f"{difference.path}: {_describe_difference(difference)}")
     return found
 
 
-def _words(difference: JsonDifference) -> str:
+def _describe_difference(difference: JsonDifference) -> str:
     if difference.actual is NOTHING:
         return f"{difference.expected!r} is missing after the reload"
     if difference.expected is NOTHING:

@@ -122,7 +122,7 @@ def _leaves(nest: Plain, path: str) -> Iterator[Tuple[str, Plain]]:
 def _described(nest: Plain) -> str:
     kind = _container(nest)
     if not kind:
-        return arrays.described(nest)
+        return arrays.described_leaf(nest)
     keys: List[str] = [repr(key) for _, key in _items(nest)]
     if not keys:
         return f"an empty {kind}"

@@ -65,8 +65,8 @@ def hide_all_but(paths: Iterable[str], scratch: str) -> None:
         root.show(path)
     here = os.getcwd()
     os.chdir(scratch)
-    _checked(_libc().syscall(PIVOT_ROOT[os.uname().machine], b".", b"."))
-    _checked(_libc().umount2(b".", DETACH))  # the former root, which lies over the new one
+    _raise_if_failed(_libc().syscall(PIVOT_ROOT[os.uname().machine], b".", b"."))
+    _raise_if_failed(_libc().umount2(b".", DETACH))  # the former root, which lies over the new one
     os.chdir(here)
 
 
@@ -74,9 +74,9 @@ def drop_capabilities() -> None:
     """Give up what could undo it."""
     header = (ctypes.c_uint32 * 2)(CAPABILITIES_VERSION, 0)
     held = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable: the lower, the upper bits
-    _checked(_libc().capget(header, held))
+    _raise_if_failed(_libc().capget(header, held))
     kept = [word & KEPT_CAPABILITIES if position < 3 else 0 for position, word in enumerate(held)]
-    _checked(_libc().capset(header, (ctypes.c_uint32 * 6)(*kept)))
+    _raise_if_failed(_libc().capset(header, (ctypes.c_uint32 * 6)(*kept)))
 
 
 def refusal(scratch: str) -> str:
@@ -149,21 +149,21 @@ def _names(path: str) -> List[str]:
 
 
 def _unshare(what: int) -> None:
-    _checked(_libc().unshare(what))
+    _raise_if_failed(_libc().unshare(what))
 
 
 def _mount(source: object, target: str, kind: object, flags: int, options: str = "") -> None:
     names = (
         os.fsencode(name) if isinstance(name, str) else None for name in (source, target, kind)
     )
-    _checked(_libc().mount(*names, ctypes.c_ulong(flags), options.encode() or None))
+    _raise_if_failed(_libc().mount(*names, ctypes.c_ulong(flags), options.encode() or None))
 
 
 def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
 
-def _checked(result: int) -> None:
+def _raise_if_failed(result: int) -> None:
     if result:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))

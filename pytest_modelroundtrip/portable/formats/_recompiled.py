@@ -45,7 +45,7 @@ def recompiled(folder: str, options: LoadOptions) -> Model:
         keras = keras_libs.own_keras(model)
         with keras.utils.custom_object_scope(dict(options.custom_objects)):
             model.compile_from_config(config)
-    optimizers.overwrite_with_sentinels(model)  # a factory may have trained it
+    optimizers.overwrite_optimizers_with_sentinels(model)  # a factory may have trained it
     return model
 
 

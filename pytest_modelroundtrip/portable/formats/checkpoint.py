@@ -96,7 +96,7 @@ def _restore(models: Mapping[str, Model], folder: str) -> None:
     import tensorflow as tf
 
     for model in models.values():
-        optimizers.overwrite_with_sentinels(model)  # a factory may have trained it
+        optimizers.overwrite_optimizers_with_sentinels(model)  # a factory may have trained it
     latest = tf.train.latest_checkpoint(folder)
     if latest is None:
         raise FileNotFoundError("no checkpoint in the artifact's folder")

@@ -55,19 +55,19 @@ def variable_weights(model: Model) -> List[Weight]:
 
 def listed_weights(model: Model) -> List[Weight]:
     """Those that Keras counts and saves."""
-    return unique(_listed(model, places.places(model)))
+    return unique(_listed_weights(model, places.places(model)))
 
 
 def unlisted_weights(model: Model) -> List[Weight]:
     """Those that Keras neither counts nor saves."""
-    return unique(list(_unlisted(model, places.places(model))))
+    return unique(list(_unlisted_weights(model, places.places(model))))
 
 
 def _variable_weights(model: Model, held: Sequence[Place]) -> List[Weight]:
-    return [*_listed(model, held), *_unlisted(model, held)]
+    return [*_listed_weights(model, held), *_unlisted_weights(model, held)]
 
 
-def _listed(model: Model, held: Sequence[Place]) -> List[Weight]:
+def _listed_weights(model: Model, held: Sequence[Place]) -> List[Weight]:
     trainable = {id(variable) for variable in model.trainable_variables}
     by_variable: Dict[int, List[Weight]] = {}
     for weight in _of_layers(held):
@@ -117,7 +117,7 @@ def _keys(layer: Layer, own: Sequence[Variable]) -> List[str]:
     return _numbered(keys)
 
 
-def _unlisted(model: Model, held: Sequence[Place]) -> Iterator[Weight]:
+def _unlisted_weights(model: Model, held: Sequence[Place]) -> Iterator[Weight]:
     """The variables that are in attributes and that Keras does not list."""
     listed = {id(variable) for variable in model.weights}
     for place in held:

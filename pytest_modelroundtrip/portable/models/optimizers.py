@@ -160,7 +160,7 @@ def weights_of_optimizers(
     return model_weights.unique(found)
 
 
-def overwrite_with_sentinels(model: Model) -> None:
+def overwrite_optimizers_with_sentinels(model: Model) -> None:
     """Give each variable of each optimizer a value that no training gives, if it has one.
 
     What is zero is left so: where a loader skips it, that is the state of a new optimizer, and

@@ -35,7 +35,7 @@ from ..aliases import Layer, Model, Module
 COMMON = ("name", "dtype", "trainable")  # arguments of each layer and metric
 # attributes of a model of Keras 3 that only `compile` and `fit` make
 BOOKS_OF_TRAINING = ("stop_training", "stop_evaluating", "stop_predicting")
-MAX_DEPTH = 12  # of objects in objects, and of lists and dicts in each other
+MAX_OBJECT_DEPTH = 12  # of objects in objects, and of lists and dicts in each other
 PLAIN = frozenset((bool, int, float, str, bytes, type(None)))  # what no place is in
 MAX_VISITS = 4  # of one object, which may stand in several places
 
@@ -64,7 +64,7 @@ def places(root: Model) -> List[Place]:
 def _visit(place: Place, holders: Tuple[int, ...], visits: Counter[int]) -> Iterator[Place]:
     yield place
     visits[id(place.held)] += 1
-    if visits[id(place.held)] > MAX_VISITS or len(holders) > MAX_DEPTH:
+    if visits[id(place.held)] > MAX_VISITS or len(holders) > MAX_OBJECT_DEPTH:
         return
     inside = (*holders, id(place.held))
     describes = place.described and not is_own(place.held)
@@ -149,7 +149,7 @@ def attribute_items(holder: Layer) -> Iterator[Item]:
 
 
 def _items(key: str, value: Layer, seen: Dict[int, Any], depth: int) -> Iterator[Item]:
-    if type(value) in PLAIN or id(value) in seen or depth > MAX_DEPTH:
+    if type(value) in PLAIN or id(value) in seen or depth > MAX_OBJECT_DEPTH:
         return
     if isinstance(value, dict):
         seen[id(value)] = value

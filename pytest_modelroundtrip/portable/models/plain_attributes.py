@@ -19,8 +19,8 @@ from ..aliases import Layer, Plain
 from . import model_weights, places
 
 MAX_ITEMS = 100_000  # of one list, dict or set; longer ones are not compared
-MAX_BYTES = 1 << 20  # of one array; of a larger one its hash is compared
-MAX_DEPTH = 8
+MAX_ARRAY_BYTES = 1 << 20  # of one array; of a larger one its hash is compared
+MAX_VALUE_DEPTH = 8
 # arguments that each layer takes although no constructor lists them
 INPUT_ARGUMENTS = ("input_shape", "batch_input_shape", "batch_shape", "input_dim", "batch_size",
                    "weights", "activity_regularizer", "autocast")  # fmt: skip
@@ -60,7 +60,7 @@ def _plain(value: Any, depth: int) -> Plain:
         return value.item() if isinstance(value, np.generic) else _number(value)
     if isinstance(value, bytes):
         return np.array(value, dtype=object)
-    if depth > MAX_DEPTH:
+    if depth > MAX_VALUE_DEPTH:
         raise _NotPlainError
     if isinstance(value, (dict, list, tuple, set, frozenset)):
         return _plain_container(value, depth)
@@ -122,7 +122,7 @@ def _array(value: Any) -> Plain:
         raise _NotPlainError from error
     if not isinstance(array, np.ndarray):
         raise _NotPlainError
-    if array.nbytes > MAX_BYTES:
+    if array.nbytes > MAX_ARRAY_BYTES:
         raw = repr(array.tolist()).encode() if array.dtype == object else array.tobytes()
         digest = hashlib.sha256(raw).hexdigest()
         return f"{array.dtype.name}{list(array.shape)} with the SHA-256 {digest}"

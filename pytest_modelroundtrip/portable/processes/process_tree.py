@@ -133,7 +133,7 @@ def _end(pid: int, by_force: bool) -> None:
     kill(pid, signal.SIGCONT)  # one that was stopped takes the other signal then
 
 
-def described(status: int) -> str:
+def described_exit(status: int) -> str:
     """How a process ended, by its status from `waitpid`; "" for exit status 0."""
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
@@ -178,7 +178,7 @@ def supervise(
     if is_read:
         # a full disk, or nobody waits for it
         with contextlib.suppress(OSError), open(status_file, "w") as out:
-            out.write(described(status) or "exit status 0")
+            out.write(described_exit(status) or "exit status 0")
     if folder and not (is_read and (late < 0 or _stays(parent))):
         remove(folder)
     _end_as(status)

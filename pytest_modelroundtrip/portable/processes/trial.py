@@ -26,4 +26,4 @@ def refusal(attempt: Callable[[], object]) -> str:
     with open(read, "rb") as answer:
         reason = answer.read().decode()
     _, status = os.waitpid(pid, 0)
-    return reason or process_tree.described(status)
+    return reason or process_tree.described_exit(status)

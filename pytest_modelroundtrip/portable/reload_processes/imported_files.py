@@ -14,7 +14,7 @@ from typing import Collection, Dict, List
 from .. import plain_files
 
 FILE = "imported"
-MAX_BYTES = 10_000_000  # of that file
+MAX_STATES_BYTES = 10_000_000  # of that file
 
 
 def write(folder: str, known: Collection[str]) -> None:
@@ -33,7 +33,7 @@ def unchanged(folder: str) -> bool:
     """Whether all was imported, and the files are the same still."""
     try:
         with plain_files.opened(os.path.join(folder, FILE)) as source:
-            states = json.loads(source.read(MAX_BYTES))
+            states = json.loads(source.read(MAX_STATES_BYTES))
         return all(_state(path) == state for path, state in states.items())
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return False

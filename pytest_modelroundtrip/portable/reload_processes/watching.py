@@ -33,7 +33,7 @@ TRACE_SECONDS = 1.0  # for a child that hangs to print where it stands
 
 R = TypeVar("R", StepReached, Reloaded)
 
-Start = Callable[[str, int], int]  # (folder, link) -> the child's pid
+StartChild = Callable[[str, int], int]  # (folder, link) -> the child's pid
 
 
 class Limits(NamedTuple):
@@ -61,7 +61,7 @@ class _Ended(NamedTuple):
     detail: str = ""
 
 
-def begun(start: Start, scratch: str) -> Child:
+def begun(start: StartChild, scratch: str) -> Child:
     """Make a process that waits for its job.
 
     Args:
@@ -181,7 +181,7 @@ class _Watch:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._pid, signal.SIGKILL)
         if reason is None and self._status:
-            return _Ended(HowEnded.DIED, process_tree.described(self._status))
+            return _Ended(HowEnded.DIED, process_tree.described_exit(self._status))
         return reason
 
     def _has_answered(self, seconds: float) -> bool:
@@ -239,19 +239,19 @@ def _result(folder: str, ended: Optional[_Ended]) -> Reloaded:
         output = output.replace("Fatal Python error: Aborted\n\n", "It was here:\n")
     if ended is None:
         try:
-            return _written(Reloaded, os.path.join(folder, ANSWER))._replace(output=output)
+            return _read_record(Reloaded, os.path.join(folder, ANSWER))._replace(output=output)
         except OSError:
             ended = _Ended(HowEnded.DIED, "exit status 0, before it answered")
         except ValueError as error:
             ended = _Ended(HowEnded.UNREADABLE, str(error))
     try:
-        last = _written(StepReached, os.path.join(folder, STEP))
+        last = _read_record(StepReached, os.path.join(folder, STEP))
     except (OSError, ValueError):
         last = StepReached(Step.START, {})
     return Reloaded(last.versions, {}, output, ended=ChildEnd(last.step, *ended))
 
 
-def _written(kind: Type[R], path: str) -> R:
+def _read_record(kind: Type[R], path: str) -> R:
     """The record that a child wrote.
 
     Raises:

@@ -15,7 +15,7 @@ from ..protocol import WeightValue
 SAVE_COUNTER = "save_counter"  # a checkpoint counts there how often it was saved: that may differ
 OPTIMIZER, STEP_COUNTER, ITERATOR = "Keras optimizer", "step counter", "dataset iterator"
 
-Reached = Sequence[Tuple[str, Nest]]  # the objects that a checkpoint tracks, by path
+TrackedByCheckpoint = Sequence[Tuple[str, Nest]]  # the objects that a checkpoint tracks, by path
 
 
 class TrainingState(NamedTuple):
@@ -89,7 +89,7 @@ def observed(model: Model, checkpoint: Any) -> TrainingState:
     )
 
 
-def _optimizers(reached: Reached, model: Model) -> List[Tuple[str, Optimizer]]:
+def _optimizers(reached: TrackedByCheckpoint, model: Model) -> List[Tuple[str, Optimizer]]:
     """The optimizers that are tracked, by path; with a model those that it was compiled with."""
     found: Dict[int, Tuple[str, Optimizer]] = {}
     for path, held in reached:
@@ -100,7 +100,7 @@ def _optimizers(reached: Reached, model: Model) -> List[Tuple[str, Optimizer]]:
     return list(found.values())
 
 
-def _others(reached: Reached, known: Sequence[Weight]) -> List[Weight]:
+def _others(reached: TrackedByCheckpoint, known: Sequence[Weight]) -> List[Weight]:
     """The tracked variables that are not known yet, each once."""
     seen = {variables.identity(weight.variable) for weight in known}
     found = []
@@ -112,7 +112,7 @@ def _others(reached: Reached, known: Sequence[Weight]) -> List[Weight]:
     return found
 
 
-def _next_elements(iterators: Reached) -> Iterator[WeightValue]:
+def _next_elements(iterators: TrackedByCheckpoint) -> Iterator[WeightValue]:
     """The arrays of the next element of each dataset iterator; none of one that is at its end."""
     for path, iterator in iterators:
         element = tensors.to_numpy(next(iterator, None))
