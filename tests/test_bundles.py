@@ -183,13 +183,14 @@ def test_an_artifact_without_a_record(
     tensorflow: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tf = tensorflow
+    signature = [tf.TensorSpec([None, 2], tf.float32)]
 
     class Affine(tf.Module):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             super().__init__()
             self.kernel = tf.Variable([[1.0, 2.0], [3.0, 4.0]])
 
-        @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32)])  # type: ignore[untyped-decorator]
+        @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
         def __call__(self, x: object) -> object:
             return {"y": x @ self.kernel}
 

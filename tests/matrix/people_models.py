@@ -307,6 +307,9 @@ def own_assets() -> Model:
     return trained(keras.Model(x, layers.Dense(2)(numbers), name="own_assets"))
 
 
+WORD_COLUMN = [tf.TensorSpec([None, 1], tf.string)]
+
+
 class WithFile(TensorFlowModule):  # type: ignore[misc]
     """A table from a file, a table of two numbers, a variable."""
 
@@ -324,7 +327,7 @@ class WithFile(TensorFlowModule):  # type: ignore[misc]
         self.weights = tf.Variable(NUMBERS[:4, 0], name="weights")
         self.license = tf.saved_model.Asset(out.name)
 
-    @tf.function(input_signature=[tf.TensorSpec([None, 1], tf.string)])  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=WORD_COLUMN)  # type: ignore[untyped-decorator]
     def __call__(self, words: Tensor) -> Any:
         """Numbers of the words and their weights."""
         found = self.words.lookup(words)

@@ -50,7 +50,9 @@ def acme(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def make(name: str) -> Any:
         module = ModuleType(name)
-        module.__spec__ = ModuleSpec(name, None)  # as of one that was imported by its name
+        module.__dict__["__spec__"] = ModuleSpec(
+            name, None
+        )  # as of one that was imported by its name
         exec(LAYERS, module.__dict__)
         monkeypatch.setitem(sys.modules, name, module)
         return module

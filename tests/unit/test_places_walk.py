@@ -40,7 +40,8 @@ class Raising:
         """Whatever is asked."""
         raise RuntimeError("not built yet")
 
-    __bool__ = __len__ = __eq__ = __repr__ = lambda self, *_: self.missing  # type: ignore[assignment]
+    __bool__ = __len__ = lambda self, *_: self.missing
+    __eq__ = __repr__ = lambda self, *_: self.missing  # type: ignore[assignment]
     __hash__ = object.__hash__
 
 

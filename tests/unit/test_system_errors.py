@@ -88,7 +88,8 @@ def tried(
         is_this_interpreter=True,
         description="host: python",
     )
-    plan: Any = Plan(ModelGroup({}), StubFormat(save), Settings(formats=()), folder, environment)  # type: ignore[arg-type]
+    there: Any = environment
+    plan = Plan(ModelGroup({}), StubFormat(save), Settings(formats=()), folder, there)
     return roundtrip.round_trip(plan)
 
 
