@@ -204,7 +204,7 @@ def conclude(item: pytest.Item, case_id: str, trip: RoundTrip, text: str, pytrac
     record = Record.of(printable(item.nodeid), case_id, trip, text)
     item.user_properties.append((PROPERTY, record.to_json()))
     if text:
-        error = FormatFailedError if trip.verdict.is_judgement else RoundTripError
+        error = FormatFailedError if trip.verdict.is_about_the_format else RoundTripError
         raise error(text, trip, pytrace)
     if trip.verdict is Verdict.UNSUPPORTED:
         pytest.skip(f"{trip.format}: {failure.shortened(trip.problems[0])}")

@@ -40,8 +40,8 @@ class Verdict(str, enum.Enum):
         return self in (Verdict.EXACT, Verdict.CLOSE)
 
     @property
-    def is_judgement(self) -> bool:
-        """Whether the format was judged: not where the model, or a machine, is to blame."""
+    def is_about_the_format(self) -> bool:
+        """Whether the format was tested: neither the model nor a machine is the cause."""
         return self not in (
             Verdict.UNDECIDED,
             Verdict.NOT_DETERMINISTIC,

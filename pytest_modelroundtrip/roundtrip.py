@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import diagnosis, judgement, presentable, reloading, saving, warning_filters
+from . import deciding, diagnosis, presentable, reloading, saving, warning_filters
 from .bundles.bundle_reader import Bundle
 from .plan import Plan, Stop, recognized, system_error
 from .portable import keras_libs
@@ -56,7 +56,7 @@ def check_recorded(plan: Plan, bundle: Bundle, store: str) -> RoundTrip:
     trip.versions, trip.size = Versions(bundle.recorded.versions), bundle.size
     names = bundle.checks(plan.settings.checks)
     expected = bundle.expected(names)
-    trip.expected = judgement.given_outputs(expected)
+    trip.expected = deciding.given_outputs(expected)
     with _concluded(plan, trip):
         if not names:
             its = ", ".join(bundle.checks([]))
@@ -64,18 +64,18 @@ def check_recorded(plan: Plan, bundle: Bundle, store: str) -> RoundTrip:
                 Verdict.DIFFERS, f"nothing was compared: the bundle has only the checks {its}"
             )
         with _completed(bundle, store) as whole:
-            trip.verdict = _reload_and_compare(plan, whole, names, expected, trip)
+            trip.verdict = _reload_bundle(plan, whole, names, expected, trip)
     return trip
 
 
-def _reload_and_compare(
+def _reload_bundle(
     plan: Plan, bundle: Bundle, names: list[str], expected: Observations, trip: RoundTrip
 ) -> Verdict:
     """Reload a bundle that has all its files, and compare."""
     changed = bundle.changed_files()
     task = Task(bundle.job(plan.settings, names), bundle.recorded.hashes())
     try:
-        verdict = _judged(plan, task, expected, trip)
+        verdict = _reload_and_decide(plan, task, expected, trip)
     except Stop as stop:
         unreadable = _why_unreadable(plan, task) if stop.verdict is Verdict.LOAD_ERROR else []
         raise stop.following(*changed, *unreadable) from stop
@@ -165,7 +165,7 @@ def _run(plan: Plan, trip: RoundTrip) -> None:
         saving.assert_readable(plan)
         expected = saving.observe_original(plan, names)
         if plan.format.trains:
-            trip.expected = judgement.given_outputs(expected)
+            trip.expected = deciding.given_outputs(expected)
     with clock.phase("save"):
         trip.size = saving.save(plan, trip.artifact)
     with clock.phase("observe"):
@@ -175,31 +175,31 @@ def _run(plan: Plan, trip: RoundTrip) -> None:
     for generation in range(1, plan.settings.generations + 1):
         task = reloading.make_task(plan, names, expected, generation)
         with _name_generation(generation, plan.settings):
-            verdicts.add(_judged(plan, task, expected, trip))
+            verdicts.add(_reload_and_decide(plan, task, expected, trip))
     trip.verdict = Verdict.CLOSE if Verdict.CLOSE in verdicts else Verdict.EXACT
-    if judgement.bits_were_expected(plan, trip):
+    if deciding.bits_were_expected(plan, trip):
         with clock.phase("diagnose"):
             trip.own_distances = plan.models.own_distances
 
 
-def _judged(plan: Plan, task: Task, expected: Observations, trip: RoundTrip) -> Verdict:
-    """Reload, and compare with what is expected."""
+def _reload_and_decide(plan: Plan, task: Task, expected: Observations, trip: RoundTrip) -> Verdict:
+    """Reload, compare with what is expected, and decide the verdict."""
     clock, names = Clock(trip.seconds), task.job.checks
     with clock.phase("reload"):
         reloaded = reloading.reload(plan, task)
         _add_reload(trip, reloaded)
         actual = reloading.observations(plan, task, reloaded)
     with clock.phase("compare"):
-        trip.outputs = judgement.given_outputs(actual)
-        tolerance = judgement.tolerance_of(plan.settings, trip.versions, plan.format)
+        trip.outputs = deciding.given_outputs(actual)
+        tolerance = deciding.tolerance_of(plan.settings, trip.versions, plan.format)
         again = reloading.reloader(plan, task)
-        comparisons = judgement.compare(expected, actual, tolerance, again)
-        _add_outcomes(trip, judgement.outcomes(comparisons, names))
+        comparisons = deciding.compare(expected, actual, tolerance, again)
+        _add_outcomes(trip, deciding.outcomes(comparisons, names))
     with clock.phase("diagnose" if differing(comparisons) else "compare"):
         evidence = diagnosis.Evidence(
             plan.format, comparisons, expected, actual, plan.models, tolerance, again
         )
-        return judgement.decide(plan, names, evidence)
+        return deciding.decide(plan, names, evidence)
 
 
 def _add_reload(trip: RoundTrip, reloaded: Reloaded) -> None:
@@ -208,7 +208,7 @@ def _add_reload(trip: RoundTrip, reloaded: Reloaded) -> None:
     trip.detail, trip.confinement = reloaded.output, reloaded.confinement
 
 
-def _add_outcomes(trip: RoundTrip, found: judgement.Outcomes) -> None:
+def _add_outcomes(trip: RoundTrip, found: deciding.Outcomes) -> None:
     """The outcomes are those of the last generation; distances are of all."""
     trip.checks, trip.not_checked = found.checks, found.not_checked
     for name, distance in found.distances.items():

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from .deciding import compare_parts
 from .environments import BadAnswerError, BrokenEnvironmentError
 from .hints.known_errors import save_error_hint
-from .judgement import compare_parts
 from .plan import Plan, SavePlan, Stop, error_text, system_error
 from .portable import checks
 from .portable.checks import Observations

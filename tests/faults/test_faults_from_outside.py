@@ -21,7 +21,7 @@ whole = pytest.mark.skipif(not ROWS, reason="tried by `tox -e faults`")
 GOOD = "\ntest_after = round_trip_of({})\n"
 # in the phase of the variable it says so by a file, and waits
 WAITS = """
-from pytest_modelroundtrip import judgement
+from pytest_modelroundtrip import deciding
 from pytest_modelroundtrip.environments import jobs_there
 from pytest_modelroundtrip.environments.connection import Connection
 from pytest_modelroundtrip.portable import protocol, transfer
@@ -37,7 +37,7 @@ places = {
     "call": (Faulty, "__call__"),
     "send": (transfer, "send"),
     "fetch": (transfer, "receive"),
-    "compare": (judgement, "compare"),
+    "compare": (deciding, "compare"),
     "close": (Connection, "_end"),
 }
 if PHASE in places:

@@ -24,7 +24,7 @@ def test_only_exact_and_close_pass() -> None:
 
 def test_a_verdict_blames_the_format_or_something_else() -> None:
     others = {"undecided", "not deterministic", "environment broken", "system error"}
-    assert {verdict.value for verdict in Verdict if not verdict.is_judgement} == others
+    assert {verdict.value for verdict in Verdict if not verdict.is_about_the_format} == others
 
 
 def test_a_verdict_is_its_text() -> None:

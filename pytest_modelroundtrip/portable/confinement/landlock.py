@@ -12,7 +12,7 @@ import stat
 import sys
 from typing import Sequence
 
-from ..processes import trial
+from ..processes import forked_trial
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # system calls, on every architecture
 VERSION_FLAG, PATH_BENEATH = 1, 1
@@ -57,7 +57,7 @@ def abi() -> int:
     """
     if sys.platform != "linux":
         raise OSError("only Linux has it")
-    refusal = trial.refusal(_abi)
+    refusal = forked_trial.refusal(_abi)
     if refusal:
         raise OSError(refusal)
     return _abi()

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from typing import Iterable, List, Set
 
-from ..processes import trial
+from ..processes import forked_trial
 
 MOUNTS, USERS, NETWORK = 0x00020000, 0x10000000, 0x40000000
 NO_SETUID, NO_DEVICES, BIND, RECURSIVE, PRIVATE = 2, 4, 4096, 16384, 1 << 18
@@ -85,7 +85,7 @@ def refusal(scratch: str) -> str:
         return "only Linux has them"
     if os.uname().machine not in PIVOT_ROOT:
         return f"not tried on {os.uname().machine}"
-    return trial.refusal(lambda: _try_out(scratch))
+    return forked_trial.refusal(lambda: _try_out(scratch))
 
 
 def _try_out(scratch: str) -> None:

@@ -1,4 +1,4 @@
-"""What a system may refuse is tried out in a fork.
+"""Tries in a forked process what a system may refuse.
 
 A filter of system calls may answer with the end of the process instead of an error.
 """

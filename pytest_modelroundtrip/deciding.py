@@ -1,4 +1,4 @@
-"""What the comparison of both sides comes to."""
+"""Compares both sides, and decides the verdict."""
 
 from __future__ import annotations
 
