@@ -93,7 +93,7 @@ def test_classes_that_are_not_registered_are_passed(own: Any) -> None:
     assert "nested_twice" in check_layer(own.NotRegistered(2.0), X, custom_objects=custom)
 
 
-def test_what_is_no_layer_and_what_is_no_check(own: Any) -> None:
+def test_a_list_and_an_unknown_check_are_refused(own: Any) -> None:
     with pytest.raises(TypeError, match="a Keras layer is expected, not list"):
         check_layer([], X)
     with pytest.raises(ValueError, match=r"unknown check 'shapes'; did you mean 'shape'\?"):

@@ -141,7 +141,7 @@ def test_noise():
 
 
 @pytest.mark.usefixtures("tensorflow")
-def test_what_is_only_close_is_told_with_how_far_the_original_is_from_itself(
+def test_what_is_only_close_is_reported_with_how_far_the_original_is_from_itself(
     run: Run, pytester: pytest.Pytester
 ) -> None:
     base = sabotage.base_formats()["whole"]

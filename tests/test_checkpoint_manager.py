@@ -231,7 +231,9 @@ def test_no_callbacks():
 
 
 @NOT_TRACKABLE
-def test_a_function_that_trains_in_another_way_is_told_how(trained: Trained) -> None:
+def test_a_function_with_other_parameters_gets_a_message_with_the_right_ones(
+    trained: Trained,
+) -> None:
     result = trained(WRONG)
     result.assert_outcomes(failed=5)
     words = " ".join(result.stdout.str().split())

@@ -66,7 +66,7 @@ def test_environments_are_started_where_tests_will_run(
     assert (["here"] if started else []) == STARTED
 
 
-def test_what_this_machine_refuses_then_is_told_by_the_tests(
+def test_what_this_machine_refuses_then_is_reported_by_the_tests(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "missing_tensorflow", lambda: None)

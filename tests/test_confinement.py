@@ -150,7 +150,7 @@ def reading_layers(pytester: pytest.Pytester) -> None:
 
 
 @pytest.mark.usefixtures("reading_layers")
-def test_a_file_outside_the_artifact_is_told_with_its_path(run: Run) -> None:
+def test_a_file_outside_the_artifact_is_reported_with_its_path(run: Run) -> None:
     kinds = ["InCall", "Table", "Hdf5", "Checkpoint", "Listing", "Scanning", "Glob"]
     kinds.append("GlobOfTensorFlow")
     found = reported(run, READS_OUTSIDE.replace("KINDS", f"[{', '.join(kinds)}]"))
@@ -165,7 +165,7 @@ def test_a_file_outside_the_artifact_is_told_with_its_path(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("reading_layers")
-def test_without_confinement_folders_that_are_listed_are_told(run: Run) -> None:
+def test_without_confinement_folders_that_are_listed_are_reported(run: Run) -> None:
     """What Python and TensorFlow's Python layer do shows without the kernel's help too."""
     kinds = ["Listing", "Scanning", "Glob", "GlobOfTensorFlow", "FallbackOfTensorFlow"]
     source = READS_OUTSIDE.replace("KINDS", f"[{', '.join(kinds)}]")
@@ -179,7 +179,7 @@ def test_without_confinement_folders_that_are_listed_are_told(run: Run) -> None:
 
 @with_namespaces
 @pytest.mark.usefixtures("reading_layers")
-def test_a_fallback_for_a_file_that_is_not_there_is_told_with_its_path(run: Run) -> None:
+def test_a_fallback_for_a_missing_file_is_reported_with_its_path(run: Run) -> None:
     kinds = "[Fallback, FallbackOfTensorFlow]"
     plain, native = reported(run, READS_OUTSIDE.replace("KINDS", kinds))
     for record in (plain, native):

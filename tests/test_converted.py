@@ -304,7 +304,7 @@ def test_it():
     assert "No module named 'tensorflow'" in text
 
 
-def test_what_is_no_array_cannot_be_passed() -> None:
+def test_only_arrays_can_be_passed() -> None:
     inputs = {"x": Input(np.dtype("float32"), (None, 3))}
     sparse = Sparse(np.zeros((1, 2), "int64"), np.ones(1, "float32"), np.array([2, 3]))
     with pytest.raises(

@@ -162,9 +162,7 @@ def test_weights_that_come_back_with_another_value_at_each_reload(
 
 
 @lost_by_keras_3_0("export writes wrong signatures")
-def test_an_export_that_augments_at_random_is_told_as_that(
-    run: Run, tensorflow: ModuleType
-) -> None:
+def test_an_export_that_augments_at_random_is_recognized(run: Run, tensorflow: ModuleType) -> None:
     if hasattr(tensorflow.keras.Model, "save_spec"):
         pytest.skip("Keras 2 exports them as not training")
     layers = "L.RandomBrightness(0.5, name='brighter'), L.Flatten(), L.Dense(2)"

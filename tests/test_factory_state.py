@@ -152,7 +152,7 @@ def trip(run: Run, pytester: pytest.Pytester) -> Trip:
     return trip
 
 
-def test_a_constant_that_comes_out_the_same_each_time_is_no_loss(trip: Trip) -> None:
+def test_a_constant_that_is_the_same_each_time_is_not_a_loss(trip: Trip) -> None:
     trip("constant", "constant").assert_outcomes(passed=2)
 
 

@@ -48,7 +48,7 @@ def test_what_becomes_of_a_verdict(
     assert told == (outcome in ("failed", "xfailed"))
 
 
-def test_a_damaged_golden_is_no_known_failure(golden: Path) -> None:
+def test_a_damaged_golden_is_not_a_known_failure(golden: Path) -> None:
     Path("tox.ini").write_text(INI + KNOWN)
     (golden / "job").unlink()
     run_stubbed().assert_outcomes(failed=1)

@@ -94,7 +94,7 @@ def test_a_mark_that_comes_too_late_is_an_error(pytester: pytest.Pytester, param
     result.stderr.fnmatch_lines(["*the marker roundtrip is for *item.add_marker is too late"])
 
 
-def test_a_doctest_in_a_marked_module_is_no_round_trip(pytester: pytest.Pytester) -> None:
+def test_a_doctest_in_a_marked_module_is_not_a_round_trip(pytester: pytest.Pytester) -> None:
     marked = "import pytest\npytestmark = pytest.mark.roundtrip\n"
     pytester.makepyfile(f"{marked}def one():\n    '''\n    >>> 1\n    1\n    '''\n")
     run_stubbed("--doctest-modules").assert_outcomes(passed=1)
@@ -156,7 +156,7 @@ def test_b(): pass
 """
 
 
-def test_an_error_of_a_hook_is_told_once_and_as_it_is(pytester: pytest.Pytester) -> None:
+def test_an_error_of_a_hook_is_reported_once_and_unchanged(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(WRONG_HOOK)
     pytester.makepyfile(TWO_TESTS)
     result = run_stubbed()
@@ -165,7 +165,7 @@ def test_an_error_of_a_hook_is_told_once_and_as_it_is(pytester: pytest.Pytester)
 
 
 @pytest.mark.slow  # it starts interpreters
-def test_an_error_of_a_hook_is_told_by_a_worker_of_xdist(pytester: pytest.Pytester) -> None:
+def test_an_error_of_a_hook_is_reported_by_a_worker_of_xdist(pytester: pytest.Pytester) -> None:
     pytest.importorskip("xdist")
     pytester.makeconftest(WRONG_HOOK)
     pytester.makepyfile(TWO_TESTS)

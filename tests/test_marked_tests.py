@@ -71,7 +71,7 @@ def test_count():
     run(source).assert_outcomes(passed=7)
 
 
-def test_the_fixture_tells_all(run: Run) -> None:
+def test_the_fixture_returns_all_results(run: Run) -> None:
     source = """
 from pytest_modelroundtrip import RoundTrip, RoundTripError
 from pytest_modelroundtrip.portable import checks, formats

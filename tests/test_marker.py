@@ -50,7 +50,7 @@ def test_a_mark_on_one_parameter_is_refused(run: Run) -> None:
     )
 
 
-def test_every_mistake_is_told_at_once(run: Run) -> None:
+def test_every_mistake_is_reported_at_once(run: Run) -> None:
     result = run(
         "@pytest.mark.roundtrip(a=1)\ndef test_a(): ...\n"
         "@pytest.mark.roundtrip(b=1)\ndef test_b(): ...\n"

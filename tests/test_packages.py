@@ -182,7 +182,7 @@ def verdicts(run: Run, pytester: pytest.Pytester) -> Verdicts:
     return verdicts
 
 
-def test_weights_that_nobody_named_are_paired_by_their_places(
+def test_weights_without_names_are_paired_by_their_places(
     verdicts: Verdicts, tensorflow: ModuleType
 ) -> None:
     """Their names are counted through the whole process, and here in another order."""
@@ -213,7 +213,7 @@ def test_a_subclass_whose_arguments_are_in_no_config_needs_a_factory(
     assert verdicts("wrapping", "weights") == {"weights": "unsupported"}
 
 
-def test_a_config_that_cannot_be_had_is_no_obstacle_to_a_factory(verdicts: Verdicts) -> None:
+def test_a_config_that_raises_does_not_hinder_a_factory(verdicts: Verdicts) -> None:
     found = verdicts("unsaveable", "weights", "checkpoint", factory="packages:unsaveable")
     assert found == {"weights": "exact", "checkpoint": "exact"}
 

@@ -49,7 +49,7 @@ def test_dtype_policies_are_those_of_places(trip: Trip) -> None:
 
 @pytest.mark.parametrize("model", ["called()", "uncalled()", "stopped()", "looking_up()"])
 @pytest.mark.usefixtures("keras_format")
-def test_what_calls_and_training_leave_in_attributes_is_no_loss(trip: Trip, model: str) -> None:
+def test_what_calls_and_training_leave_in_attributes_is_not_a_loss(trip: Trip, model: str) -> None:
     result = trip(model, "keras")
     assert result.ret == 0, result.stdout.str()
 
@@ -121,7 +121,7 @@ def test_a_class_that_keras_keeps_in_two_modules(trip: Trip) -> None:
         ("punished()", "the argument factor of Punished"),
     ],
 )
-def test_what_get_config_leaves_out_is_told(trip: Trip, model: str, lost: str) -> None:
+def test_what_get_config_leaves_out_is_reported(trip: Trip, model: str, lost: str) -> None:
     result = trip(model)
     assert result.ret == 1
     text = " ".join(result.stdout.str().split())

@@ -171,7 +171,7 @@ def test_numbers_below_the_normal_ones_are_compared_where_numpy_raises() -> None
         assert compare_nests("", 5e-324, float("nan"), Tolerance()).outcome == "differs"
 
 
-def test_an_array_is_no_name_of_a_check() -> None:
+def test_an_array_is_not_the_name_of_a_check() -> None:
     for value in ([np.zeros(0)], [np.zeros(2)], np.array(["auto", "off"])):
         with pytest.raises(SettingsError):
             setting_values.checks(value, fuzz_targets.NAMES)

@@ -123,7 +123,7 @@ DAMAGES: list[tuple[Callable[[Path], object], str]] = [
 
 
 @pytest.mark.parametrize(("origin", "message"), ORIGINS.items(), ids=ORIGINS.values())
-def test_damaged_origins_are_told(bundle: Path, origin: str, message: str) -> None:
+def test_damaged_origins_are_reported(bundle: Path, origin: str, message: str) -> None:
     (bundle / "roundtrip.json").write_text(origin)
     with pytest.raises(BundleError, match=message):
         bundle_reader.read(bundle)
@@ -194,7 +194,7 @@ def test_hostile_archives_write_nothing_outside(
 
 
 @pytest.mark.parametrize("data", [b"", b"no archive", b"\x1f\x8b\x08", b"\x1f\x8b" + b"\0" * 50])
-def test_what_is_no_archive_is_told(tmp_path: Path, data: bytes) -> None:
+def test_a_file_that_is_not_an_archive_is_reported(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "x.tar.gz"
     path.write_bytes(data)
     with pytest.raises(BundleError):

@@ -145,7 +145,7 @@ print(cage.description)
 
 
 @pytest.mark.skipif(not GRANT.landlock, reason=str(GRANT))
-def test_threads_that_are_not_confined_are_told(tmp_path: Path) -> None:
+def test_threads_that_are_not_confined_are_reported(tmp_path: Path) -> None:
     told = subprocess.run(
         [sys.executable, "-c", STARTS_A_THREAD, str(tmp_path)],
         capture_output=True,

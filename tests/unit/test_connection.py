@@ -243,7 +243,9 @@ def test_one_behind_a_wrapper_that_is_ended_removes_its_folder(
     assert not list(tmp_path.iterdir())
 
 
-def test_what_its_system_refuses_is_told_and_the_next_request_is_answered(tmp_path: Path) -> None:
+def test_what_its_system_refuses_is_reported_and_the_next_request_is_answered(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "first").touch()
     good: list[object] = [1, encode_record(INTERPRETER)]
     refused: list[object] = [1, encode_record(Failed("Too many open files: /tmp/x"))]
@@ -296,7 +298,7 @@ def test_a_closed_connection_ends_its_interpreter_and_removes_its_folder() -> No
         connection.ask(Probe([], []), Interpreter, 60)
 
 
-def test_an_error_that_nobody_waits_for_is_not_printed(capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_error_that_is_not_waited_for_is_not_printed(capfd: pytest.CaptureFixture[str]) -> None:
     """By execnet: as it is, with its control characters."""
     source = "def serve(channel, archive, scratch):\n    raise ValueError('\\x1b[2J')\n"
     connection = Connection(HERE, archive_of(source), 60)

@@ -71,7 +71,7 @@ def test_too_few_threads_break_no_environment(
         (os, "makedirs", has_no_space),  # for the folder that is fetched
     ],
 )
-def test_what_is_lacking_for_a_folder_is_told_as_it_is(  # noqa: PLR0913
+def test_what_is_lacking_for_a_folder_is_reported(  # noqa: PLR0913
     connection: Connection,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -123,7 +123,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], type[StoreError], str]] = {
 
 @pytest.mark.parametrize("how", ["folder", "server"])
 @pytest.mark.parametrize(("change", "kind", "message"), CHANGES.values(), ids=CHANGES)
-def test_what_is_not_as_recorded_is_told(
+def test_what_is_not_as_recorded_is_reported(
     bundle: Path, change: Callable[[Path], object], kind: type[StoreError], message: str, how: str
 ) -> None:
     change(stored(bundle))
@@ -174,7 +174,7 @@ def send_headers_without_end(server: socket.socket) -> None:
             client.sendall(b"x")
 
 
-def test_another_kind_of_url_is_no_folder(bundle: Path) -> None:
+def test_another_kind_of_url_is_not_a_folder(bundle: Path) -> None:
     with pytest.raises(StoreError, match=r"cannot be read: .*unknown url type: s3"):
         completed(bundle, "s3://bucket")
     assert not Path("s3:").exists()

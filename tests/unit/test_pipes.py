@@ -72,7 +72,7 @@ def test_a_value_is_one(value: object, tmp_path: Path) -> None:
         b"\xff",
     ],
 )
-def test_what_is_no_value_is_refused(data: bytes, tmp_path: Path) -> None:
+def test_bytes_that_are_not_a_value_are_refused(data: bytes, tmp_path: Path) -> None:
     assert not is_value(data)
     with pytest.raises(ValueError, match="it sent bytes that are not a message"):
         next(messages(tmp_path, message(Message.CHANNEL_DATA, data)))
@@ -99,12 +99,12 @@ def test_what_is_no_value_is_refused(data: bytes, tmp_path: Path) -> None:
         message(Message.CHANNEL_LAST_MESSAGE, b"") + ERROR,
     ],
 )
-def test_what_is_no_message_is_refused(sent: bytes, tmp_path: Path) -> None:
+def test_bytes_that_are_not_a_message_are_refused(sent: bytes, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="it sent bytes that are not a message") as raised:
         list(messages(tmp_path, sent))
     assert len(str(raised.value)) < 250
 
 
-def test_its_end_is_no_fault(tmp_path: Path) -> None:
+def test_its_end_is_not_a_fault(tmp_path: Path) -> None:
     for sent in (b"", header(4, 100)[:5], header(4, 100), message(4, b"LQ")[:-1]):
         assert [*messages(tmp_path, sent)] == []

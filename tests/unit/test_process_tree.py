@@ -137,7 +137,7 @@ def test_what_is_printed_is_bounded(tmp_path: Path) -> None:
         assert not subprocess.run(command, stdin=subprocess.PIPE, stderr=log, timeout=60).returncode
 
 
-def test_it_ends_where_nobody_listens_any_more(tree: Tree) -> None:
+def test_it_ends_when_its_listener_is_gone(tree: Tree) -> None:
     assert tree.process.stdin is not None
     tree.process.stdin.close()
     assert tree.has_ended()

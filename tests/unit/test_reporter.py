@@ -57,7 +57,7 @@ def test_an_earlier_report_stays_where_no_test_ran(tmp_path: Path) -> None:
         assert written(path, report(*verdicts, when=when)) == found
 
 
-def test_seconds_are_told_with_the_environment() -> None:
+def test_seconds_are_reported_with_the_environment() -> None:
     trip = RoundTrip("keras", "tf215", Path(), EXACT, seconds={"save": 1.0})
     record = Record.of("test_a.py::test_it[keras-tf215]", "keras-tf215", trip, "")
     assert terminal._seconds_lines([record])[1:] == ["  test_it[keras-tf215]: save 1.00"]

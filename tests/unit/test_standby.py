@@ -201,7 +201,7 @@ def test_it_ends_with_its_parent(stand_by: StandBy) -> None:
 @pytest.mark.parametrize(
     ("constant", "value"), [("NEEDED_MEMORY", 1 << 60), ("ACCELERATORS", ["/dev/nul[l]"])]
 )
-def test_there_is_none_where_there_is_no_room(
+def test_no_process_is_prepared_without_memory_or_beside_a_gpu(
     stand_by: StandBy, monkeypatch: pytest.MonkeyPatch, constant: str, value: object
 ) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)

@@ -107,7 +107,7 @@ def test_a_round_trip_without_errors_of_the_system_is_judged(tmp_path: Path) -> 
         RuntimeError("file write failed: errno = 28, error message = 'No space left on device'"),
     ],
 )
-def test_a_full_disk_is_told_with_the_folder_and_what_is_free(
+def test_a_full_disk_is_reported_with_the_folder_and_what_is_free(
     tmp_path: Path, error: Exception
 ) -> None:
     folder = tmp_path / "trip"
@@ -126,14 +126,14 @@ def test_a_full_disk_is_told_with_the_folder_and_what_is_free(
     )
 
 
-def test_too_few_descriptors_are_told_with_the_limit(tmp_path: Path) -> None:
+def test_too_few_descriptors_are_reported_with_the_limit(tmp_path: Path) -> None:
     trip = tried(tmp_path / "trip", save=raising(refused(errno.EMFILE, "/there")))
     assert trip.verdict is Verdict.SYSTEM_ERROR
     assert re.fullmatch(r"this process may have \d+ files open", trip.problems[1])
     assert "ulimit -n" in trip.hint
 
 
-def test_a_copy_that_fails_is_told_with_what_failed(tmp_path: Path) -> None:
+def test_a_copy_that_fails_is_reported_with_what_failed(tmp_path: Path) -> None:
     full = str(refused(errno.ENOSPC, "/there/x"))
     stop = system_error(shutil.Error([("/here/x", "/there/x", full)]), tmp_path)
     assert stop.problems[0] == f"Error: [('/here/x', '/there/x', {full!r})]"
@@ -147,7 +147,7 @@ def test_other_errors_of_a_save_are_the_formats(tmp_path: Path) -> None:
         assert trip.verdict is Verdict.SAVE_ERROR
 
 
-def test_a_temporary_folder_that_is_gone_is_told(
+def test_a_temporary_folder_that_is_gone_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = tmp_path / "gone"
@@ -157,7 +157,7 @@ def test_a_temporary_folder_that_is_gone_is_told(
     assert str(gone) in trip.problems[1] and "TMPDIR" in trip.hint
 
 
-def test_a_folder_that_cannot_be_made_or_disappears_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_or_disappears_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     below = tmp_path / "file" / "trip"
     gone = tmp_path / "trip"

@@ -74,7 +74,7 @@ def _files(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.is_file())
 
 
-def test_links_are_followed_and_what_is_no_file_is_left_out(here: Path, tmp_path: Path) -> None:
+def test_links_are_followed_and_special_files_are_left_out(here: Path, tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "file").write_text("outside")
     (here / "real").mkdir()

@@ -29,7 +29,7 @@ def waits(_folder: str, _link: int) -> int:
 
 
 @pytest.mark.parametrize("is_stopped", [False, True])
-def test_a_child_is_ended_and_collected_where_there_is_no_proc(
+def test_a_child_is_ended_and_collected_without_proc(
     is_stopped: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process_tree, "descendants", lambda *_: [])
