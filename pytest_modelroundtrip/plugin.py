@@ -17,6 +17,7 @@ import pytest
 from . import hookspecs, marked_functions, settings
 from .bundles import bundle_settings
 from .current_session import SESSION, session_of
+from .defined_environments import defined_environments
 from .marked_functions import ARGUMENT, FUNCTION_SCOPED, callspec_of, test_of
 from .portable.bundles.bundle_files import ARCHIVE_SUFFIX, ORIGIN
 from .reporting.reporter import PROPERTY, RoundTripReporter
@@ -47,7 +48,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, and check what can be checked before anything is collected."""
     config.addinivalue_line("markers", settings.MARKER_SIGNATURE)
-    settings.defined_environments(config)
+    defined_environments(config)
     is_worker = _is_worker(config)
     path = None if is_worker else settings.report_path(config)
     if not is_worker:

@@ -15,6 +15,7 @@ import pytest
 from . import setting_values, settings
 from .bundles import bundle_settings
 from .bundles.bundle_reader import Renewal
+from .defined_environments import defined_environments, parsed_environments
 from .environments import HERE, Environment
 from .environments.archive import ArchiveError, portable_archive
 from .environments.kinds import Kind
@@ -103,16 +104,14 @@ class Session:
 
     @cached_property
     def _kinds(self) -> dict[str, Kind]:
-        defined = settings.defined_environments(self.config)
+        defined = defined_environments(self.config)
         added: dict[str, Kind] = {}
         for answer in self.config.hook.pytest_modelroundtrip_environments(config=self.config):
             is_dict = isinstance(answer, dict)
             if not is_dict or not all(isinstance(text, str) for text in chain(*answer.items())):
                 what = f"a dict of names and specifications is expected, not {answer!r}"
                 raise _usage_error(ENVIRONMENTS_HOOK, what)
-            parsed = settings.parsed_environments(
-                answer.items(), self.config.rootpath, ENVIRONMENTS_HOOK
-            )
+            parsed = parsed_environments(answer.items(), self.config.rootpath, ENVIRONMENTS_HOOK)
             for name in parsed.keys() & {*defined, *added}:
                 taken = f"an environment {name!r} exists already"
                 raise _usage_error(ENVIRONMENTS_HOOK, taken)

@@ -11,15 +11,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pytest
 
 from . import setting_values as values
 from .setting_values import AvailableNames, SettingsError
-
-if TYPE_CHECKING:
-    from .environments.kinds import Kind
 
 COMMAND_LINE, MARKER, INI = "the command line", "the marker", "the ini file"
 
@@ -284,53 +281,6 @@ def _consistent(settings: Settings) -> Settings:
 
 
 # one run
-
-
-def defined_environments(config: pytest.Config) -> dict[str, Kind]:
-    """The environments of the ini file and of the command line, which overrides it, by name.
-
-    Raises:
-        pytest.UsageError: for one without a name, with a name that is taken, or unreadable.
-    """
-    ini = config.getini("roundtrip_define_environment")
-    line = config.getoption("roundtrip_define_environment")
-    folder = config.inipath.parent if config.inipath else config.rootpath
-    return {
-        **parsed_environments(map(_definition, ini), folder, INI),
-        **parsed_environments(map(_definition, line), config.invocation_params.dir, COMMAND_LINE),
-    }
-
-
-def _definition(text: str) -> tuple[str, str]:
-    name, separator, specification = text.partition("=")
-    return name.strip(), specification.strip() if separator else ""
-
-
-def parsed_environments(
-    definitions: Iterable[tuple[str, str]], folder: Path, source: str
-) -> dict[str, Kind]:
-    """The environments that names and specifications define; relative paths start from `folder`.
-
-    Raises:
-        pytest.UsageError: as above.
-    """
-    found: dict[str, Kind] = {}
-    for name, text in definitions:
-        from .environments.kinds.given import SpecificationError
-        from .environments.specification import NAME, parse
-
-        try:
-            if name in found or name == values.THIS_INTERPRETER:
-                raise SpecificationError("the name is taken")
-            if not NAME.fullmatch(name):
-                raise SpecificationError(
-                    "a name of at most 100 letters, digits, _ and . is expected before the "
-                    "specification"
-                )
-            found[name] = parse(text, folder)
-        except SpecificationError as error:
-            raise pytest.UsageError(f"roundtrip environment {name!r} ({source}): {error}") from None
-    return found
 
 
 def report_path(config: pytest.Config) -> Path | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec
 from types import ModuleType
 from typing import Any
 
@@ -49,10 +50,7 @@ def acme(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Makes a module of that name, with the classes of `LAYERS`."""
 
     def make(name: str) -> Any:
-        module = ModuleType(name)
-        module.__dict__["__spec__"] = ModuleSpec(
-            name, None
-        )  # as of one that was imported by its name
+        module = module_from_spec(ModuleSpec(name, None))  # as one that was imported by its name
         exec(LAYERS, module.__dict__)
         monkeypatch.setitem(sys.modules, name, module)
         return module

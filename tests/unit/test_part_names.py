@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_modelroundtrip import settings
+from pytest_modelroundtrip.defined_environments import parsed_environments
 from pytest_modelroundtrip.portable.formats import faults_of
 from pytest_modelroundtrip.portable.formats.h5 import H5Format
 from pytest_modelroundtrip.reference import model, part_names
@@ -42,9 +42,9 @@ def test_any_other_name_is_good() -> None:
 
 
 def test_names_of_environments_and_formats_are_as_long_as_a_folder_can_be() -> None:
-    assert settings.parsed_environments([("x" * 100, "/opt/python")], Path(), "here")
+    assert parsed_environments([("x" * 100, "/opt/python")], Path(), "here")
     with pytest.raises(pytest.UsageError, match="a name of at most 100 letters"):
-        settings.parsed_environments([("x" * 101, "/opt/python")], Path(), "here")
+        parsed_environments([("x" * 101, "/opt/python")], Path(), "here")
 
     class Long(H5Format):
         """Has a name."""
