@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
 
-import pytest_modelroundtrip
-from pytest_modelroundtrip import RoundTrip, RoundTripError, RoundTripFixture, Verdict, Versions
+from pytest_modelroundtrip import RoundTrip, RoundTripError, Verdict, Versions
 from pytest_modelroundtrip.portable.keras_libs import backends_differ
 
 
@@ -55,16 +53,3 @@ def test_the_error_is_an_assertion_and_a_failure_of_pytest() -> None:
     error = RoundTripError("lost", trip, pytrace=False)
     assert isinstance(error, AssertionError) and isinstance(error, pytest.fail.Exception)
     assert (error.trip, str(error), error.pytrace) == (trip, "lost", False)
-
-
-def test_what_is_public_is_documented() -> None:
-    docs = Path(pytest_modelroundtrip.__file__).parents[1] / "docs"
-    text = "\n".join(page.read_text(encoding="utf-8") for page in docs.glob("*.md"))
-    names = pytest_modelroundtrip.__all__
-    assert [name for name in names if not re.search(rf"\b{name}\b", text)] == []
-    table = (docs / "reference.md").read_text(encoding="utf-8").partition("## The result")[2]
-    rows = re.findall(r"^\| (`.*?) \|", table.partition("## Verdicts")[0], re.MULTILINE)
-    attributes = {name for name in dir(RoundTrip("keras", "here", Path())) if name[0] != "_"}
-    assert attributes == {name.strip("`") for row in rows for name in row.split(", ")}
-    methods = {name for name in vars(RoundTripFixture) if name[0] != "_"}
-    assert methods == {"parts", "output"}
