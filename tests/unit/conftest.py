@@ -12,6 +12,10 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from pytest_modelroundtrip.environments import HERE
+from pytest_modelroundtrip.environments.archive import portable_archive
+from pytest_modelroundtrip.environments.connection import Connection
+
 settings.register_profile("quick", max_examples=50, deadline=None, database=None)
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=5000)
 settings.register_profile(
@@ -31,3 +35,11 @@ def no_tensorflow() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "tensorflow", None)
         yield
+
+
+@pytest.fixture
+def connection() -> Iterator[Connection]:
+    """A connection to the real worker."""
+    made = Connection(HERE, portable_archive([]), 60)
+    yield made
+    made.close()

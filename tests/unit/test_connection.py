@@ -13,7 +13,6 @@ import select
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -45,14 +44,6 @@ from pytest_modelroundtrip.portable.protocol import (
 )
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def connection() -> Iterator[Connection]:
-    """A connection to the real worker."""
-    made = Connection(HERE, portable_archive([]), 60)
-    yield made
-    made.close()
 
 
 def test_an_answer_in_chunks_is_one() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from pytest_modelroundtrip.environments import (
     HERE,
     BadAnswerError,
 )
-from pytest_modelroundtrip.environments.archive import portable_archive
 from pytest_modelroundtrip.environments.connection import Connection, ConnectionEndedError
 from pytest_modelroundtrip.portable.protocol import (
     CanRead,
@@ -26,14 +24,6 @@ from pytest_modelroundtrip.portable.protocol import (
 )
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def connection() -> Iterator[Connection]:
-    """A connection to the real worker."""
-    made = Connection(HERE, portable_archive([]), 60)
-    yield made
-    made.close()
 
 
 def test_a_folder_that_cannot_go_or_come_ends_nothing(connection: Connection) -> None:
