@@ -49,7 +49,7 @@ def _write(path: Path, text: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pytest_modelroundtrip")
     commands = parser.add_subparsers(required=True)
-    check_command.declare(commands.add_parser("check", help=check_command.HELP))
+    check_command.declare(commands.add_parser("check", help=check_command.HELP, allow_abbrev=False))
     command = commands.add_parser(
         "report", help="merge JSON reports into a matrix of savers and loaders"
     )

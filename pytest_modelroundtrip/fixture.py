@@ -121,7 +121,7 @@ class RoundTripsOfItem:
         return trip
 
     def _keep(self, trip: RoundTrip, models: ModelGroup) -> Kept:
-        """Write what is kept of a round trip; where that fails, delete it."""
+        """Write what is kept of a round trip; where that fails, `finish` deletes it."""
         test, command = printable(self._item.nodeid), ""
         is_kept = self._is_kept(trip) and trip.artifact.exists()
         try:
@@ -130,7 +130,6 @@ class RoundTripsOfItem:
             if trip.passed:
                 self._record(test, trip, models)
         except OSError as error:
-            _discard(trip.artifact.parent)
             return Kept(error=error)
         return Kept(is_kept, command)
 

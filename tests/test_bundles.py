@@ -16,7 +16,8 @@ from inner_runs import version_of
 
 from pytest_modelroundtrip import RecordError, record
 from pytest_modelroundtrip.__main__ import main
-from pytest_modelroundtrip.bundles import bundle_archives
+from pytest_modelroundtrip.bundles import bundle_archives, plain_artifacts
+from pytest_modelroundtrip.portable import protocol
 
 if TYPE_CHECKING:
     from inner_runs import Check, Run
@@ -218,6 +219,21 @@ def test_an_artifact_without_a_record(
     command = [*command[:4], "x.npz"]
     done = subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     assert (done.returncode, done.stdout[:16]) == (2, "x.npz is neither")
+
+
+def test_where_an_artifact_does_not_load_only_given_outputs_are_known(
+    tensorflow: ModuleType,  # noqa: ARG001
+    tmp_path: Path,
+) -> None:
+    """Another environment may load it, and what is seen there has nothing to be compared with."""
+    (tmp_path / "model.h5").write_bytes(b"damaged")
+    inputs, outputs = tmp_path / "x.npz", tmp_path / "y.npz"
+    for path in (inputs, outputs):
+        np.savez(path, np.ones((2, 2), "float32"))
+    given = plain_artifacts.Given(tmp_path / "model.h5", inputs, outputs, [])
+    bundle = plain_artifacts.make_bundle(given, tmp_path / "scratch")
+    job = protocol.decode_record(protocol.Job, (bundle / "job").read_bytes())
+    assert job.checks == ["outputs"]
 
 
 def test_the_first_bundle_is_still_read(tensorflow: ModuleType, check: Check) -> None:

@@ -66,6 +66,10 @@ def test_environments_are_defined_and_selected_as_in_pytest(
     assert "2 passed" in capsys.readouterr().out
     assert checked(Verdict.EXACT, *defined) == 0
     assert "1 passed" in capsys.readouterr().out
+    assert checked(Verdict.EXACT, "--environments=") == 2
+    assert "the list is empty" in capsys.readouterr().out
+    with pytest.raises(SystemExit):  # it is not short for --inputs
+        checked(Verdict.EXACT, "--in", "one")
 
 
 def test_what_this_machine_refuses_is_not_a_difference(

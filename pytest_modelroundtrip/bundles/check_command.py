@@ -154,7 +154,7 @@ def _arguments(chosen: argparse.Namespace) -> list[str]:
     found.append("--noconftest")
     found += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # this package is in use already
     found += [f"--roundtrip-define-environment={text}" for text in chosen.define_environment]
-    if chosen.environments:
+    if chosen.environments is not None:
         found.append(f"--roundtrip-environments={chosen.environments}")
     if chosen.checks:
         found.append(f"--roundtrip-checks={chosen.checks}")

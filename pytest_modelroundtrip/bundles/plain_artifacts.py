@@ -24,6 +24,7 @@ from ..portable.aliases import Array, Plain
 from ..portable.bundles import bundle_files, origins, recorded
 from ..portable.bundles.origins import Origin
 from ..portable.bundles.recorded import Recorded
+from ..portable.checks import OUTPUTS
 from ..portable.checks.outputs import observation_of
 from ..portable.formats import Format
 from ..portable.formats.h5 import H5Format
@@ -70,7 +71,7 @@ def make_bundle(given: Given, folder: Path) -> Path:
         PlainArtifactError: where its inputs cannot be read, or this interpreter cannot reload.
     """
     bundle = folder / Path(os.path.abspath(given.path)).name
-    artifact = bundle / bundle_files.ARTIFACT
+    artifact, job_file = bundle / bundle_files.ARTIFACT, bundle / bundle_files.JOB
     try:
         fmt = _copied(given.path, artifact)
     except OSError as error:
@@ -78,13 +79,16 @@ def make_bundle(given: Given, folder: Path) -> Path:
     environment = Environment(THIS_INTERPRETER, HERE, portable_archive([]), "fork")
     try:
         job = _job(given, fmt, environment)
-        (bundle / bundle_files.JOB).write_bytes(protocol.encode_record(job))
+        job_file.write_bytes(protocol.encode_record(job))
         seen = environment.reload(job._replace(artifact=str(artifact)), SECONDS)
     except (BrokenEnvironmentError, BadAnswerError) as error:
         raise PlainArtifactError(str(error)) from None
     finally:
         environment.close()
     # what did not load the first time has nothing to be compared with: its check shows why
+    if seen.observation is None and given.outputs is not None:
+        job = job._replace(checks=[OUTPUTS])  # nothing else is known of it
+        job_file.write_bytes(protocol.encode_record(job))
     parts = _parts(seen.observation or {"": {}}, given)
     recorded.write(str(bundle), Recorded(seen.versions, parts, False, None, None))
     hashes = bundle_files.hashes(str(bundle))

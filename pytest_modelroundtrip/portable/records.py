@@ -47,8 +47,8 @@ def to_plain(value: Any) -> Plain:
     """The same nest with each record as a dict of its fields, and each enum member as its value."""
     if isinstance(value, LEAVES):
         return value
-    if isinstance(value, enum.Enum):
-        return value.value
+    if isinstance(value, enum.Enum):  # one of a model may have a text that is not its value
+        return str.__str__(value) if isinstance(value, str) else value.value
     if hasattr(value, "_fields"):
         return {name: to_plain(getattr(value, name)) for name in value._fields}
     if isinstance(value, dict):

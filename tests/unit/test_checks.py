@@ -201,6 +201,8 @@ def test_what_the_original_has_not_at_all() -> None:
     assert may_appear == {"signature", "optimizer"}
     assert found.keys() == set(checks.NAMES) - may_appear
     assert found.pop("weights").outcome == "exact"
+    unmade = checks.compare({"weights": []}, dict.fromkeys(found, NotChecked("x")), EXACT)
     for name, comparison in found.items():
         text = f"the reloaded model has its {name}, the original has none"
-        assert comparison.differences == [text]
+        assert comparison.differences == unmade[name].differences == [text]
+    assert checks.compare({}, SIGHTINGS, EXACT) == {}  # nothing is known of it

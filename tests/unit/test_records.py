@@ -63,6 +63,19 @@ RECORD = Everything(
 )
 
 
+class Valued(str, enum.Enum):
+    """As a model may have one: its members are texts, and have other values."""
+
+    FAST = "fast"
+
+    def __init__(self, text: str) -> None:
+        self._value_ = f"not {text}"
+
+
+def test_the_text_of_an_enum_member_is_sent() -> None:
+    assert to_plain([Valued.FAST, Color.RED]) == ["fast", "red"]
+
+
 def test_a_record_becomes_dicts_and_lists() -> None:
     plain = to_plain(RECORD)
     assert plain == {

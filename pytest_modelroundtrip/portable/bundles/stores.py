@@ -48,6 +48,7 @@ def move_out(bundle: str, store: str) -> None:
 
     Raises:
         OSError: where it cannot be written.
+        ValueError: where the bundle's `roundtrip.json` is not valid.
     """
     origin = origins.read(bundle)
     moved: List[OutsideFile] = []

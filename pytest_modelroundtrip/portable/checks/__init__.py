@@ -54,7 +54,7 @@ class Check(abc.ABC, Generic[S]):
     hint: str  # what to do where it differs
     explains_others = False  # whether its differences explain those of other checks
     calls_model = False  # whether it calls the model, which is done once for all formats
-    may_be_unmade = False  # whether it raises NotCheckableError
+    may_be_unmade = False  # whether an original may have it and it cannot be made
     may_appear = False  # whether only the reloaded model may have it, and nothing is wrong
     slow = False  # whether it is made only where it is asked for
     lines_shown = 5  # of its differences, in a failure
@@ -115,11 +115,14 @@ def _seen(check: Check[S], subject: Subject) -> Any:
 
 
 def compare(expected: Observation, actual: Observation, tolerance: Tolerance) -> Comparisons:
-    """Compare all that was seen of the original with what was seen after the reload."""
+    """Compare all that was seen of the original with what was seen after the reload.
+
+    An original of which nothing is known is compared with nothing.
+    """
     return {
         name: _compared(check, expected.get(name), actual.get(name), tolerance)
         for name, check in table().items()
-        if name in expected or (name in actual and not check.may_appear)
+        if name in expected or (expected and name in actual and not check.may_appear)
     }
 
 
@@ -128,11 +131,11 @@ def _compared(check: Check[S], expected: Any, actual: Any, tolerance: Tolerance)
     found = Comparison()
     if isinstance(expected, NotChecked):
         found.not_checked.append(f"the original's {expected.not_checked}")
+    elif expected is None:
+        found.differ(f"the reloaded model has its {check.name}, the original has none")
     elif isinstance(actual, NotChecked):
         reason = f"the reloaded model's {actual.not_checked}"
         found.differ(f"{check.name} could be checked only before the save: {reason}")
-    elif expected is None:
-        found.differ(f"the reloaded model has its {check.name}, the original has none")
     elif actual is None:
         found.differ(f"the original has its {check.name}, the reloaded model has none")
     else:

@@ -46,6 +46,7 @@ class LossesCheck(Check[LossesSighting]):
         "its class."
     )
     calls_model = True
+    may_be_unmade = True  # of an original whose losses differ from call to call
 
     def observe(self, subject: Subject) -> Optional[LossesSighting]:
         """The losses of the first batch; None for anything but a Keras model.
