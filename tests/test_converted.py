@@ -213,7 +213,7 @@ LOSSES = {
     "changes": "outputs: 2 differences",
     "replaces": "outputs: 2 differences",
     "swaps": "outputs['one'] differs in",
-    "fixes": "called with a batch of another size, it raised ValueError: alpha has the shape [3,",
+    "fixes": "another size, it raised ValueError: alpha must have the shape [3, 3]",
 }
 
 

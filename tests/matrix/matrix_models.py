@@ -66,7 +66,7 @@ def transformer_block() -> Model:
     return keras.Model(tokens, layers.LayerNormalization()(layers.Add()([x, forward])))
 
 
-SENTENCES = [tf.TensorSpec([None], tf.string)]
+SIGNATURE = [tf.TensorSpec([None], tf.string)]
 
 
 class SentenceEncoder(tf.Module):  # type: ignore[misc]
@@ -84,7 +84,7 @@ class SentenceEncoder(tf.Module):  # type: ignore[misc]
         values = tf.random.stateless_normal((len(WORDS) + 1, 16), seed=(1, 2))
         self.embeddings = tf.Variable(values, name="embeddings")
 
-    @tf.function(input_signature=SENTENCES)  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=SIGNATURE)  # type: ignore[untyped-decorator]
     def __call__(self, sentences: Any) -> Any:
         """float32 [batch, 16] for string [batch]."""
         words = tf.strings.split(sentences)
