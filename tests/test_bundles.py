@@ -97,7 +97,7 @@ def test_what_was_recorded_is_checked_as_goldens(
     check("goldens").assert_outcomes(passed=2)
     change_one_weight(tensorflow, bundle)
     assert_that_the_unused_is_named(check, bundle)
-    known = f"roundtrip_golden_expected_failures =\n  {bundle.name}[here]: it was changed\n"
+    known = f"roundtrip_golden_failures =\n  {bundle.name}[here]: it was changed\n"
     Path("pytest.ini").write_text(f"[pytest]\nroundtrip_goldens = goldens\n{known}")
     check("goldens").assert_outcomes(passed=1, xfailed=1)
 

@@ -62,14 +62,15 @@ def test_environments_are_defined_and_selected_as_in_pytest(
     checked: Checked, capsys: pytest.CaptureFixture[str]
 ) -> None:
     defined = [f"--define-environment={name}={sys.executable}" for name in ("one", "two", "three")]
-    assert checked(Verdict.EXACT, *defined, "--environments=one,here") == 0
-    assert "2 passed" in capsys.readouterr().out
+    for selected in (["--environments=one,here"], ["--in", "one", "--in", "here"]):
+        assert checked(Verdict.EXACT, *defined, *selected) == 0
+        assert "2 passed" in capsys.readouterr().out
     assert checked(Verdict.EXACT, *defined) == 0
     assert "1 passed" in capsys.readouterr().out
     assert checked(Verdict.EXACT, "--environments=") == 2
     assert "the list is empty" in capsys.readouterr().out
-    with pytest.raises(SystemExit):  # it is not short for --inputs
-        checked(Verdict.EXACT, "--in", "one")
+    assert checked(Verdict.EXACT, "--in", f"four={sys.executable}") == 2
+    assert "unknown environment 'four=" in capsys.readouterr().out
 
 
 def test_what_this_machine_refuses_is_not_a_difference(

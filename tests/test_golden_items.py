@@ -15,7 +15,7 @@ from pytest_modelroundtrip.result import Verdict
 
 FIRST = Path(__file__).parent / "bundles" / "dense.saved_model"
 INI = "[pytest]\nroundtrip_goldens = goldens\n"
-KNOWN = "roundtrip_golden_expected_failures = dense.saved_model[here]: why\n"
+KNOWN = "roundtrip_golden_failures = dense.saved_model[here]: why\n"
 
 
 @pytest.fixture(autouse=True)

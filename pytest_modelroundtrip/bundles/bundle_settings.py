@@ -23,7 +23,7 @@ def add_options(parser: pytest.Parser) -> None:
         help="folders with bundles; each bundle is a test that what was saved earlier still loads",
     )
     parser.addini(
-        "roundtrip_golden_expected_failures",
+        "roundtrip_golden_failures",
         type="linelist",
         default=[],
         help="bundles that are known to fail, one `encoder.keras[tf215]: reason` per line",
@@ -66,12 +66,11 @@ def expected_failures(config: pytest.Config) -> dict[str, str]:
         pytest.UsageError: for a line without an id or without a reason.
     """
     found = {}
-    for line in config.getini("roundtrip_golden_expected_failures"):
+    for line in config.getini("roundtrip_golden_failures"):
         name, _, reason = line.partition(": ")
         if not name.strip().endswith("]") or not reason.strip():
             raise pytest.UsageError(
-                "roundtrip_golden_expected_failures: `NAME[ENVIRONMENT]: reason` is expected, not "
-                f"{line!r}"
+                f"roundtrip_golden_failures: `NAME[ENVIRONMENT]: reason` is expected, not {line!r}"
             )
         found[name.strip()] = reason.strip()
     return found

@@ -25,7 +25,7 @@ INI_FILES = {
 OK, SOMETHING_DIFFERS, NOT_DONE = 0, 1, 2  # exit statuses
 ENVIRONMENTS_HELP = (
     "comma-separated: those to reload in, of these and of the ini file in this folder; default: "
-    "roundtrip_environments of that ini file, else here"
+    "roundtrip_environments of that ini file, else here. Can be repeated"
 )
 HELP = "reload what was recorded, and compare: in this interpreter, or in others"
 DESCRIPTION = (
@@ -66,7 +66,9 @@ def declare(command: argparse.ArgumentParser) -> None:
         help="define an environment (docs/environments.md). Select it with --environments. Can be "
         "repeated",
     )
-    command.add_argument("--environments", metavar="NAMES", help=ENVIRONMENTS_HELP)
+    command.add_argument(
+        "--environments", "--in", action="append", metavar="NAMES", help=ENVIRONMENTS_HELP
+    )
     command.add_argument("--checks", metavar="CHECKS", help=CHECKS_HELP)
     command.add_argument("--store", metavar="FOLDER_OR_URL", help=STORE_HELP)
     command.add_argument("--report", metavar="PATH", help="write the results to a JSON file")
@@ -155,7 +157,7 @@ def _arguments(chosen: argparse.Namespace) -> list[str]:
     found += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # this package is in use already
     found += [f"--roundtrip-define-environment={text}" for text in chosen.define_environment]
     if chosen.environments is not None:
-        found.append(f"--roundtrip-environments={chosen.environments}")
+        found.append(f"--roundtrip-environments={','.join(chosen.environments)}")
     if chosen.checks:
         found.append(f"--roundtrip-checks={chosen.checks}")
     if chosen.store:
