@@ -227,7 +227,7 @@ def test_where_the_parent_stays_it_reads_how_the_asked_one_ended(tree: Tree) -> 
 
 
 STANDALONE = """
-import sys, time
+import os, signal, sys, time
 from pytest_modelroundtrip.portable.bundles import standalone
 from pytest_modelroundtrip.portable.reload_processes import child
 
@@ -254,6 +254,20 @@ def test_a_bundle_that_reloads_itself_leaves_no_process(number: signal.Signals) 
         assert alone.returncode == 143
         assert not folder.exists()
     process_tree.remove(str(folder))
+
+
+IN_THE_FORK = STANDALONE.replace(
+    "standalone.main",
+    "os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGTERM))\n"
+    "standalone.main",
+)
+
+
+def test_a_bundle_that_is_ended_as_it_forks_ends() -> None:
+    command = [sys.executable, "-c", IN_THE_FORK]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=20)
+    assert done.returncode == 143
+    assert not done.stdout or not Path(done.stdout.strip()).exists()
 
 
 def test_helpers_that_were_there_before_are_left_alone() -> None:

@@ -68,12 +68,16 @@ def in_fork(work: Callable[[], int]) -> int:
     """Do it in a fork that keeps the terminal; the exit status that it comes to."""
     if not hasattr(os, "fork"):
         return work()
+    # what a handler raises while libraries do their part of a fork is lost
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     pid = os.fork()
     if pid:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         _, status = os.waitpid(pid, 0)
         return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 1
     process_tree.ask_kernel(process_tree.AT_END_OF_PARENT, signal.SIGKILL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the parent's is of no use here
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     status = 1
     try:
         status = work()
