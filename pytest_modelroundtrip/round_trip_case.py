@@ -24,4 +24,4 @@ class RoundTripCase:
         return setting_values.case_id(self.format, self.environment)
 
 
-CASE = pytest.StashKey[RoundTripCase]()  # of an item that is no function, and has no parameters
+CASE = pytest.StashKey[RoundTripCase]()  # of an item that is not a function: it has no parameters

@@ -54,7 +54,7 @@ class Check(abc.ABC, Generic[S]):
     hint: str  # what to do where it differs
     explains_others = False  # whether its differences explain those of other checks
     calls_model = False  # whether it calls the model, which is done once for all formats
-    may_be_unmade = False  # whether an original may have it and it cannot be made
+    may_be_unmade = False  # whether `NotChecked` may stand in the place of a sighting
     may_appear = False  # whether only the reloaded model may have it, and nothing is wrong
     slow = False  # whether it is made only where it is asked for
     lines_shown = 5  # of its differences, in a failure
