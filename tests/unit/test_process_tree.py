@@ -285,6 +285,25 @@ helper.kill()
     subprocess.run([sys.executable, "-ISc", code], check=True)
 
 
+def test_what_is_below_a_process_is_asked_to_end_after_it() -> None:
+    """An interpreter that saw its reload end first would report that as a crash."""
+    code = f"""{SOURCE}
+import subprocess
+order = [subprocess.Popen(["sleep", "1000"]).pid for _ in range(6)][::-1]
+descendants = lambda *_: order
+asked, send = [], kill
+
+def kill(pid, number):
+    if number == signal.SIGTERM:
+        asked.append(pid)
+    send(pid, number)
+
+end_descendants(patience=60)
+assert asked[:6] == order, (asked, order)
+"""
+    subprocess.run([sys.executable, "-ISc", code], check=True)
+
+
 def test_a_folder_is_removed_however_deep_and_whatever_its_rights(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()

@@ -47,7 +47,7 @@ def ask_kernel(what: int, argument: Union[int, bytes]) -> None:
 
 
 def descendants(of: int, but: FrozenSet[int] = frozenset()) -> List[int]:
-    """The processes below one; none where there is no `/proc`.
+    """The processes below one, each after its parent; none where there is no `/proc`.
 
     Args:
         of: the one.
@@ -94,7 +94,9 @@ def end_descendants(
     deadline = asked_until + END_SECONDS
     while _has_children() and time.monotonic() < deadline:
         by_force = time.monotonic() >= asked_until
-        left = {*descendants(os.getpid(), but), *known}
+        # in their order: a parent that saw its child end first would report that
+        left = descendants(os.getpid(), but)
+        left += [pid for pid in known if pid not in left]
         if not left:
             return
         for pid in left:
@@ -224,7 +226,7 @@ def _await_end(
             deadlines.append(time.monotonic() + ORPHAN_SECONDS)
         if late >= 0:
             asked = descendants(os.getpid()) if late < patience else []
-            for below in {pid, *asked}:  # a command that starts an interpreter may ask nobody
+            for below in asked or [pid]:  # a command that starts an interpreter may ask nobody
                 _end(below, by_force=late >= patience)
         if log is not None and os.fstat(log).st_size > MAX_OUTPUT:
             os.ftruncate(log, 0)
