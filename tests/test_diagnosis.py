@@ -165,7 +165,8 @@ def test_weights_that_come_back_with_another_value_at_each_reload(
 def test_an_export_that_augments_at_random_is_recognized(run: Run, tensorflow: ModuleType) -> None:
     if hasattr(tensorflow.keras.Model, "save_spec"):
         pytest.skip("Keras 2 exports them as not training")
-    layers = "L.RandomBrightness(0.5, name='brighter'), L.Flatten(), L.Dense(2)"
+    # with this seed the first two draws make all three images black
+    layers = "L.RandomBrightness(0.5, seed=18, name='brighter'), L.Flatten(), L.Dense(2)"
     result = run(
         "@pytest.mark.roundtrip(formats=['export'])\ndef test_it():\n"
         f"    return K.Sequential([K.Input((4, 4, 3)), {layers}])\n"
