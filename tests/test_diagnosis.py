@@ -45,7 +45,7 @@ class OnlyInTraining(L.Layer):
 @register(package="ours")
 class Hashed(L.Layer):
     def call(self, x):
-        return x * float(hash("word") % 1000)
+        return x * float(hash("word") % 1_000_000)
 
 
 @register(package="ours")
@@ -134,7 +134,7 @@ class Brighter(H5Format):
 
 def test_what_only_training_shows(failing: Failing) -> None:
     text = failing("OnlyInTraining(3.0)")
-    assert "outputs (training=True) differs in 6 of 6 elements" in text
+    assert "outputs (training=True) differs in" in text
     assert "outputs differs" not in text
 
 

@@ -40,7 +40,7 @@ import tensorflow as tf
 
 @pytest.fixture(autouse=True)
 def seed():
-    tf.random.set_seed(1)
+    tf.keras.utils.set_random_seed(1)
 
 """
 TEST = """

@@ -50,7 +50,7 @@ SABOTAGES = {
                 variable.assign(variable.numpy().astype("float16").astype("float32"))
 """,
         ("weights", "outputs", "losses"),
-        ("weights were cast through float16", "first/kernel differs in 36 of 36 elements"),
+        ("weights were cast through float16", "first/kernel differs in"),
     ),
     "zeroes_slots": Sabotage(
         "trained",

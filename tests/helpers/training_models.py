@@ -5,9 +5,11 @@ from inner_runs import REGISTERING
 STEPS = (
     REGISTERING
     + """
+import itertools
 
 x = np.random.default_rng(0).normal(size=(8, 6)).astype("float32")
 y = x[:, :2] * 0.5
+DRAWS = itertools.cycle([1.0, -3.0])  # in place of random numbers, which may be near each other
 
 
 @register(package="steps")
@@ -21,7 +23,7 @@ class Multiplied(K.Sequential):
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean((self(x, training=True) - y) ** 2)
         weights = self.trainable_variables
-        gain = self.gain + self.random * tf.random.normal(())
+        gain = self.gain + self.random * next(DRAWS)
         gradients = [gain * gradient for gradient in tape.gradient(loss, weights)]
         self.optimizer.apply_gradients(zip(gradients, weights))
         return {"squares": loss}

@@ -14,7 +14,7 @@ COMPILED = ["orbax", "model_checkpoint", "backup_and_restore", "checkpoint_manag
 
 @pytest.fixture(autouse=True, scope="module")
 def seed() -> None:
-    tf.random.set_seed(1)
+    tf.keras.utils.set_random_seed(1)
 
 
 @pytest.mark.roundtrip(formats="all", exclude=COMPILED, factory="capability_models:dense")

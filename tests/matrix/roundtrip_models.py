@@ -13,7 +13,7 @@ TOKENS = numbers.integers(1, 20, (3, 6)).astype("int32")
 
 @pytest.fixture(autouse=True, scope="module")
 def seed() -> None:
-    tf.random.set_seed(1)
+    tf.keras.utils.set_random_seed(1)
 
 
 @pytest.mark.roundtrip(factory="matrix_models:dense")

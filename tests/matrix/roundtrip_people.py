@@ -13,7 +13,7 @@ import tensorflow as tf
 
 @pytest.fixture(autouse=True, scope="module")
 def seed() -> None:
-    tf.random.set_seed(1)
+    tf.keras.utils.set_random_seed(1)
 
 
 def _test_of(kind: str) -> Any:
