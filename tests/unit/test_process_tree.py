@@ -97,6 +97,24 @@ def test_it_ends_at_once_where_it_is_asked_to(tree: Tree) -> None:
     assert tree.has_ended()
 
 
+def test_it_ends_what_it_forked_where_it_is_asked_to_end_meanwhile(tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    code = f"""{SOURCE}
+def fork(really=os.fork):
+    pid = really()
+    if pid:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return pid
+
+os.fork = fork
+supervise({str(tmp_path / "scratch")!r})
+{WAITS}
+"""
+    command = [sys.executable, "-ISc", code]
+    subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=60)
+    assert not (tmp_path / "scratch").exists()
+
+
 @pytest.mark.parametrize("tree", [{"first": STOPS}], indirect=True)
 def test_a_supervisor_that_was_stopped_ends_with_the_one_above(tree: Tree) -> None:
     os.kill(tree.outer, signal.SIGKILL)
@@ -134,7 +152,8 @@ def test_what_is_printed_is_bounded(tmp_path: Path) -> None:
             "while os.fstat(2).st_size > 1000: time.sleep(0.01)"
         )
         command = [sys.executable, "-ISc", code]
-        assert not subprocess.run(command, stdin=subprocess.PIPE, stderr=log, timeout=60).returncode
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=log, timeout=60)
+        assert not done.returncode
 
 
 def test_it_ends_when_its_listener_is_gone(tree: Tree) -> None:
@@ -256,9 +275,12 @@ def test_a_bundle_that_reloads_itself_leaves_no_process(number: signal.Signals) 
     process_tree.remove(str(folder))
 
 
+# beside a thread, which the kernel gives a signal that only the main one blocks
 IN_THE_FORK = STANDALONE.replace(
     "standalone.main",
-    "os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGTERM))\n"
+    "import threading\nthreading.Thread(target=time.sleep, args=[1000], daemon=True).start()\n"
+    "def end_and_go_on():\n    os.kill(os.getpid(), signal.SIGTERM)\n    time.sleep(0.2)\n"
+    "os.register_at_fork(after_in_parent=end_and_go_on)\n"
     "standalone.main",
 )
 

@@ -168,8 +168,11 @@ def supervise(
     parent = os.getppid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who started this one may have ignored it
     woken, wakes = os.pipe()
+    # until there is a handler, SIGTERM would end this process and leave all below it
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     pid = os.fork()
     if not pid:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.close(woken)
         os.close(wakes)
         return
@@ -178,12 +181,17 @@ def supervise(
     end_descendants(patience=patience - min(patience, max(0.0, late)))
     is_read = bool(status_file) and os.getppid() == parent
     if is_read:
-        # a full disk, or nobody waits for it
-        with contextlib.suppress(OSError), open(status_file, "w") as out:
-            out.write(described_exit(status) or "exit status 0")
+        _write(status_file, described_exit(status) or "exit status 0")
     if folder and not (is_read and (late < 0 or _stays(parent))):
         remove(folder)
     _end_as(status)
+
+
+def _write(path: str, text: str) -> None:
+    """Write a file, where that is possible, and where nobody has put a link or a pipe there."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK
+    with contextlib.suppress(OSError), open(os.open(path, flags, 0o600), "w") as out:
+        out.write(text)
 
 
 def _stays(parent: int) -> bool:
@@ -214,6 +222,7 @@ def _await_end(
     signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGTERM, lambda *_: deadlines.append(time.monotonic()))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     poll = select.poll()
     poll.register(woken, select.POLLIN)
     poll.register(0, 0)  # nothing is read: only its end shows

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import traceback
 import warnings
-from typing import Callable, NoReturn, Optional
+from typing import Callable, List, NoReturn, Optional
 
 from .. import FOLDERS, keras_libs, protocol, reload
 from ..confinement import confining
@@ -69,15 +69,20 @@ def in_fork(work: Callable[[], int]) -> int:
     if not hasattr(os, "fork"):
         return work()
     # what a handler raises while libraries do their part of a fork is lost
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    parent = os.getpid()
+    asked: List[bool] = []
+    handler = signal.signal(signal.SIGTERM, lambda *_: asked.append(True))
     pid = os.fork()
     if pid:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGTERM, handler)
+        if asked:
+            signal.raise_signal(signal.SIGTERM)
         _, status = os.waitpid(pid, 0)
         return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 1
     process_tree.ask_kernel(process_tree.AT_END_OF_PARENT, signal.SIGKILL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the parent's is of no use here
-    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    if os.getppid() != parent:  # it ended before the kernel was asked
+        process_tree.exit_now(1)
     status = 1
     try:
         status = work()
@@ -135,7 +140,8 @@ def become_child(folder: str, link: int, grant: Grant, setup: Optional[Setup] = 
         reload.set_up(setup, cage, own_copy.path_in(folder))
         imported_files.write(folder, known)
         warm_up.warm_up(setup.keras_majors)
-        _write(link, b"\n")
+        with contextlib.suppress(OSError):  # the parent is gone: this process is ended now
+            _write(link, b"\n")
     has_job.wait()
     process_tree.show_as(RELOADING)
     _do_job(folder, grant, cage)

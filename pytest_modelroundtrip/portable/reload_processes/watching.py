@@ -123,9 +123,10 @@ def is_ready(child: Child, seconds: float) -> Optional[bool]:
     if not select.select([child.link], [], [], seconds)[0]:
         return None
     try:
-        return bool(os.read(child.link, 1))
+        said = os.read(child.link, 1)
     except ConnectionError:
         return False
+    return bool(said) and not select.select([child.link], [], [], 0)[0]  # its end can be read
 
 
 def end(child: Child, but: FrozenSet[int] = frozenset()) -> None:
