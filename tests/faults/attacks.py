@@ -249,7 +249,7 @@ ATTACKS = {
     "hangs_in_an_import": Fault(
         "hangs as a declared module is imported",
         "import time; time.sleep(1000)",
-        "more than 1 s, in the step 'import'",
+        "more than 3 s, in the step 'import'",
         "timed out",
         step="import",
         options=SHORT,
@@ -271,7 +271,7 @@ ATTACKS = {
     "hangs_as_it_is_observed": Fault(
         "hangs as it is called",
         "time.sleep(1000)",
-        "more than 1 s, in the step 'observe'",
+        "more than 3 s, in the step 'observe'",
         "timed out",
         step="observe",
         options=SHORT,
@@ -295,7 +295,7 @@ ATTACKS = {
     "hangs_as_it_is_saved_again": Fault(
         "hangs as it is saved again",
         "time.sleep(1000)",
-        "more than 1 s, in the step 'save again'",
+        "more than 3 s, in the step 'save again'",
         "timed out",
         step="save again",
         options={**AGAIN, **SHORT},

@@ -29,7 +29,7 @@ class Interpreter(NamedTuple):
     is_quick: bool = True
 
 
-SHORT = {"timeout": 1}
+SHORT = {"timeout": 3}
 OPEN = {"confinement": "off"}  # so that it reaches what is not its own
 AGAIN = {"generations": 2}
 DAEMON = "subprocess.Popen(['setsid', 'sleep', '31415']); "
@@ -45,5 +45,5 @@ def is_line(fd):
 line = os.open(f'{process}/fd/' + min(filter(is_line, os.listdir(f'{process}/fd')), key=int), 1)
 """
 ABOVE = "process = f'/proc/{os.getppid()}'\n"
-TIMED_OUT = "the reload took more than 1 s, in the step 'load'; it was killed"
+TIMED_OUT = "the reload took more than 3 s, in the step 'load'; it was killed"
 NO_ANSWER = "exit status 0, before it answered"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import uuid
 from pathlib import Path
 
 from faults.inner.watching import TOKEN, marked_processes, scratch_files
@@ -12,16 +13,17 @@ pytestmark = linux
 
 
 def test_marked_processes_are_found() -> None:
+    token = uuid.uuid4().hex
     with subprocess.Popen(
         ["/bin/sh", "-c", "echo; read line"],
-        env={TOKEN: "of-this-test"},
+        env={TOKEN: token},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as marked:
         assert marked.stdout is not None
         marked.stdout.readline()  # it has begun
-        assert marked_processes("of-this-test") == {marked.pid: "/bin/sh -c echo; read line "}
-    assert not marked_processes("of-this-test")
+        assert marked_processes(token) == {marked.pid: "/bin/sh -c echo; read line "}
+    assert not marked_processes(token)
 
 
 def test_files_are_counted_without_random_names(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import pytest
@@ -55,5 +56,6 @@ class SharedInterpreters(WithEnvironments):
 
     def end(self) -> None:
         """End all of them."""
-        for environment in self._pool.values():
-            environment.end()
+        with contextlib.ExitStack() as ends:  # all of them, also where one is interrupted
+            for environment in self._pool.values():
+                ends.callback(environment.end)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import select
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -38,11 +37,22 @@ def scratch(tmp_path: Path) -> Path:
 @pytest.fixture
 def stand_by(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandBy]:
     monkeypatch.setattr(standby, "READY_SECONDS", 60)  # on busy cores too
+    monkeypatch.setattr(standby, "NEEDED_MEMORY", 0)  # with less free memory too
     # a fork cannot use the runtime that other tests have started here
     monkeypatch.setattr(warm_up, "warm_up", lambda _majors: None)
     made = StandBy(str(scratch), NOTHING)
     yield made
     made.discard()
+
+
+@pytest.fixture
+def stopped(stand_by: StandBy, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The process that stands by, which has stopped itself before it is ready."""
+    monkeypatch.setattr(warm_up, "warm_up", lambda _majors: os.kill(os.getpid(), signal.SIGSTOP))
+    stand_by.prepare(SETUP)
+    (pid,) = stand_by.pids
+    os.waitid(os.P_PID, pid, os.WSTOPPED)
+    return pid
 
 
 @pytest.fixture
@@ -88,35 +98,41 @@ def test_another_job_does_not(name: str, stand_by: StandBy, job: Job, scratch: P
 
 
 def test_one_that_is_late_may_have_the_next_job(
-    stand_by: StandBy, job: Job, monkeypatch: pytest.MonkeyPatch
+    stand_by: StandBy, stopped: int, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(warm_up, "warm_up", lambda _majors: os.kill(os.getpid(), signal.SIGSTOP))
-    stand_by.prepare(SETUP)
-    (pid,) = stand_by.pids
-    os.waitid(os.P_PID, pid, os.WSTOPPED)
     with monkeypatch.context() as patched:
         patched.setattr(standby, "READY_SECONDS", 0)
         assert stand_by.take(job) is None
     stand_by.prepare(SETUP)  # for the job after that
-    assert stand_by.pids == {pid}
-    os.kill(pid, signal.SIGCONT)
+    assert stand_by.pids == {stopped}
+    os.kill(stopped, signal.SIGCONT)
     waits = stand_by.take(job)
-    assert waits is not None and waits.pid == pid
+    assert waits is not None and waits.pid == stopped
     watching.end(waits)
 
 
-def test_the_next_one_is_urgent_where_this_one_was_waited_for(stand_by: StandBy, job: Job) -> None:
-    assert stand_by.is_urgent  # as long as nothing is known
+def test_the_next_one_is_urgent_where_nothing_is_known(stand_by: StandBy, job: Job) -> None:
+    assert stand_by.is_urgent
     stand_by.prepare(SETUP)
     assert stand_by._child is not None
     select.select([stand_by._child.link], [], [])
     waits = stand_by.take(job)
     assert waits is not None and not stand_by.is_urgent
     watching.end(waits)
-    stand_by.prepare(SETUP)
-    (pid,) = stand_by.pids
-    os.kill(pid, signal.SIGSTOP)
-    threading.Timer(0.1, os.kill, [pid, signal.SIGCONT]).start()
+
+
+def test_the_next_one_is_urgent_where_this_one_was_waited_for(
+    stand_by: StandBy, stopped: int, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_ready = watching.is_ready
+
+    def go_on_when_waited_for(waits: watching.Child, seconds: float) -> bool | None:
+        if seconds:
+            os.kill(stopped, signal.SIGCONT)
+        return is_ready(waits, seconds)
+
+    monkeypatch.setattr(watching, "is_ready", go_on_when_waited_for)
+    stand_by.is_urgent = False
     waits = stand_by.take(job)
     assert waits is not None and stand_by.is_urgent
     watching.end(waits)
@@ -124,15 +140,15 @@ def test_the_next_one_is_urgent_where_this_one_was_waited_for(stand_by: StandBy,
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])
 def test_one_that_does_not_get_ready_is_ended(
-    stand_by: StandBy, job: Job, scratch: Path, end: int, monkeypatch: pytest.MonkeyPatch
+    stand_by: StandBy, stopped: int, job: Job, end: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(standby, "READY_SECONDS", 0)
     monkeypatch.setattr(standby, "STUCK_SECONDS", 0)
-    stand_by.prepare(SETUP)
-    (pid,) = stand_by.pids
-    os.kill(pid, end)
+    assert stand_by._child is not None
+    folder = stand_by._child.folder
+    os.kill(stopped, end)
     assert stand_by.take(job) is None
-    assert not stand_by.pids and not [*scratch.iterdir()]
+    assert not stand_by.pids and not os.path.exists(folder)
 
 
 def test_one_that_cannot_be_set_up_is_not_taken(stand_by: StandBy, job: Job) -> None:
