@@ -108,10 +108,10 @@ def fork(really=os.fork):
 
 os.fork = fork
 supervise({str(tmp_path / "scratch")!r})
-{WAITS}
+time.sleep(60)
 """
     command = [sys.executable, "-ISc", code]
-    subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=60)
+    subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=20)
     assert not (tmp_path / "scratch").exists()
 
 
@@ -245,53 +245,6 @@ def test_where_the_parent_stays_it_reads_how_the_asked_one_ended(tree: Tree) -> 
     assert tree.status.read_text().startswith("signal ")
 
 
-STANDALONE = """
-import os, signal, sys, time
-from pytest_modelroundtrip.portable.bundles import standalone
-from pytest_modelroundtrip.portable.reload_processes import child
-
-def wait(folder):
-    print(folder, flush=True)
-    time.sleep(1000)
-
-standalone._read = lambda *_: None
-standalone._check = lambda found, store, folder: child.in_fork(lambda: wait(folder))
-standalone.main("bundle", [])
-"""
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_bundle_that_reloads_itself_leaves_no_process(number: signal.Signals) -> None:
-    command = [sys.executable, "-c", STANDALONE]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as alone:
-        assert alone.stdout is not None
-        folder = Path(alone.stdout.readline().strip())
-        alone.send_signal(number)
-        assert select.select([alone.stdout], [], [], 20)[0]
-        assert alone.stdout.read() == ""  # the reload itself, which holds it too, has ended
-    if number == signal.SIGTERM:
-        assert alone.returncode == 143
-        assert not folder.exists()
-    process_tree.remove(str(folder))
-
-
-# beside a thread, which the kernel gives a signal that only the main one blocks
-IN_THE_FORK = STANDALONE.replace(
-    "standalone.main",
-    "import threading\nthreading.Thread(target=time.sleep, args=[1000], daemon=True).start()\n"
-    "def end_and_go_on():\n    os.kill(os.getpid(), signal.SIGTERM)\n    time.sleep(0.2)\n"
-    "os.register_at_fork(after_in_parent=end_and_go_on)\n"
-    "standalone.main",
-)
-
-
-def test_a_bundle_that_is_ended_as_it_forks_ends() -> None:
-    command = [sys.executable, "-c", IN_THE_FORK]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=20)
-    assert done.returncode == 143
-    assert not done.stdout or not Path(done.stdout.strip()).exists()
-
-
 def test_helpers_that_were_there_before_are_left_alone() -> None:
     code = f"""{SOURCE}
 import subprocess
@@ -324,6 +277,18 @@ end_descendants(patience=60)
 assert asked[:6] == order, (asked, order)
 """
     subprocess.run([sys.executable, "-ISc", code], check=True)
+
+
+def test_those_below_come_after_their_parents() -> None:
+    first = "import subprocess, sys; subprocess.run([sys.executable, '-c', {!r}])"
+    last = "print(1, flush=True); import sys; sys.stdin.read()"
+    command = [sys.executable, "-c", first.format(first.format(last))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as started:
+        assert started.stdin is not None and started.stdout is not None
+        started.stdout.readline()
+        below = process_tree.descendants(started.pid)
+        assert [process_tree.descendants(pid) for pid in below] == [below[1:], below[2:]]
+        started.stdin.close()
 
 
 def test_a_folder_is_removed_however_deep_and_whatever_its_rights(tmp_path: Path) -> None:

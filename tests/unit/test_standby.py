@@ -151,6 +151,26 @@ def test_one_that_does_not_get_ready_is_ended(
     assert not stand_by.pids and not os.path.exists(folder)
 
 
+def test_one_that_ended_after_it_was_ready_is_not_taken(stand_by: StandBy, job: Job) -> None:
+    stand_by.prepare(SETUP)
+    assert stand_by._child is not None
+    select.select([stand_by._child.link], [], [])
+    os.kill(stand_by._child.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, stand_by._child.pid, os.WEXITED | os.WNOWAIT)
+    assert stand_by.take(job) is None
+    assert not stand_by.pids
+
+
+def test_one_whose_imports_close_its_link_is_not_waited_for(
+    stand_by: StandBy, job: Job, tmp_path: Path
+) -> None:
+    (tmp_path / "closing.py").write_text("import os\nos.closerange(3, 256)\n")
+    setup = SETUP._replace(imports=["closing"], pythonpath=[str(tmp_path)])
+    stand_by.prepare(setup)
+    assert stand_by.take(job._replace(setup=setup)) is None
+    assert not stand_by.pids
+
+
 def test_one_that_cannot_be_set_up_is_not_taken(stand_by: StandBy, job: Job) -> None:
     setup = SETUP._replace(imports=["there_is_no_such_module"])
     stand_by.prepare(setup)

@@ -94,7 +94,7 @@ def end_descendants(
     deadline = asked_until + END_SECONDS
     while _has_children() and time.monotonic() < deadline:
         by_force = time.monotonic() >= asked_until
-        # in their order: a parent that saw its child end first would report that
+        # parents first: one that sees its child end would report that
         left = descendants(os.getpid(), but)
         left += [pid for pid in known if pid not in left]
         if not left:
@@ -150,8 +150,7 @@ def supervise(
     """Go on in a new process, while this one stays behind, watches it and ends as it does.
 
     All that it started is ended with it. It is ended soon after the parent of this process has
-    ended, or the other side of standard input was closed; where this process is sent SIGTERM it
-    is ended now.
+    ended, or the other side of standard input was closed; at SIGTERM it is ended now.
 
     Args:
         folder: deleted at the end, unless the parent stays to read the status.
@@ -181,16 +180,17 @@ def supervise(
     end_descendants(patience=patience - min(patience, max(0.0, late)))
     is_read = bool(status_file) and os.getppid() == parent
     if is_read:
-        _write(status_file, described_exit(status) or "exit status 0")
+        _write_anew(status_file, described_exit(status) or "exit status 0")
     if folder and not (is_read and (late < 0 or _stays(parent))):
         remove(folder)
     _end_as(status)
 
 
-def _write(path: str, text: str) -> None:
-    """Write a file, where that is possible, and where nobody has put a link or a pipe there."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK
-    with contextlib.suppress(OSError), open(os.open(path, flags, 0o600), "w") as out:
+def _write_anew(path: str, text: str) -> None:
+    """Write a file, and not into the one that a link names which somebody has put there."""
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+    with contextlib.suppress(OSError), open(path, "x") as out:  # a full disk, or nobody waits
         out.write(text)
 
 
@@ -235,7 +235,8 @@ def _await_end(
             deadlines.append(time.monotonic() + ORPHAN_SECONDS)
         if late >= 0:
             asked = descendants(os.getpid()) if late < patience else []
-            for below in asked or [pid]:  # a command that starts an interpreter may ask nobody
+            # all that are below: a command that starts an interpreter may pass nothing on
+            for below in asked or [pid]:
                 _end(below, by_force=late >= patience)
         if log is not None and os.fstat(log).st_size > MAX_OUTPUT:
             os.ftruncate(log, 0)

@@ -68,9 +68,9 @@ def in_fork(work: Callable[[], int]) -> int:
     """Do it in a fork that keeps the terminal; the exit status that it comes to."""
     if not hasattr(os, "fork"):
         return work()
-    # what a handler raises while libraries do their part of a fork is lost
     parent = os.getpid()
     asked: List[bool] = []
+    # what a handler raises while libraries do their part of a fork is lost
     handler = signal.signal(signal.SIGTERM, lambda *_: asked.append(True))
     pid = os.fork()
     if pid:
@@ -81,7 +81,7 @@ def in_fork(work: Callable[[], int]) -> int:
         return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 1
     process_tree.ask_kernel(process_tree.AT_END_OF_PARENT, signal.SIGKILL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the parent's is of no use here
-    if os.getppid() != parent:  # it ended before the kernel was asked
+    if asked or os.getppid() != parent:  # which may have ended before the kernel was asked
         process_tree.exit_now(1)
     status = 1
     try:
@@ -140,7 +140,7 @@ def become_child(folder: str, link: int, grant: Grant, setup: Optional[Setup] = 
         reload.set_up(setup, cage, own_copy.path_in(folder))
         imported_files.write(folder, known)
         warm_up.warm_up(setup.keras_majors)
-        with contextlib.suppress(OSError):  # the parent is gone: this process is ended now
+        with contextlib.suppress(ConnectionError):  # the parent is gone: this process ends now
             _write(link, b"\n")
     has_job.wait()
     process_tree.show_as(RELOADING)
