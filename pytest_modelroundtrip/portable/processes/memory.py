@@ -4,12 +4,15 @@ import contextlib
 import os
 import sys
 
-# the files of both versions of control groups: the limit, and what is used
-MEMORY_OF_CONTAINER = (
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+# of both versions of control groups: the folder, its files with the limit and with what is used,
+# and the name of a number in `memory.stat`: bytes of files that are given back when they are needed
+CONTAINER = (
+    ("/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
     (
-        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-        "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+        "/sys/fs/cgroup/memory",
+        "memory.limit_in_bytes",
+        "memory.usage_in_bytes",
+        "total_inactive_file",
     ),
 )
 
@@ -40,7 +43,16 @@ def free_memory() -> int:
 
 def _left_in_container() -> int:
     """What the limit of a container leaves; without one, more than there is."""
-    for limit, usage in MEMORY_OF_CONTAINER:
-        with contextlib.suppress(OSError, ValueError), open(limit) as most, open(usage) as used:
-            return int(most.read()) - int(used.read())  # ValueError: "max"
+    for folder, *names in CONTAINER:
+        with contextlib.suppress(OSError, ValueError):  # ValueError: "max"
+            limit, used, files = names
+            most = _number_in(folder, limit)
+            with open(os.path.join(folder, "memory.stat")) as source:
+                unneeded = dict(line.split() for line in source).get(files, "0")
+            return most - _number_in(folder, used) + int(unneeded)
     return sys.maxsize
+
+
+def _number_in(folder: str, name: str) -> int:
+    with open(os.path.join(folder, name)) as source:
+        return int(source.read())
