@@ -200,6 +200,8 @@ FIXES = {
     "litert": """
         fixed = tf.Module()
         fixed.model = model
+        # TensorFlow 2.18 does not find those of Keras 3 by itself
+        fixed.held = [getattr(held, "_value", held) for held in model.variables]
         fixed.__call__ = tf.function(model.call, input_signature=specs)
         super().convert(fixed, folder)
 """,
