@@ -162,13 +162,12 @@ def test_one_that_ended_after_it_was_ready_is_not_taken(stand_by: StandBy, job: 
 
 
 def test_one_whose_imports_close_its_link_is_not_waited_for(
-    stand_by: StandBy, job: Job, tmp_path: Path
+    stand_by: StandBy, tmp_path: Path
 ) -> None:
     (tmp_path / "closing.py").write_text("import os\nos.closerange(3, 256)\n")
-    setup = SETUP._replace(imports=["closing"], pythonpath=[str(tmp_path)])
-    stand_by.prepare(setup)
-    assert stand_by.take(job._replace(setup=setup)) is None
-    assert not stand_by.pids
+    stand_by.prepare(SETUP._replace(imports=["closing"], pythonpath=[str(tmp_path)]))
+    assert stand_by._child is not None
+    assert watching.is_ready(stand_by._child, 20) is False
 
 
 def test_one_that_cannot_be_set_up_is_not_taken(stand_by: StandBy, job: Job) -> None:
