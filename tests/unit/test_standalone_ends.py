@@ -44,7 +44,7 @@ def test_a_bundle_that_reloads_itself_leaves_no_process(number: signal.Signals) 
     process_tree.remove(str(folder))
 
 
-# beside a thread, which the kernel gives a signal that only the main one blocks
+# it has another thread, which takes a signal that the main one has blocked
 IN_THE_FORK = STANDALONE.replace(
     "standalone.main",
     "import threading\nthreading.Thread(target=time.sleep, args=[1000], daemon=True).start()\n"

@@ -43,9 +43,8 @@ def free_memory() -> int:
 
 def _left_in_container() -> int:
     """What the limit of a container leaves; without one, more than there is."""
-    for folder, *names in CONTAINER:
+    for folder, limit, used, files in CONTAINER:
         with contextlib.suppress(OSError, ValueError):  # ValueError: "max"
-            limit, used, files = names
             most = _number_in(folder, limit)
             with open(os.path.join(folder, "memory.stat")) as source:
                 unneeded = dict(line.split() for line in source).get(files, "0")
